@@ -1,0 +1,3 @@
+from polyrepro.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""From run records to the tidy table, statistics and claims. Needs neither torch nor timm."""

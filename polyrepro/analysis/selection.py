@@ -1,0 +1,67 @@
+"""Choosing a variant on validation images, so that test images choose nothing."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from polyrepro.analysis.metrics_table import final_values, read_record, record_rows
+from polyrepro.files import selection_path, write_json
+from polyrepro.plan import Plan
+from polyrepro.studies.study import Selection
+
+METRIC, SPLIT = "top1", "validation"
+
+
+def candidates_of(selection: Selection, known: dict[str, Selection]) -> list[str]:
+    """All candidates, those of the previous selections included."""
+    earlier = candidates_of(known[selection.previous], known) if selection.previous else []
+    return [*earlier, *selection.candidates]
+
+
+def select(
+    metrics: pd.DataFrame, study: str, selection: Selection, known: dict[str, Selection]
+) -> pd.Series:
+    """Mean validation accuracy of the candidates, best first; ties keep the grid's order.
+
+    Args:
+        metrics: the tidy table.
+        study: the study whose runs are compared.
+        known: the study's selections by name.
+    """
+    values = final_values(metrics, study, METRIC, SPLIT)
+    scores = values[candidates_of(selection, known)].mean()
+    return scores.sort_values(ascending=False, kind="stable")
+
+
+def winners(metrics: pd.DataFrame, study: str, selections: tuple[Selection, ...]) -> dict[str, str]:
+    """The winning variant of each selection of a study."""
+    known = {selection.name: selection for selection in selections}
+    return {s.name: str(select(metrics, study, s, known).index[0]) for s in selections}
+
+
+def write_selection(plan: Plan, name: str) -> None:
+    """Choose among finished runs and write the winner's coefficients for the runs that follow.
+
+    The coefficients are filled up with zeros to the length of the longest candidate, so that the
+    next coefficient of the search keeps its power of 1 - P_t.
+    """
+    study, selection = plan.selections[name]
+    results = Path(plan.settings.results)
+    known = {s.name: s for s in study.selections}
+    candidates = candidates_of(selection, known)
+    runs = [run for run in plan.runs_of(study) if run.variant.name in candidates]
+    records = [read_record(results, run) for run in runs]
+    rows = pd.DataFrame({"study": study.name} | row for r in records for row in record_rows(r))
+    scores = select(rows, study.name, selection, known)
+    epsilons = {record["variant"]["name"]: record["loss"]["epsilon"] for record in records}
+    longest = max(len(epsilon) for epsilon in epsilons.values())
+    winner = epsilons[scores.index[0]]
+    write_json(
+        selection_path(results, name),
+        {
+            "selection": name,
+            "winner": scores.index[0],
+            "epsilon": winner + [0.0] * (longest - len(winner)),
+            "validation_top1": scores.to_dict(),
+        },
+    )

@@ -1,0 +1,191 @@
+"""The commands that the workflow's rules call; a person can paste any of them.
+
+Heavy imports stay inside the commands, so that `--help` and planning are quick.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from polyrepro.settings import Overrides, Settings, SettingsError, check_settings
+from polyrepro.studies import SCALES, STUDIES
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `polyrepro`; errors of the user are one message and exit status 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except _user_errors() as error:
+        sys.exit(f"polyrepro: error: {error}")
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+    """Errors whose text tells the user what to do; anything else keeps its traceback."""
+    from polyrepro.analysis.metrics_table import MissingRecordError
+    from polyrepro.data import DataError
+
+    errors: tuple[type[Exception], ...] = (DataError, MissingRecordError, SettingsError, OSError)
+    if "polyrepro.classification.loop" in sys.modules:
+        errors += (sys.modules["polyrepro.classification.loop"].TrainingError,)
+    return errors
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="polyrepro", description="Reproduce the PolyLoss paper.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("verify-data", help="check data sets and write their manifest")
+    command.add_argument("datasets", nargs="+", metavar="DATASET")
+    command.add_argument("--output", type=Path, required=True)
+    command.set_defaults(command=_verify_data)
+
+    command = commands.add_parser("train", help="train runs that have no finished record yet")
+    command.add_argument("runs", nargs="+", metavar="RUN", help="recipe/variant/seedN")
+    _add_results(command)
+    _add_overrides(command)
+    command.add_argument("--device", help="torch device; default: cuda if there is one, else cpu")
+    command.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    command.add_argument("--receipt", type=Path, help="write the ids of the finished runs here")
+    command.set_defaults(command=_train)
+
+    command = commands.add_parser("select", help="choose a variant on validation accuracy")
+    command.add_argument("selection")
+    _add_plan(command)
+    command.set_defaults(command=_select)
+
+    command = commands.add_parser("collect", help="run records -> metrics.csv")
+    _add_plan(command)
+    command.add_argument("--output", type=Path, required=True)
+    command.set_defaults(command=_collect)
+
+    for name, help_text, function in (
+        ("statistics", "metrics.csv -> statistics.csv", _statistics),
+        ("claims", "metrics.csv -> claims.csv", _claims),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument("metrics", type=Path)
+        command.add_argument("--output", type=Path, required=True)
+        command.set_defaults(command=function)
+
+    command = commands.add_parser("figure", help="draw one figure as PDF and PNG")
+    command.add_argument("name")
+    _add_results(command)
+    command.set_defaults(command=_figure)
+
+    command = commands.add_parser("report", help="report.pdf and summary.md")
+    _add_plan(command)
+    command.set_defaults(command=_report)
+    return parser
+
+
+def _add_results(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--results", type=Path, required=True, help="folder, results/<scale>")
+
+
+def _add_overrides(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--epochs", type=int, help="override the recipe's epochs")
+    command.add_argument("--train-images", type=int, help="use only the first so many images")
+
+
+def _add_plan(command: argparse.ArgumentParser) -> None:
+    _add_results(command)
+    command.add_argument("--scale", choices=SCALES, default=SCALES[0])
+    command.add_argument("--studies", nargs="+", choices=list(STUDIES), default=list(STUDIES))
+    command.add_argument("--seeds", type=int, required=True, help="seeds per variant")
+    _add_overrides(command)
+
+
+def _overrides(options: argparse.Namespace) -> Overrides:
+    return Overrides(epochs=options.epochs, train_images=options.train_images)
+
+
+def _plan(options: argparse.Namespace):
+    from polyrepro.plan import Plan
+
+    settings = check_settings(
+        {
+            "scale": options.scale,
+            "studies": options.studies,
+            "seeds": options.seeds,
+            "runs_per_job": 1,
+            "results": str(options.results),
+            "overrides": _overrides(options).model_dump(),
+        }
+    )
+    return Plan(settings)
+
+
+def plan_options(settings: Settings) -> str:
+    """The options of `select`, `collect` and `report` that stand for these settings."""
+    words = [f"--results {settings.results} --scale {settings.scale} --seeds {settings.seeds}"]
+    words += ["--studies", *settings.studies, override_options(settings.overrides)]
+    return " ".join(words).rstrip()
+
+
+def override_options(overrides: Overrides) -> str:
+    """The options of `train` that stand for these overrides."""
+    given = overrides.model_dump(exclude_none=True)
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+
+
+def _verify_data(options: argparse.Namespace) -> None:
+    from polyrepro.data import load
+    from polyrepro.files import write_json
+
+    write_json(options.output, {name: load(name).manifest() for name in options.datasets})
+
+
+def _train(options: argparse.Namespace) -> None:
+    from polyrepro.classification.jobs import train_batch
+
+    train_batch(
+        options.results,
+        options.runs,
+        _overrides(options),
+        device=options.device,
+        threads=options.threads,
+        receipt=options.receipt,
+    )
+
+
+def _select(options: argparse.Namespace) -> None:
+    from polyrepro.analysis.selection import write_selection
+
+    write_selection(_plan(options), options.selection)
+
+
+def _collect(options: argparse.Namespace) -> None:
+    from polyrepro.analysis.metrics_table import collect
+    from polyrepro.files import write_atomically
+
+    write_atomically(options.output, collect(_plan(options)).to_csv(index=False))
+
+
+def _statistics(options: argparse.Namespace) -> None:
+    from polyrepro.analysis.metrics_table import read_metrics
+    from polyrepro.analysis.statistics import summarise
+    from polyrepro.files import write_atomically
+
+    write_atomically(options.output, summarise(read_metrics(options.metrics)).to_csv(index=False))
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from polyrepro.analysis.claims import evaluate_claims
+    from polyrepro.analysis.metrics_table import read_metrics
+    from polyrepro.files import write_atomically
+
+    table = evaluate_claims(read_metrics(options.metrics))
+    write_atomically(options.output, table.to_csv(index=False))
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from polyrepro.figures import draw
+
+    draw(options.name, options.results)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from polyrepro.report import write_report
+
+    write_report(_plan(options))

@@ -1,0 +1,28 @@
+"""Data sets by name. `load(name)` verifies what it reads."""
+
+from polyrepro.data.fashion_mnist import load_fashion_mnist
+from polyrepro.data.image_arrays import DataError, ImageArrays, Split
+from polyrepro.data.long_tail import make_long_tailed
+
+__all__ = ["DATASETS", "DataError", "ImageArrays", "Split", "load"]
+
+
+def _fashion_mnist_long_tail() -> ImageArrays:
+    return make_long_tailed(load_fashion_mnist(), ratio=50)
+
+
+DATASETS = {
+    "fashion_mnist": load_fashion_mnist,
+    "fashion_mnist_long_tail": _fashion_mnist_long_tail,
+}
+
+
+def load(name: str) -> ImageArrays:
+    """Load and verify the data set `name`.
+
+    Raises:
+        DataError: if the name is unknown, or the file is missing or damaged.
+    """
+    if name not in DATASETS:
+        raise DataError(f"unknown data set {name!r}; known are: {', '.join(DATASETS)}")
+    return DATASETS[name]()

@@ -1,0 +1,69 @@
+"""A small data set that lives in memory."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+class DataError(Exception):
+    """Data that is missing, damaged or not what was asked for."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels of one split.
+
+    Attributes:
+        images: uint8, (images, height, width), grey values 0..255.
+        labels: int64, (images,), class indices.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def take(self, positions: np.ndarray | slice) -> "Split":
+        """The images at `positions`, in that order."""
+        return Split(self.images[positions], self.labels[positions])
+
+    def sha256(self) -> str:
+        """Checksum over shape, pixels and labels, in order."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class ImageArrays:
+    """A data set in memory.
+
+    Attributes:
+        name: the name used in recipes, records and tables.
+        classes: class names; the label is the position.
+        splits: `train`, `validation` (for choosing hyper-parameters) and `test`.
+        mean, std: of the training pixels scaled to 0..1, for normalisation.
+        class_groups: named groups of classes whose accuracy is reported apart, e.g. `tail`.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    splits: dict[str, Split]
+    mean: float
+    std: float
+    class_groups: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def manifest(self) -> dict:
+        """Counts per class and checksums per split: what a run record cites."""
+        return {
+            "dataset": self.name,
+            "classes": list(self.classes),
+            "splits": {
+                name: {
+                    "images": len(split.labels),
+                    "per_class": np.bincount(split.labels, minlength=len(self.classes)).tolist(),
+                    "sha256": split.sha256(),
+                }
+                for name, split in self.splits.items()
+            },
+        }

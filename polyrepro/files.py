@@ -1,0 +1,49 @@
+"""Where files lie, and how they are written so that a half-written one is never seen."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+
+def record_path(results: Path, run_id: str) -> Path:
+    """Where the record of a run lies below a results folder."""
+    return results / "runs" / run_id / "record.json"
+
+
+def selection_path(results: Path, name: str) -> Path:
+    """Where the result of a selection lies below a results folder."""
+    return results / "selections" / f"{name}.json"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file that appears complete or not at all, also if the process is killed.
+
+    Raises:
+        OSError: if the folder cannot be written or the disk is full; an older file stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; results are to be shared like any other file.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON atomically; NaN is an error, because no other tool would read it."""
+    write_atomically(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,122 @@
+"""What a study is: a question, a grid of variants, and claims that its runs can decide."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from polyrepro.classification.recipes import Frozen
+from polyrepro.classification.runs import Loss, Variant
+
+REFERENCE = "cross_entropy"
+"""Every study contains this variant; differences are paired with its runs, seed by seed."""
+
+
+class Selection(Frozen):
+    """The variant with the best mean validation accuracy; test images choose nothing.
+
+    Attributes:
+        name: unique over all studies; claims refer to the winner as `@name`.
+        candidates: names of variants.
+        previous: a selection whose winner is one more candidate (it is the grid point "this
+            coefficient is zero").
+    """
+
+    name: str
+    candidates: tuple[str, ...]
+    previous: str | None = None
+
+
+class Contrast(Frozen):
+    """A weighted sum of metrics of several variants, computed seed by seed.
+
+    Attributes:
+        weights: variant name, or `@selection` for its winner, to weight; {a: 1, b: -1} is a - b.
+        metric, split: what is compared.
+        over: `end` takes the last epoch; `training` the share of the recorded times of training,
+            equally spaced, at which the metric is above 0.5.
+        threshold: the contrast is expected to lie above (`sign` 1) or below (-1) it.
+    """
+
+    weights: dict[str, float]
+    metric: str
+    split: Literal["train", "validation", "test"] = "test"
+    over: Literal["end", "training"] = "end"
+    threshold: float = 0.0
+    sign: Literal[1, -1] = 1
+
+
+class Claim(Frozen):
+    """A statement of the paper, and the contrasts that must all hold for it.
+
+    Attributes:
+        name: unique over all studies.
+        statement: what is claimed, in words that fit any scale.
+        published: id of the row of `results/published/` that the statement comes from.
+        quantity: what the contrasts measure, with its unit.
+    """
+
+    name: str
+    statement: str
+    published: str
+    quantity: str
+    contrasts: tuple[Contrast, ...] = Field(min_length=1)
+
+
+class Study(Frozen):
+    """One experiment.
+
+    Attributes:
+        name: also the name of its file; the `study` column of the tables.
+        title: heading of its section in the report.
+        question: one sentence.
+        variants: the grid, the reference among them.
+        recipes: scale to recipe name. A scale that is missing cannot run this study.
+        selections, claims: what is decided from the runs.
+    """
+
+    name: str
+    title: str
+    question: str
+    variants: tuple[Variant, ...]
+    recipes: dict[str, str]
+    selections: tuple[Selection, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_fit_together(self) -> "Study":
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) != len(names):
+            raise ValueError(f"study {self.name}: variant names repeat: {names}")
+        if REFERENCE not in names:
+            raise ValueError(f"study {self.name}: the grid must contain {REFERENCE}")
+        for selection in self.selections:
+            unknown = set(selection.candidates) - set(names)
+            if unknown:
+                raise ValueError(f"selection {selection.name}: unknown variants {sorted(unknown)}")
+        return self
+
+
+def cross_entropy(learning_rate_factor: float = 1.0) -> Variant:
+    """Plain cross-entropy: the reference."""
+    return _variant(REFERENCE, Loss(), learning_rate_factor)
+
+
+def poly1(epsilon: float) -> Variant:
+    """Poly-1 (eq. 6 of the paper): cross-entropy + epsilon (1 - P_t)."""
+    return _variant(f"poly1_e{epsilon:+g}", Loss(epsilon=(epsilon,)))
+
+
+def poly_next(count: int, epsilon: float, after: str) -> Variant:
+    """Poly-N whose first N - 1 coefficients are the winners of the selection `after`."""
+    return Variant(name=f"poly{count}_e{epsilon:+g}", loss=Loss(epsilon=(epsilon,)), after=after)
+
+
+def truncated(terms: int, learning_rate_factor: float = 1.0) -> Variant:
+    """The first `terms` terms of cross-entropy's series (the paper's "Drop")."""
+    return _variant(f"truncated_n{terms}", Loss(terms=terms), learning_rate_factor)
+
+
+def _variant(name: str, loss: Loss, learning_rate_factor: float = 1.0) -> Variant:
+    if learning_rate_factor != 1:
+        name = f"{name}_lr_x{learning_rate_factor:g}"
+    return Variant(name=name, loss=loss, learning_rate_factor=learning_rate_factor)

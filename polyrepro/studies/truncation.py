@@ -1,0 +1,39 @@
+"""Truncation: how many terms of cross-entropy's series are needed?
+
+Paper: the experiment that drops the higher-order polynomials, ResNet-50 on ImageNet.
+Command: snakemake --cores 2 --config studies=truncation
+Expected: a few terms lose accuracy, more than 600 are needed on ImageNet (secondary). With ten
+classes P_t starts at 1/10 instead of 1/1000 and far fewer suffice.
+Cost: embedded 50 runs (5 shared), 1.5 minutes on two cores.
+"""
+
+from polyrepro.studies.study import (
+    REFERENCE,
+    Claim,
+    Contrast,
+    Study,
+    cross_entropy,
+    truncated,
+)
+
+TERMS = (1, 2, 3, 5, 10, 20, 50, 100)
+
+STUDY = Study(
+    name="truncation",
+    title="Truncation: how many terms are needed",
+    question="How many terms of the series does it take to reach cross-entropy's accuracy?",
+    variants=(cross_entropy(), *(truncated(n) for n in TERMS)),
+    recipes={"embedded": "fashion_mnist"},
+    claims=(
+        Claim(
+            name="few_terms_lose",
+            statement="Keeping only a few terms of the series costs accuracy",
+            published="many_terms_needed",
+            quantity="top-1 with N = 1 and with N = 2 terms minus cross-entropy's (points)",
+            contrasts=tuple(
+                Contrast(weights={truncated(n).name: 1, REFERENCE: -1}, metric="top1", sign=-1)
+                for n in (1, 2)
+            ),
+        ),
+    ),
+)
