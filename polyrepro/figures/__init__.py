@@ -1,0 +1,56 @@
+"""The figures by name. Importing this needs no matplotlib; the Snakefile does it to plan.
+
+A new figure is one file in this folder with a function `figure`, and one line in `FIGURES`.
+"""
+
+import difflib
+from importlib import import_module
+from pathlib import Path
+
+FIGURES: dict[str, str | None] = {
+    "losses": None,
+    "truncation": "truncation",
+    "truncation_lr": "truncation_lr",
+    "poly_n": "poly_n",
+    "epsilon_sweep": "epsilon_sweep",
+    "leading_share": "epsilon_sweep",
+    "calibration": "epsilon_sweep",
+    "long_tail": "long_tail",
+}
+"""Name to the study whose runs are shown; None: the figure shows the losses themselves."""
+
+
+class FigureError(ValueError):
+    """A figure that cannot be drawn; the text says what is missing and how to get it."""
+
+
+def draw(name: str, results: Path) -> None:
+    """Draw one figure to `results/figures/<name>.pdf` and `.png`.
+
+    Args:
+        name: a key of `FIGURES`.
+        results: folder with `metrics.csv` and `statistics.csv`; a figure without a study reads
+            neither.
+
+    Raises:
+        FigureError: if there is no such figure, or its study is not in the tables.
+        OSError: if a table is missing or the figures cannot be written.
+    """
+    if name not in FIGURES:
+        close = difflib.get_close_matches(name, FIGURES, n=1)
+        guess = f"did you mean {close[0]!r}? " if close else ""
+        raise FigureError(f"unknown figure {name!r}; {guess}Known are: {', '.join(FIGURES)}")
+    from polyrepro.figures.measured import read_tables
+    from polyrepro.figures.style import in_style, save
+
+    module, study = import_module(f"polyrepro.figures.{name}"), FIGURES[name]
+    tables = []
+    if study is not None:
+        tables = [read_tables(results)]
+        if study not in set(tables[0].statistics["study"]):
+            raise FigureError(
+                f"figure {name!r} needs the study {study!r}, which {results}/statistics.csv does "
+                f"not contain; add it to the configuration: snakemake --config studies={study}"
+            )
+    with in_style():
+        save(module.figure(*tables), results / "figures" / name)

@@ -1,0 +1,76 @@
+"""What the figures show: estimates of `statistics.csv` and, behind them, seeds of `metrics.csv`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from polyrepro.analysis.metrics_table import final_values, read_metrics
+from polyrepro.studies.study import REFERENCE
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of several variants at the end of training.
+
+    Attributes:
+        rows: a row per variant (the index): its settings as in `statistics.csv`, and `mean` with
+            its 95 % t interval `low`, `high` (NaN for a single seed).
+        seeds: a row per seed, a column per variant.
+    """
+
+    rows: pd.DataFrame
+    seeds: pd.DataFrame
+
+    def where(self, condition: pd.Series) -> "Measured":
+        """Only the variants for which the condition, indexed like `rows`, holds."""
+        rows = self.rows[condition]
+        return Measured(rows, self.seeds[rows.index])
+
+    @property
+    def epsilon1(self) -> pd.Series:
+        """First coefficient of each variant; cross-entropy is the point 0 of the same axis."""
+        return self.rows["epsilon"].map(lambda text: float(text.split()[0]) if text else 0.0)
+
+    @property
+    def is_reference(self) -> pd.Series:
+        """Which variant is cross-entropy as the recipe trains it."""
+        return pd.Series(self.rows.index == REFERENCE, self.rows.index)
+
+    def is_selected(self, selection: str) -> pd.Series:
+        """Which variant a selection (on validation images) chose."""
+        return self.rows["selected"].map(lambda names: selection in names.split()).astype(bool)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """`metrics.csv` and `statistics.csv` of a results folder."""
+
+    metrics: pd.DataFrame
+    statistics: pd.DataFrame
+
+    def measured(
+        self, study: str, metric: str, *, split: str = "test", paired: bool = False
+    ) -> Measured:
+        """A metric of all variants of a study.
+
+        Args:
+            paired: give differences to cross-entropy, seed by seed, instead of values;
+                cross-entropy itself is then left out.
+        """
+        rows = self.statistics.query("study == @study and metric == @metric and split == @split")
+        rows = rows.set_index("variant")
+        seeds = final_values(self.metrics, study, metric, split).reindex(columns=rows.index)
+        if paired:
+            rows = rows.drop(columns=["mean", "low", "high"], index=REFERENCE).rename(
+                columns=lambda name: name.replace("difference_", "").replace("difference", "mean")
+            )
+            seeds = seeds.sub(seeds[REFERENCE], axis="index")[rows.index]
+        return Measured(rows, seeds)
+
+
+def read_tables(results: Path) -> Tables:
+    """Read both tables of a results folder."""
+    # The columns that both tables share mean the same, so one reader serves both.
+    statistics = read_metrics(results / "statistics.csv").fillna({"selected": ""})
+    return Tables(read_metrics(results / "metrics.csv"), statistics)

@@ -1,0 +1,203 @@
+"""The looks that all figures share, and the drawing of measured values with their uncertainty.
+
+Colours are those of Okabe and Ito (2008), told apart also by the colour-blind; each role has one.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
+from matplotlib.transforms import ScaledTranslation, Transform
+
+from polyrepro.figures.measured import Measured
+from polyrepro.files import write_atomically
+
+COLUMN_WIDTH, TEXT_WIDTH = 3.3, 6.8
+"""Inches: one column of a two-column paper, and both."""
+
+CROSS_ENTROPY = "#000000"
+POLY = "#0072B2"
+POLY_NEGATIVE = "#D55E00"
+FOCAL = "#CC79A7"
+TRUNCATED = "#009E73"
+NEUTRAL = "#777777"
+
+BESIDE = 3.5
+"""Points between a mean and the dots of its seeds."""
+
+EPSILON_LABEL = r"first coefficient $\epsilon_1$"
+DIFFERENCE_LABEL = "paired difference to\ncross-entropy (points of top-1)"
+SELECTED_LABEL = "selected on validation images"
+
+STYLE = {
+    # Fonts that come with matplotlib, so that every machine draws the same.
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 0,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "legend.columnspacing": 1.2,
+    "legend.borderaxespad": 0.2,
+    "legend.handletextpad": 0.5,
+    "figure.constrained_layout.h_pad": 0.02,
+    "figure.constrained_layout.w_pad": 0.02,
+}
+
+
+@contextmanager
+def in_style() -> Iterator[None]:
+    """Draw and save inside this: the user's own matplotlib settings play no part."""
+    with matplotlib.style.context(["default", STYLE]):
+        yield
+
+
+def new_figure(width: float, height: float, **layout) -> tuple[Figure, list[Axes]]:
+    """A figure of this size in inches with its panels; `layout` as in `Figure.subplots`."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    panels = list(figure.subplots(squeeze=False, **layout).flat)
+    if len(panels) > 1:
+        for letter, axes in zip("abcdef", panels, strict=False):
+            axes.set_title(f"({letter})", loc="left", pad=3)
+    return figure, panels
+
+
+def draw_measured(
+    axes: Axes,
+    x: pd.Series,
+    measured: Measured,
+    *,
+    colour: str,
+    label: str | None = None,
+    marker: str = "o",
+    line: str = "-",
+    shift: float = 0.0,
+) -> None:
+    """Means with 95 % t intervals, and each seed as a faint dot to the right of its mean.
+
+    Args:
+        x: position per variant, indexed like `measured.rows`; points are joined in its order.
+        line: line style between the means; "none" for separate points.
+        shift: distance in points from `x`, to keep several series apart.
+    """
+    x = x.sort_values(kind="stable")
+    rows, seeds = measured.rows.loc[x.index], measured.seeds[x.index]
+    look = {"color": colour, "marker": marker, "linestyle": line, "label": label, "zorder": 3}
+    axes.plot(x, rows["mean"], transform=shifted(axes, shift), **look)
+    axes.errorbar(
+        x,
+        rows["mean"],
+        yerr=[rows["mean"] - rows["low"], rows["high"] - rows["mean"]],
+        fmt="none",
+        ecolor=colour,
+        elinewidth=0.9,
+        capsize=1.8,
+        transform=shifted(axes, shift),
+        zorder=3,
+    )
+    dots = {"marker": "o", "markersize": 2.2, "markeredgewidth": 0, "linestyle": "none"}
+    for _, values in seeds.iterrows():
+        beside = shifted(axes, shift + BESIDE)
+        axes.plot(x, values, color=colour, alpha=0.35, transform=beside, zorder=2, **dots)
+    # What is drawn in a shifted place does not count for the range of the axes by itself.
+    for values in (rows["mean"], rows["low"], rows["high"], *seeds.to_numpy()):
+        axes.update_datalim(list(zip(x, values, strict=True)))
+    axes.autoscale_view()
+
+
+def shifted(axes: Axes, points: float) -> Transform:
+    """Data coordinates moved to the right by a distance on paper."""
+    return axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
+
+
+def draw_epsilon_curve(axes: Axes, measured: Measured) -> None:
+    """A metric against the first coefficient; cross-entropy, if it is there, is the point at 0."""
+    x, reference = measured.epsilon1.sort_values(), measured.is_reference
+    axes.plot(x, measured.rows.loc[x.index, "mean"], color=POLY)
+    draw_measured(axes, x[~reference], measured, colour=POLY, label="Poly-1", line="none")
+    if reference.any():
+        look = {"colour": CROSS_ENTROPY, "marker": "s", "label": "cross-entropy"}
+        draw_measured(axes, x[reference], measured, line="none", **look)
+    axes.set(xlabel=EPSILON_LABEL)
+    axes.xaxis.set_major_locator(MultipleLocator(1))
+
+
+def shades(colour: str, count: int) -> list[str]:
+    """A colour in this many shades from light to dark, for an ordered series of losses."""
+    darker = LinearSegmentedColormap.from_list("shades", ["#FFFFFF", colour, "#000000"])
+    return [to_hex(darker(value)) for value in np.linspace(0.3, 0.75, count)]
+
+
+def draw_band(axes: Axes, row: pd.Series, *, colour: str, label: str | None = None) -> None:
+    """A horizontal line at a mean with its interval as a band, for what does not depend on x."""
+    axes.axhline(row["mean"], color=colour, linewidth=0.9, label=label, zorder=1.5)
+    if row["low"] < row["high"]:
+        axes.axhspan(row["low"], row["high"], color=colour, alpha=0.13, linewidth=0, zorder=1)
+
+
+def draw_threshold(axes: Axes, y: float, label: str | None = None) -> None:
+    """A dashed line at a value that is given, not measured."""
+    axes.axhline(y, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), label=label, zorder=1.5)
+
+
+def mark_selected(axes: Axes, measured: Measured, selection: str) -> None:
+    """A ring around the point of an epsilon curve that a selection chose."""
+    chosen = measured.is_selected(selection)
+    axes.plot(
+        measured.epsilon1[chosen],
+        measured.rows.loc[chosen, "mean"],
+        linestyle="none",
+        marker="o",
+        markersize=9,
+        markerfacecolor="none",
+        markeredgecolor=POLY_NEGATIVE,
+        markeredgewidth=1.1,
+        label=SELECTED_LABEL,
+        zorder=4,
+    )
+
+
+def legend_above(figure: Figure, *panels: Axes, columns: int) -> None:
+    """One legend above all panels, where it can cover nothing; equal entries appear once."""
+    entries = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=columns)
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write `<stem>.pdf` and `<stem>.png`, complete or not at all; equal figures, equal bytes."""
+    # A date or a version in the metadata would make every drawing differ.
+    metadata = {"pdf": {"CreationDate": None, "Producer": None}, "png": {"Software": None}}
+    for file_format, entries in metadata.items():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=file_format, metadata=entries)
+        write_atomically(stem.with_suffix(f".{file_format}"), buffer.getvalue())
