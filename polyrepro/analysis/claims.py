@@ -1,8 +1,8 @@
 """Verdicts: what the runs say about each statement of the paper.
 
-Five outcomes. `reproduced`: the whole interval lies on the expected side, it contains the published
-gain, the gain is verified, and the scale is the paper's. `direction only`: the whole interval lies on
-the expected side, no more. `not reproduced`: the whole interval lies on the other side.
+Five outcomes. `reproduced`: the whole interval lies on the expected side, it contains the
+published gain, the gain is verified, and the scale is the paper's. `direction only`: the whole
+interval lies on the expected side, no more. `not reproduced`: it lies on the other side.
 `inconclusive`: the interval contains the threshold. `not run`: runs are missing.
 A claim of several contrasts is as good as its worst contrast.
 """
@@ -25,9 +25,9 @@ PAPER_SCALE = "paper"
 def evaluate_claims(metrics: pd.DataFrame) -> pd.DataFrame:
     """The table `claims.csv`: one row per contrast of each claim of the studies in the table.
 
-    Columns: `study`, `claim`, `statement`, `quantity`, `contrast` (in words), `expected` (above or
-    below the threshold), `measured`, `low`, `high`, `n`, `contrast_outcome`, `outcome` (of the whole
-    claim), `verdict` (the outcome in words that name the scale), and of the publication
+    Columns: `study`, `claim`, `statement`, `quantity`, `contrast` (in words), `expected` (above
+    or below the threshold), `measured`, `low`, `high`, `n`, `contrast_outcome`; `outcome` of the
+    whole claim and `verdict`, the same in words that name the scale; and of the publication
     `published`, `published_gain`, `published_status`, `published_source`.
     """
     statements = published_statements()

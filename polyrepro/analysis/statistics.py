@@ -4,6 +4,7 @@ With three to five seeds a bootstrap is meaninglessly narrow; Student's t is wid
 """
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ def paired_difference(values: pd.DataFrame, variant: str) -> dict[str, float]:
 
 
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
-    """The table `statistics.csv`: a row per study, variant, metric and split at the end of training.
+    """The table `statistics.csv`: per study, variant, metric and split at the end of training.
 
     Columns beside the run's settings: `n`, `mean`, `sd`, `low`, `high` over seeds;
     `difference`, `difference_low`, `difference_high`, `p_value` against the reference, paired by
@@ -80,3 +81,9 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
                     | {"selected": " ".join(name for name, v in won.items() if v == variant)}
                 )
     return pd.DataFrame(rows).astype({"terms": "Int64"})
+
+
+def read_statistics(path: Path) -> pd.DataFrame:
+    """Read `statistics.csv`; empty texts stay texts."""
+    table = pd.read_csv(path, dtype={"epsilon": str, "selected": str})
+    return table.fillna({"epsilon": "", "selected": ""})

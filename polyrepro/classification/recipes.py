@@ -10,13 +10,14 @@ class Frozen(BaseModel):
 
 
 class Recipe(Frozen):
-    """How a model is trained. Learning rate is per step of `batch_size` images.
+    """How a model is trained: stochastic gradient descent with momentum.
 
     Attributes:
         dataset: a name known to `polyrepro.data`.
         model: a name known to `timm.create_model`.
         train_images: use the first so many training images; None for all.
-        learning_rate: the peak, reached after `warmup_epochs` of linear warm-up, then cosine to 0.
+        learning_rate: start of a cosine that falls to 0 over all epochs; during `warmup_epochs` a
+            linear rise from 0 takes the cosine's place.
         max_shift: augmentation: largest translation in pixels.
         horizontal_flip: augmentation: mirror every second image on average.
     """

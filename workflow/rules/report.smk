@@ -1,0 +1,21 @@
+rule report:
+    input:
+        f"{RESULTS}/metrics.csv",
+        f"{RESULTS}/statistics.csv",
+        f"{RESULTS}/claims.csv",
+        f"{RESULTS}/data_manifest.json",
+        FIGURES,
+        sorted(str(path) for path in Path("report").rglob("*.typ")),
+        sorted(str(path) for path in Path("polyrepro/report").glob("*.py")),
+    output:
+        report(f"{RESULTS}/report.pdf", category="Report", caption="../report/report.rst"),
+        f"{RESULTS}/summary.md",
+        f"{RESULTS}/report.json",
+    log:
+        f"{RESULTS}/logs/report.log",
+    params:
+        plan=PLAN_OPTIONS,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m polyrepro report {params.plan} 2> {log}"

@@ -1,0 +1,35 @@
+# PYTHON makes the virtual environment; everything else runs inside it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+
+.PHONY: setup reproduce test bench clean
+
+setup: $(VENV)/.ready
+
+# The environment is made again when the lock or the package's metadata change. Bytecode is compiled
+# once here: where Python is told not to write it, every import of timm would cost seconds.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	  || { echo "polyrepro needs Python 3.11 or 3.12; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+reproduce: setup
+	$(BIN)/snakemake --cores $(CORES)
+	@echo "The report is results/embedded/report.pdf; in short: results/embedded/summary.md"
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+bench: setup
+	$(BIN)/python benchmarks/losses.py
+
+# Keeps the environment and the finished runs of other scales.
+clean:
+	rm -rf results/embedded .snakemake

@@ -1,0 +1,89 @@
+"""One computed sentence per study, beyond its claims. A study without one simply has none."""
+
+import pandas as pd
+
+from polyrepro.report.labels import coefficient, number, signed
+
+
+def truncation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """From which number of terms on the difference to cross-entropy is within noise."""
+    table = _top1(rows).dropna(subset="terms").sort_values("terms")
+    below = table[table["difference_high"] < 0]
+    worst = table.loc[table["mean"].idxmin()]
+    text = (
+        f"The lowest accuracy is {number(worst['mean'], 1)} % with N = {worst['terms']:.0f} "
+        f"({signed(worst['difference'], 1)} points). "
+    )
+    if below.empty:
+        return text + "At no number of terms does the interval exclude cross-entropy's accuracy."
+    largest = below["terms"].max()
+    text += f"The largest N whose interval lies wholly below cross-entropy is {largest:.0f}"
+    beyond = table[table["terms"] > largest]
+    if beyond.empty:
+        return text + ", the largest tried: the series has not met cross-entropy yet."
+    return text + f"; from N = {beyond['terms'].min():.0f} on the two cannot be told apart."
+
+
+def truncation_lr(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """The most that a learning rate other than the default brings to a truncated loss."""
+    table = _top1(rows).dropna(subset="terms")
+    spans = table.groupby("terms")["mean"].agg(lambda values: values.max() - values.min())
+    return (
+        "Between the worst and the best learning rate the truncated losses differ by "
+        + ", ".join(f"{number(span, 1)} points (N = {n:.0f})" for n, span in spans.items())
+        + "."
+    )
+
+
+def epsilon_sweep(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """Chosen coefficient, calibration, and the course of the leading term's share."""
+    chosen = _selected(_top1(rows), "best_poly1")
+    ece = rows[(rows["metric"] == "ece") & (rows["split"] == "test")].set_index("variant")["mean"]
+    share = metrics.query("metric == 'leading_share' and variant == 'cross_entropy'")
+    share = share[(share["split"] == "train") & (share["epoch"] % 1 != 0)]
+    course = share.groupby("epoch")["value"].mean()
+    return (
+        f"Validation accuracy chose ε₁ = {coefficient(float(chosen['epsilon']))}, with "
+        f"{number(chosen['mean'], 2)} % on the test images. The expected calibration error is "
+        f"{number(ece['cross_entropy'], 1)} % with cross-entropy and {number(ece.min(), 1)} to "
+        f"{number(ece.max(), 1)} % over the sweep. The leading term's mean share of "
+        f"cross-entropy's gradient rises from {number(course.iloc[0], 2)} to "
+        f"{number(course.iloc[-1], 2)} during training."
+    )
+
+
+def poly_n(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """The coefficients that the greedy search chose."""
+    table = _top1(rows)
+    chosen = []
+    for count in (1, 2, 3):
+        row = _selected(table, f"best_poly_n{count}")
+        values = ", ".join(coefficient(float(e)) for e in row["epsilon"].split())
+        chosen.append(f"({values}) for N = {count}, {number(row['mean'], 2)} %")
+    return "The search chose the coefficients " + "; ".join(chosen) + "."
+
+
+def long_tail(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """Where the selected coefficient gains: head, middle or tail classes."""
+    name = _selected(_top1(rows), "best_long_tail")["variant"]
+    parts = []
+    for group in ("head", "middle", "tail"):
+        row = rows[(rows["metric"] == f"top1_{group}") & (rows["variant"] == name)]
+        row = row[row["split"] == "test"].iloc[0]
+        interval = f"{signed(row['difference_low'], 1)} to {signed(row['difference_high'], 1)}"
+        parts.append(f"{signed(row['difference'], 1)} points on {group} classes ({interval})")
+    return "With the chosen coefficient the change is " + ", ".join(parts) + "."
+
+
+FINDINGS = {
+    function.__name__: function
+    for function in (truncation, truncation_lr, epsilon_sweep, poly_n, long_tail)
+}
+
+
+def _top1(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[(rows["metric"] == "top1") & (rows["split"] == "test")]
+
+
+def _selected(table: pd.DataFrame, selection: str) -> pd.Series:
+    return table[[selection in names.split() for names in table["selected"]]].iloc[0]

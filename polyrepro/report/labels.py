@@ -1,0 +1,45 @@
+"""Variants in a reader's words."""
+
+import math
+
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def number(value: float, digits: int) -> str:
+    """A number with a true minus sign; an en dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference: always with its sign."""
+    text = number(value, digits)
+    return text if text == "–" or text.startswith("−") else f"+{text}"
+
+
+def coefficient(value: float) -> str:
+    """A coefficient in at most three digits, e.g. 2 or −0.333."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def variant_label(row: dict, default_learning_rate: float) -> str:
+    """A row of `statistics.csv` as text: `Poly-2 (ε₁ = 3, ε₂ = 1)`, `first 5 terms`."""
+    epsilons = [float(e) for e in row["epsilon"].split()]
+    details = [
+        f"ε{str(j).translate(SUBSCRIPTS)} = {coefficient(e)}"
+        for j, e in enumerate(epsilons, start=1)
+    ]
+    if not math.isclose(row["learning_rate"], default_learning_rate):
+        details.append(f"learning rate {row['learning_rate']:g}")
+    if not math.isnan(row["terms"]):
+        name = "first term" if row["terms"] == 1 else f"first {row['terms']:.0f} terms"
+    else:
+        name = f"Poly-{len(epsilons)}" if epsilons else "cross-entropy"
+    return f"{name} ({', '.join(details)})" if details else name
+
+
+def contrast_label(contrast: str, labels: dict[str, str]) -> str:
+    """A contrast of `claims.csv` with variants in words: `Poly-1 (ε₁ = 2) − cross-entropy`."""
+    _, _, terms = contrast.partition(": ")
+    return " ".join("−" if word == "-" else labels.get(word, word) for word in terms.split(" "))

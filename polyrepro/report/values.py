@@ -1,0 +1,201 @@
+"""Every number and computed word of the report, as one JSON: the text itself holds none."""
+
+import importlib.metadata
+import json
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from polyrepro.analysis.claims import PAPER_SCALE, WORST_FIRST
+from polyrepro.analysis.metrics_table import read_metrics, read_record
+from polyrepro.analysis.published import published_numbers
+from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
+from polyrepro.figures import FIGURES
+from polyrepro.plan import Plan
+from polyrepro.report.findings import FINDINGS
+from polyrepro.report.labels import (
+    coefficient,
+    contrast_label,
+    number,
+    signed,
+    variant_label,
+)
+from polyrepro.studies.study import Study
+
+TOOLS = ("snakemake", "pandas", "scipy", "matplotlib", "typst")
+
+
+def report_values(plan: Plan) -> dict:
+    """All values of the report; the templates fail on a key that is missing here."""
+    results = Path(plan.settings.results)
+    metrics = read_metrics(results / "metrics.csv")
+    statistics = read_statistics(results / "statistics.csv")
+    claims = pd.read_csv(results / "claims.csv")
+    outcomes = Counter(claims.drop_duplicates("claim")["outcome"])
+    return {
+        "scale": plan.settings.scale,
+        "analogue": plan.settings.scale != PAPER_SCALE,
+        "confidence": f"{100 * CONFIDENCE:g}",
+        "seeds": plan.settings.seeds,
+        "studies": {
+            study.name: _study_values(plan, study, metrics, statistics, claims)
+            for study in plan.studies
+        },
+        "losses_figure": str((results / "figures/losses.pdf").resolve()),
+        "outcomes": [
+            {"outcome": outcome, "count": outcomes[outcome]} for outcome in reversed(WORST_FIRST)
+        ],
+        "claims_count": sum(outcomes.values()),
+        "published": _published_rows(),
+        "provenance": _provenance(plan, results),
+    }
+
+
+def _study_values(
+    plan: Plan, study: Study, metrics: pd.DataFrame, statistics: pd.DataFrame, claims: pd.DataFrame
+) -> dict:
+    recipe = plan.recipe_of(study)
+    rows = statistics[statistics["study"] == study.name]
+    top1 = rows[(rows["metric"] == "top1") & (rows["split"] == "test")]
+    manifest = json.loads((Path(plan.settings.results) / "data_manifest.json").read_text())
+    images = {name: split["images"] for name, split in manifest[recipe.dataset]["splits"].items()}
+    labels = {
+        row["variant"]: variant_label(row, recipe.learning_rate) for row in top1.to_dict("records")
+    }
+    images["train"] = min(images["train"], recipe.train_images or images["train"])
+    return {
+        "title": study.title,
+        "question": study.question,
+        "recipe": recipe.model_dump(),
+        "images": images,
+        "runs": len(plan.runs_of(study)),
+        "figures": {
+            name: str((Path(plan.settings.results) / f"figures/{name}.pdf").resolve())
+            for name, needed in FIGURES.items()
+            if needed == study.name
+        },
+        "rows": [
+            {
+                "label": labels[row["variant"]],
+                "selected": bool(row["selected"]),
+                "mean": number(row["mean"], 2),
+                "interval": f"{number(row['low'], 2)} to {number(row['high'], 2)}",
+                "n": row["n"],
+                "difference": signed(row["difference"], 2),
+                "difference_interval": f"{signed(row['difference_low'], 2)} to "
+                f"{signed(row['difference_high'], 2)}",
+            }
+            for row in top1.to_dict("records")
+        ],
+        "claims": _claim_values(claims[claims["study"] == study.name], labels),
+        "finding": FINDINGS[study.name](rows, metrics[metrics["study"] == study.name])
+        if study.name in FINDINGS
+        else "",
+    }
+
+
+def _claim_values(claims: pd.DataFrame, labels: dict[str, str]) -> list[dict]:
+    """One entry per claim, with its contrasts; numbers in the digits that the metric deserves."""
+    entries = []
+    for _, rows in claims.groupby("claim", sort=False):
+        first = rows.iloc[0]
+        entries.append(
+            {
+                key: first[key]
+                for key in ("claim", "statement", "quantity", "outcome", "verdict", "published")
+            }
+            | {
+                "published_status": first["published_status"],
+                "published_source": first["published_source"],
+                "published_gain": signed(first["published_gain"], 1),
+                "contrasts": [_contrast_values(row, labels) for row in rows.to_dict("records")],
+            }
+        )
+    return entries
+
+
+def _contrast_values(row: dict, labels: dict[str, str]) -> dict:
+    digits = 2 if row["contrast"].startswith("top1") else 3
+    shown = signed if " - " in row["contrast"] else number  # a difference shows its sign
+    return {
+        "contrast": contrast_label(row["contrast"], labels),
+        "expected": row["expected"],
+        "measured": shown(row["measured"], digits),
+        "interval": f"{shown(row['low'], digits)} to {shown(row['high'], digits)}",
+        "n": row["n"],
+        "outcome": row["contrast_outcome"],
+    }
+
+
+def _published_rows() -> list[dict]:
+    """Baseline and Poly-1 of each published pair side by side, with the status of the numbers."""
+    numbers = published_numbers().fillna({"note": "", "epsilon_status": ""})
+    rows = []
+    for _, pair in numbers.groupby(["dataset", "model", "metric"], sort=False):
+        baseline = pair.iloc[0]
+        for _, improved in pair.iloc[1:].iterrows():
+            known = improved["epsilon_status"] != "unknown"
+            rows.append(
+                {
+                    "dataset": baseline["dataset"],
+                    "model": baseline["model"],
+                    "metric": baseline["metric"],
+                    "baseline_loss": baseline["loss"],
+                    "baseline": number(baseline["value"], 1),
+                    "loss": improved["loss"],
+                    "epsilon": coefficient(improved["epsilon"]) if known else "unknown",
+                    "value": number(improved["value"], 1),
+                    "gain": signed(improved["value"] - baseline["value"], 1),
+                    "status": improved["status"],
+                }
+            )
+    return rows
+
+
+def _provenance(plan: Plan, results: Path) -> dict:
+    """Hardware, versions and source of all records; several values where records differ."""
+    records = [read_record(results, run) for run in plan.runs]
+    environments = [record["environment"] for record in records]
+    seconds = sum(row.get("seconds", 0) for record in records for row in record["history"])
+    settings = plan.settings
+    overrides = settings.overrides.model_dump(exclude_none=True)
+    arguments = [f"scale={settings.scale}", f"studies={','.join(settings.studies)}"]
+    arguments += [f"seeds={settings.seeds}", f"results={settings.results}"]
+    arguments += [f"overrides={json.dumps(overrides)!r}"] if overrides else []
+    return {
+        "runs": len(records),
+        "training_minutes": number(seconds / 60, 1),
+        "hardware": _distinct(
+            f"{record['device']} ({environment['processor']})"
+            for record, environment in zip(records, environments, strict=True)
+        ),
+        "threads": _distinct(str(environment["threads"]) for environment in environments),
+        "platform": _distinct(environment["platform"] for environment in environments),
+        "training_versions": _distinct(
+            ", ".join(
+                f"{name} {version}"
+                for name, version in {
+                    "Python": environment["python"],
+                    **environment["versions"],
+                }.items()
+            )
+            for environment in environments
+        ),
+        "report_versions": ", ".join(
+            f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS
+        ),
+        "commits": _distinct(environment["commit"] for environment in environments),
+        "sources": _distinct(e["training_source_sha256"][:12] for e in environments),
+        "overrides": ", ".join(f"{key} = {value}" for key, value in overrides.items()),
+        "data": [
+            {"dataset": name, "split": split, "images": entry["images"], "sha256": entry["sha256"]}
+            for name, manifest in json.loads((results / "data_manifest.json").read_text()).items()
+            for split, entry in manifest["splits"].items()
+        ],
+        "command": "snakemake --cores all --config " + " ".join(arguments),
+    }
+
+
+def _distinct(values) -> list[str]:
+    return sorted(set(values))

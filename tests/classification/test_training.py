@@ -1,0 +1,177 @@
+"""Training: reproducible, paired between variants, and stopped by a loss that is not finite."""
+
+import json
+
+import pytest
+import torch
+
+from polyrepro.classification import loop
+from polyrepro.classification.batches import MemoryBatches
+from polyrepro.classification.jobs import train_batch
+from polyrepro.classification.loop import TrainingError, train
+from polyrepro.classification.recipes import FASHION_MNIST
+from polyrepro.classification.records import finished_record, record_path, train_and_record
+from polyrepro.classification.runs import Loss, Run, Variant
+from polyrepro.data import load
+from polyrepro.settings import Overrides
+
+CPU = torch.device("cpu")
+SMALL = FASHION_MNIST.model_copy(update={"epochs": 1, "train_images": 600})
+CROSS_ENTROPY = Variant(name="cross_entropy", loss=Loss())
+POLY1 = Variant(name="poly1_e+2", loss=Loss(epsilon=(2.0,)))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("fashion_mnist")
+
+
+def run(variant=CROSS_ENTROPY, seed=0, recipe=SMALL):
+    return Run(recipe=recipe, variant=variant, seed=seed)
+
+
+def without_times(history):
+    times = ("seconds", "images_per_second")
+    return [{key: v for key, v in row.items() if key not in times} for row in history]
+
+
+def test_same_seed_gives_the_same_bits_and_another_seed_does_not(data):
+    first = without_times(train(run(), data, CPU))
+    torch.rand(7)  # what ran before must not matter
+    assert without_times(train(run(), data, CPU)) == first
+    assert without_times(train(run(seed=1), data, CPU)) != first
+
+
+def test_variants_of_one_seed_share_weights_order_and_augmentation(data):
+    first, _, _ = loop._prepare(run(CROSS_ENTROPY), data, 4, CPU)
+    second, _, _ = loop._prepare(run(POLY1), data, 4, CPU)
+    other, _, _ = loop._prepare(run(POLY1, seed=1), data, 4, CPU)
+    weights = [torch.cat([p.flatten() for p in t.parameters()]) for t in (first, second, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    batches = [MemoryBatches(data, SMALL, seed=0, device=CPU) for _ in range(2)]
+    for a, b in zip(batches[0].train(epoch=3), batches[1].train(epoch=3), strict=True):
+        assert torch.equal(a.images, b.images) and torch.equal(a.labels, b.labels)
+
+
+def test_an_epoch_shows_every_image_at_most_once_and_epochs_differ(data):
+    batches = MemoryBatches(data, SMALL.model_copy(update={"batch_size": 100}), 0, CPU)
+    epochs = [torch.cat([batch.labels for batch in batches.train(epoch)]) for epoch in (0, 1)]
+    assert torch.bincount(epochs[0]).tolist() == [60] * 10
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_augmentation_of_an_image_does_not_depend_on_its_batch(data):
+    """The same image in the same epoch looks the same whatever the batch size."""
+
+    def images_by_content(batch_size):
+        recipe = SMALL.model_copy(update={"batch_size": batch_size})
+        batches = MemoryBatches(data, recipe, seed=0, device=CPU).train(epoch=0)
+        return torch.cat([batch.images for batch in batches])
+
+    assert torch.equal(images_by_content(100), images_by_content(300))
+
+
+def test_without_augmentation_batches_hold_the_images_as_they_are(data):
+    recipe = SMALL.model_copy(
+        update={"max_shift": 0, "horizontal_flip": False, "batch_size": 600, "train_images": 600}
+    )
+    batches = MemoryBatches(data, recipe, seed=0, device=CPU)
+    (batch,) = batches.train(epoch=0)
+    pixels = (batch.images.squeeze(1) * data.std + data.mean) * 255
+    originals = {image.tobytes() for image in data.splits["train"].images[:600]}
+    shown = {image.tobytes() for image in pixels.round().byte().numpy()}
+    assert shown == originals
+
+
+def test_evaluation_shows_every_image_once_in_order(data):
+    batches = MemoryBatches(data, SMALL, seed=0, device=CPU)
+    labels = torch.cat([batch.labels for batch in batches.evaluation("test", batch_size=300)])
+    assert labels.tolist() == data.splits["test"].labels.tolist()
+
+
+def test_history_has_the_promised_metrics(data):
+    history = train(run(), data, CPU)
+    end = {row["split"]: row for row in history if row["epoch"] == 1}
+    assert set(end) == {"train", "validation", "test"}
+    for row in end.values():
+        assert {"loss", "cross_entropy", "top1", "mean_pt", "ece", "leading_share"} <= set(row)
+    assert end["train"]["images_per_second"] > 0
+    assert end["test"]["loss"] == pytest.approx(end["test"]["cross_entropy"])
+    assert end["test"]["top1"] > 20  # ten classes: learning has begun
+    inside = [row["epoch"] for row in history if row["epoch"] < 1]
+    assert len(inside) == 3  # four steps cannot be parted in five
+
+
+def learning_rates(factor, data, steps):
+    variant = Variant(name="x", loss=Loss(), learning_rate_factor=factor)
+    _, optimizer, scheduler = loop._prepare(run(variant), data, steps, CPU)
+    rates = []
+    for step in range(steps):
+        scheduler.step_update(step)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return rates
+
+
+def test_learning_rate_warms_up_falls_to_zero_and_follows_the_factor(data):
+    rates = learning_rates(1.0, data, steps=100)
+    assert rates[0] == 0
+    assert abs(rates.index(max(rates)) - 50) <= 1  # half an epoch of warm-up
+    assert rates[-1] < 1e-3 * SMALL.learning_rate
+    assert learning_rates(2.0, data, steps=100) == pytest.approx([2 * rate for rate in rates])
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it(data, monkeypatch, tmp_path):
+    forward = loop.PolyCrossEntropyLoss.forward
+    calls = []
+
+    def fails_at_third_step(self, *arguments):
+        calls.append(1)
+        return forward(self, *arguments) * (float("nan") if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(loop.PolyCrossEntropyLoss, "forward", fails_at_third_step)
+    with pytest.raises(TrainingError, match=r"cross_entropy/seed0: the loss is nan at step 3"):
+        train_and_record(tmp_path, run(), data, CPU)
+    assert finished_record(tmp_path, run()) is None
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_record_is_complete_and_cites_its_data(data, tmp_path):
+    record = train_and_record(tmp_path, run(POLY1), data, CPU)
+    stored = json.loads(record_path(tmp_path, "fashion_mnist/poly1_e+2/seed0").read_text())
+    assert stored["loss"] == {"epsilon": [2.0], "terms": None, "gamma": 0.0}
+    assert stored["data"]["splits"]["test"]["sha256"] == data.splits["test"].sha256()
+    assert {"python", "versions", "commit", "processor"} <= set(stored["environment"])
+    assert stored["history"] == record["history"]
+
+
+def test_a_record_of_another_recipe_is_not_taken_for_finished(data, tmp_path):
+    train_and_record(tmp_path, run(), data, CPU)
+    longer = SMALL.model_copy(update={"epochs": 2})
+    assert finished_record(tmp_path, run()) is not None
+    assert finished_record(tmp_path, run(recipe=longer)) is None
+    assert finished_record(tmp_path, run(seed=1)) is None
+
+
+def test_a_job_trains_only_what_is_missing(tmp_path, capsys):
+    ids = ["fashion_mnist/cross_entropy/seed0", "fashion_mnist/truncated_n2/seed0"]
+    overrides = Overrides(epochs=1, train_images=300)
+    train_batch(tmp_path, ids[:1], overrides, device="cpu")
+    assert "trained in" in capsys.readouterr().err
+    train_batch(tmp_path, ids, overrides, device="cpu", receipt=tmp_path / "receipt.json")
+    lines = capsys.readouterr().err.splitlines()
+    assert "already finished" in lines[0] and "trained in" in lines[1]
+    assert list(json.loads((tmp_path / "receipt.json").read_text())) == ids
+
+
+def test_a_killed_write_leaves_no_record(tmp_path, monkeypatch):
+    """The rename is the last thing that happens; before it there is no record under its name."""
+    from polyrepro import files
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files.os, "replace", dies)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_json(tmp_path / "record.json", {"a": 1})
+    assert list(tmp_path.iterdir()) == []

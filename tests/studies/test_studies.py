@@ -1,0 +1,85 @@
+"""The studies as declared: consistent names, sane grids, claims that refer to something."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from polyrepro.analysis.published import published_numbers, published_statements
+from polyrepro.classification.recipes import RECIPES
+from polyrepro.studies import SCALES, STUDIES
+from polyrepro.studies.study import REFERENCE, Study, cross_entropy
+
+ALL = list(STUDIES.values())
+
+
+@pytest.mark.parametrize("study", ALL, ids=lambda study: study.name)
+def test_study_is_documented_and_runs_at_a_known_scale(study):
+    module = importlib.import_module(f"polyrepro.studies.{study.name}")
+    for heading in ("Paper:", "Command:", "Expected:", "Cost:"):
+        assert heading in module.__doc__
+    assert set(study.recipes) <= set(SCALES)
+    assert set(study.recipes.values()) <= set(RECIPES)
+
+
+@pytest.mark.parametrize("study", ALL, ids=lambda study: study.name)
+def test_claims_refer_to_variants_selections_and_publications(study):
+    known = {v.name for v in study.variants} | {f"@{s.name}" for s in study.selections}
+    statements = published_statements()
+    for claim in study.claims:
+        assert claim.published in statements.index
+        for contrast in claim.contrasts:
+            assert set(contrast.weights) <= known
+
+
+def test_a_name_always_means_the_same_loss():
+    meaning = {}
+    for study in ALL:
+        for variant in study.variants:
+            assert meaning.setdefault(variant.name, variant) == variant
+
+
+def test_names_of_selections_and_claims_are_unique():
+    selections = {}
+    for study in ALL:
+        for selection in study.selections:
+            assert selections.setdefault(selection.name, selection) == selection
+    claims = [claim.name for study in ALL for claim in study.claims]
+    assert len(claims) == len(set(claims))
+
+
+def test_grid_without_reference_is_refused():
+    with pytest.raises(ValueError, match="the grid must contain cross_entropy"):
+        Study(name="x", title="", question="", variants=(), recipes={})
+
+
+def test_grid_with_a_repeated_variant_is_refused():
+    twice = (cross_entropy(), cross_entropy())
+    with pytest.raises(ValueError, match="variant names repeat"):
+        Study(name="x", title="", question="", variants=twice, recipes={})
+
+
+def test_truncation_and_sweep_span_what_the_paper_asks():
+    terms = [v.loss.terms for v in STUDIES["truncation"].variants if v.loss.terms]
+    assert terms == sorted(terms) and terms[0] == 1 and terms[-1] >= 100
+    epsilons = [v.loss.epsilon[0] for v in STUDIES["epsilon_sweep"].variants if v.loss.epsilon]
+    assert min(epsilons) == -1 and max(epsilons) == 6
+    assert all(REFERENCE in [v.name for v in study.variants] for study in ALL)
+
+
+def test_published_gains_are_differences_of_published_numbers():
+    numbers, statements = published_numbers(), published_statements()
+    verified = statements[statements["gain"].notna()]
+    assert not verified.empty
+    for _, row in verified.iterrows():
+        gain = numbers.loc[row["improved"], "value"] - numbers.loc[row["baseline"], "value"]
+        assert row["gain"] == pytest.approx(gain)
+
+
+def test_planning_needs_neither_torch_nor_timm():
+    code = (
+        "import sys; import polyrepro.plan, polyrepro.cli, polyrepro.figures; "
+        "sys.exit(bool({'torch', 'timm', 'matplotlib'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,82 @@
+"""Configuration: each mistake is an error that names the key, the value and the mend."""
+
+import re
+
+import pytest
+import yaml
+
+from polyrepro.settings import SettingsError, check_settings
+
+GOOD = {
+    "scale": "embedded",
+    "studies": "all",
+    "seeds": 3,
+    "runs_per_job": 10,
+    "results": "results/embedded",
+}
+
+
+def test_the_shipped_configuration_is_good():
+    with open("config/config.yaml", encoding="utf-8") as file:
+        settings = check_settings(yaml.safe_load(file))
+    assert settings.scale == "embedded" and len(settings.studies) == 5 and settings.seeds >= 3
+
+
+def test_studies_are_given_as_all_a_list_or_text_with_commas():
+    assert check_settings(GOOD | {"studies": ["poly_n"]}).studies == ["poly_n"]
+    both = check_settings(GOOD | {"studies": "poly_n,truncation"}).studies
+    assert both == ["truncation", "poly_n"]  # in the order of the report
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sceds": 3}, r"sceds: unknown key; did you mean 'seeds'\?"),
+        ({"overrides": {"epoch": 1}}, r"overrides.epoch: unknown key; did you mean 'epochs'\?"),
+        ({"scale": "embeded"}, r"unknown scale 'embeded'; did you mean 'embedded'\?"),
+        ({"studies": ["epsilon_swep"]}, r"unknown study 'epsilon_swep'; did you mean 'epsilon_s"),
+        ({"studies": []}, r'give "all" or a list of study names'),
+        ({"studies": 3}, r'give "all" or a list of study names, not 3'),
+        ({"seeds": 0}, r"seeds: .*greater than or equal to 1, got 0"),
+        ({"seeds": -2}, r"seeds: .*got -2"),
+        ({"seeds": True}, r"seeds: .*valid integer, got True"),
+        ({"seeds": float("nan")}, r"seeds: .*got nan"),
+        ({"seeds": "1e-3"}, r"seeds: .*got '1e-3' \(YAML reads this as text"),
+        ({"overrides": {"epochs": -1}}, r"overrides.epochs: .*got -1"),
+        ({"results": ""}, r"results: .*at least 1 character"),
+        ({"results": None}, r"results: .*valid string, got None"),
+    ],
+)
+def test_a_wrong_value_is_named(change, message):
+    with pytest.raises(SettingsError, match=message):
+        check_settings(GOOD | change)
+
+
+def test_yaml_really_reads_1e_3_as_text():
+    """The trap that the hint is about."""
+    assert yaml.safe_load("seeds: 1e-3") == {"seeds": "1e-3"}
+
+
+def test_a_missing_key_is_named():
+    with pytest.raises(SettingsError, match=r"seeds: missing"):
+        check_settings({key: value for key, value in GOOD.items() if key != "seeds"})
+
+
+def test_every_problem_is_named_at_once():
+    with pytest.raises(SettingsError) as error:
+        check_settings(GOOD | {"seeds": 0, "scale": "x", "unknown": 1})
+    assert len(re.findall(r"\n  ", str(error.value))) == 3
+
+
+def test_a_key_given_twice_is_refused(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("seeds: 3\nscale: embedded\nseeds: 5\n")
+    with pytest.raises(SettingsError, match=r"config.yaml: the key 'seeds' is given twice"):
+        check_settings(GOOD, (file,))
+
+
+def test_a_file_that_is_not_yaml_is_refused(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("seeds: [3\n")
+    with pytest.raises(SettingsError, match="is not valid YAML"):
+        check_settings(GOOD, (file,))

@@ -1,0 +1,232 @@
+"""The whole workflow, end to end, on a tiny configuration of the real thing."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+TINY = {
+    "scale": "embedded",
+    "studies": ["truncation", "poly_n"],
+    "seeds": 2,
+    "runs_per_job": 20,
+    "overrides": {"epochs": 1, "train_images": 256},
+}
+
+
+def copy_project(folder: Path) -> Path:
+    """A copy of the sources, so that tests neither lock nor change the checkout."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("workflow", "polyrepro", "config", "profiles", "report", "results/published"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, config: dict | None = None):
+    """Run Snakemake in a copy of the project, with that copy's package."""
+    words = [*SNAKEMAKE, "--cores", "2", *arguments]
+    if config is not None:
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    if (folder / "tiny.yaml").exists():
+        words += ["--configfile", "tiny.yaml"]
+    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def job_counts(text: str) -> dict[str, int]:
+    """The table `Job stats` of a Snakemake run."""
+    table = text.split("Job stats:", 1)[1].split("\n\n", 1)[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project folder in which the tiny configuration has run, and what Snakemake printed."""
+    folder = copy_project(tmp_path_factory.mktemp("project"))
+    process = snakemake(folder, config=TINY | {"results": "results/tiny"})
+    assert process.returncode == 0, process.stdout + process.stderr
+    return folder, process.stdout + process.stderr
+
+
+def test_jobs_are_counted(finished):
+    """50 runs: 9 + 15 variants (cross-entropy is shared) of 2 seeds, 20 runs per job at most."""
+    folder, printed = finished
+    counts = job_counts(printed)
+    assert counts["train"] == 4  # 32 runs without a selection before them, then 8, then 8
+    assert counts["select"] == 2
+    for rule in ("verify_data", "collect", "statistics", "claims", "report", "all"):
+        assert counts[rule] == 1
+    figures = {name for name in counts if name.startswith("figure_")}
+    assert figures == {"figure_losses", "figure_truncation", "figure_poly_n"}
+    assert len(list((folder / "results/tiny/runs").rglob("record.json"))) == 48
+
+
+def test_outputs_are_complete(finished):
+    results = finished[0] / "results/tiny"
+    assert (results / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert "Truncation" in (results / "summary.md").read_text()
+    for name in ("losses", "truncation", "poly_n"):
+        assert (results / f"figures/{name}.pdf").stat().st_size > 5000
+        assert (results / f"figures/{name}.png").stat().st_size > 5000
+    metrics = pd.read_csv(results / "metrics.csv")
+    expected = {"study", "variant", "seed", "dataset", "model", "metric", "split", "epoch", "value"}
+    assert expected <= set(metrics.columns)
+    key = ["study", "run", "metric", "split", "epoch"]
+    assert not metrics.duplicated(key).any() and metrics["value"].notna().all()
+
+
+def test_numbers_of_the_report_go_back_to_run_records(finished):
+    """One number all the way: record -> metrics.csv -> statistics.csv -> report.json."""
+    results = finished[0] / "results/tiny"
+    values = []
+    for seed in (0, 1):
+        record = json.loads(
+            (results / f"runs/fashion_mnist/truncated_n5/seed{seed}/record.json").read_text()
+        )
+        values += [r["top1"] for r in record["history"] if r["split"] == "test"]
+    statistics = pd.read_csv(results / "statistics.csv").set_index(
+        ["study", "variant", "metric", "split"]
+    )
+    row = statistics.loc[("truncation", "truncated_n5", "top1", "test")]
+    assert row["mean"] == pytest.approx(sum(values) / 2)
+    study = json.loads((results / "report.json").read_text())["studies"]["truncation"]
+    (shown,) = [r for r in study["rows"] if r["label"] == "first 5 terms"]
+    assert shown["mean"] == f"{sum(values) / 2:.2f}"
+
+
+def test_greedy_search_keeps_what_it_chose(finished):
+    results = finished[0] / "results/tiny"
+    first = json.loads((results / "selections/best_poly_n1.json").read_text())
+    scores = first["validation_top1"]
+    assert scores[first["winner"]] == max(scores.values())
+    record = json.loads((results / "runs/fashion_mnist/poly2_e+1/seed0/record.json").read_text())
+    assert record["loss"]["epsilon"] == [*first["epsilon"], 1.0]
+    third = json.loads((results / "runs/fashion_mnist/poly3_e+2/seed1/record.json").read_text())
+    second = json.loads((results / "selections/best_poly_n2.json").read_text())
+    assert third["loss"]["epsilon"] == [*second["epsilon"], 2.0]
+    assert len(second["epsilon"]) == 2
+
+
+def test_second_run_does_nothing(finished):
+    process = snakemake(finished[0])
+    assert process.returncode == 0
+    assert "Nothing to be done" in process.stdout + process.stderr
+
+
+def test_a_changed_figure_trains_nothing(finished):
+    folder, _ = finished
+    source = folder / "polyrepro/figures/truncation.py"
+    source.write_text(source.read_text() + "\n# changed\n")
+    counts = job_counts(snakemake(folder, "-n").stdout)
+    assert counts == {"figure_truncation": 1, "report": 1, "all": 1, "total": 3}
+
+
+def test_a_changed_grid_trains_only_what_is_new(finished, tmp_path):
+    """Without the last number of terms no run is trained, and with a new one only that."""
+    folder, _ = finished
+    source = folder / "polyrepro/studies/truncation.py"
+    before = source.read_text()
+    runs = folder / "results/tiny/runs"
+    times = {path: path.stat().st_mtime_ns for path in runs.rglob("record.json")}
+    try:
+        source.write_text(before.replace("50, 100)", "50, 70)"))
+        process = snakemake(folder, "results/tiny/metrics.csv")
+        assert process.returncode == 0, process.stderr
+        changed = {
+            path.parent.parent.name
+            for path in runs.rglob("record.json")
+            if times.get(path) != path.stat().st_mtime_ns
+        }
+        assert changed == {"truncated_n70"}
+    finally:
+        source.write_text(before)
+
+
+def test_snakemake_report_holds_figures_and_captions(finished):
+    folder, _ = finished
+    process = snakemake(folder, "--report", "report.html")
+    assert process.returncode == 0, process.stderr
+    text = (folder / "report.html").read_text()
+    assert "truncation.png" in text and "report.pdf" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sedes": 3}, "sedes: unknown key; did you mean 'seeds'?"),
+        ({"studies": ["poly_m"]}, "unknown study 'poly_m'; did you mean 'poly_n'?"),
+    ],
+)
+def test_a_bad_configuration_stops_before_any_job(tmp_path, change, message):
+    folder = copy_project(tmp_path)
+    process = snakemake(folder, config=TINY | {"results": "results/tiny"} | change)
+    assert process.returncode != 0
+    assert message in process.stdout + process.stderr
+    assert not (folder / "results/tiny").exists()
+
+
+def test_a_results_folder_that_cannot_be_written_is_an_error(tmp_path):
+    folder = copy_project(tmp_path)
+    (folder / "results/tiny").write_text("a file, not a folder")
+    process = snakemake(folder, config=TINY | {"results": "results/tiny"})
+    assert process.returncode != 0
+    assert "results/tiny" in process.stdout + process.stderr
+    assert not list(folder.rglob("record.json"))
+
+
+def test_a_damaged_data_file_stops_before_training(tmp_path):
+    folder = copy_project(tmp_path)
+    file = folder / "polyrepro/data/embedded/fashion_mnist.npz"
+    file.write_bytes(file.read_bytes()[:-100])
+    process = snakemake(folder, config=TINY | {"results": "results/tiny"})
+    assert process.returncode != 0
+    assert "fashion_mnist.npz is damaged" in process.stdout + process.stderr
+    assert not list(folder.rglob("record.json"))
+
+
+def test_of_two_snakemakes_at_once_the_second_says_why_it_stops(tmp_path):
+    folder = copy_project(tmp_path)
+    config = TINY | {"results": "results/tiny"}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    words = [*SNAKEMAKE, "--cores", "1", "--configfile", "tiny.yaml"]
+    first = subprocess.Popen(
+        words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        locks = folder / ".snakemake/locks"
+        deadline = time.monotonic() + 60
+        while not (locks.exists() and any(locks.iterdir())) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        second = snakemake(folder)
+        assert first.poll() is None, "the first run ended before the second began"
+        assert second.returncode != 0
+        assert "lock" in (second.stdout + second.stderr).lower()
+    finally:
+        first.terminate()
+        first.wait(timeout=60)
+
+
+def test_lint_and_formatting_are_clean():
+    lint = subprocess.run(
+        [*SNAKEMAKE, "--lint"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    snakefiles = [str(ROOT / "Snakefile"), *map(str, (ROOT / "workflow/rules").glob("*.smk"))]
+    check = [sys.executable, "-m", "snakefmt", "--check", *snakefiles]
+    formatting = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert formatting.returncode == 0, formatting.stdout + formatting.stderr
