@@ -1,4 +1,4 @@
-"""The PolyLoss family (Leng et al., ICLR 2022) in PyTorch."""
+"""The PolyLoss family (Leng et al., ICLR 2022) in PyTorch, drop-in for torch's cross-entropy."""
 
 from polyrepro.losses.binary_cross_entropy import (
     PolyBinaryCrossEntropyLoss,
@@ -10,7 +10,8 @@ from polyrepro.losses.cross_entropy import (
     poly_cross_entropy,
     series_cross_entropy,
 )
-from polyrepro.losses.series import PolySeries, Series
+from polyrepro.losses.poly_series import PolySeries
+from polyrepro.losses.series import Series
 
 __all__ = [
     "PolyBinaryCrossEntropyLoss",

@@ -1,16 +1,21 @@
-"""The sigmoid form of the PolyLoss family, per element: multi-label tasks and detection."""
+"""The sigmoid form of the PolyLoss family: multi-label classification and dense detection."""
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyrepro.losses.series import PolySeries, Series
+from polyrepro.losses.blocked import blocked_loss
+from polyrepro.losses.checks import check_fraction, check_reduction, check_sigmoid_input
+from polyrepro.losses.poly_series import PolySeries
+from polyrepro.losses.reduction import reduced
+from polyrepro.losses.series import Series
 
 
 def poly_binary_cross_entropy(
     input: Tensor,
     target: Tensor,
-    epsilon: float | tuple[float, ...] = (),
+    epsilon: float | Sequence[float] = (),
     *,
     terms: int | None = None,
     gamma: float = 0.0,
@@ -18,15 +23,28 @@ def poly_binary_cross_entropy(
     weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """PolyLoss on sigmoid probabilities, per element.
+    """PolyLoss on sigmoid probabilities, per element (Leng et al., ICLR 2022, sections 3 and 5).
+
+    With p = sigmoid(input), y = target and ``q = y (1 - p) + (1 - y) p``::
+
+        L = a(y) (q^gamma * (-y log p - (1 - y) log(1 - p)) + sum_j e_j q^(j + gamma))
+
+    where ``a(y) = alpha y + (1 - alpha) (1 - y)``, or 1 without alpha. **Alpha weights both
+    terms**; implementations that leave the polynomial unweighted mean something else by epsilon.
+
+    Without epsilon, terms, gamma and alpha this is ``binary_cross_entropy_with_logits`` bit for
+    bit. Otherwise half-precision logits are computed in float32, and the result is float32.
 
     Args:
         input: logits of any shape.
-        target: labels in [0, 1], the same shape.
-        epsilon, terms, gamma: the series, see :class:`polyrepro.losses.series.PolySeries`.
-        alpha: weight of positives (negatives: 1 - alpha), in both terms of the loss.
-        weight: rescaling, broadcast to the input; as in torch.
-        reduction: none, mean or sum.
+        target: labels in [0, 1], hard or soft, of the same shape; any real dtype.
+        epsilon, terms, gamma: the series, as in :func:`poly_cross_entropy`.
+        alpha: weight of the positives in [0, 1]; the negatives have 1 - alpha. None: no weights.
+        weight: multiplies the losses, broadcast to their shape, as in torch.
+        reduction: ``none``, ``sum``, or ``mean`` over the elements.
+
+    Raises:
+        TypeError, ValueError: naming the argument, its value and what is allowed.
     """
     series = PolySeries(epsilon, terms, gamma)
     return series_binary_cross_entropy(
@@ -44,30 +62,31 @@ def series_binary_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series`, per element; arguments as in :func:`poly_binary_cross_entropy`."""
-    logits = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
-    target = target.to(logits.dtype)
-    positive = series.base(functional.logsigmoid(logits))
-    negative = series.base(functional.logsigmoid(-logits))
-    probability = torch.sigmoid(logits)
-    q = target * torch.sigmoid(-logits) + (1 - target) * probability
-    losses = series.combine(target * positive + (1 - target) * negative, q)
+    check_reduction(reduction)
+    check_sigmoid_input(input, target)
     if alpha is not None:
-        losses = losses * (alpha * target + (1 - alpha) * (1 - target))
-    if weight is not None:
-        losses = losses * weight
-    if reduction == "none":
-        return losses
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
-    return losses.mean() if reduction == "mean" else losses.sum()
+        check_fraction("alpha", alpha)
+    if series.is_cross_entropy and alpha is None:
+        return functional.binary_cross_entropy_with_logits(
+            input,
+            target if target.is_floating_point() else target.to(input.dtype),
+            weight,
+            reduction=reduction,
+        )
+    if weight is None:
+        return blocked_loss(input, target, series, alpha, reduction)
+    return reduced(blocked_loss(input, target, series, alpha, "none") * weight, None, reduction)
 
 
 class PolyBinaryCrossEntropyLoss(nn.Module):
-    """Module form of :func:`poly_binary_cross_entropy`, with the same arguments."""
+    """Module form of :func:`poly_binary_cross_entropy`, with the same arguments.
+
+    Shapes: ``input`` and ``target`` alike, any.
+    """
 
     def __init__(
         self,
-        epsilon: float | tuple[float, ...] = (),
+        epsilon: float | Sequence[float] = (),
         *,
         terms: int | None = None,
         gamma: float = 0.0,
@@ -76,6 +95,9 @@ class PolyBinaryCrossEntropyLoss(nn.Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
+        check_reduction(reduction)
+        if alpha is not None:
+            check_fraction("alpha", alpha)
         self.series = PolySeries(epsilon, terms, gamma)
         self.alpha = alpha
         self.register_buffer("weight", weight)
@@ -90,3 +112,6 @@ class PolyBinaryCrossEntropyLoss(nn.Module):
             weight=self.weight,
             reduction=self.reduction,
         )
+
+    def extra_repr(self) -> str:
+        return f"{self.series.describe()}, alpha={self.alpha}, reduction={self.reduction!r}"

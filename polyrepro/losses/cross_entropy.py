@@ -1,16 +1,28 @@
 """The softmax form of the PolyLoss family: a drop-in for ``torch.nn.functional.cross_entropy``."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyrepro.losses.series import PolySeries, Series
+from polyrepro.losses.checks import (
+    check_class_weight,
+    check_fraction,
+    check_reduction,
+    check_softmax_input,
+)
+from polyrepro.losses.hard_labels import hard_label_loss
+from polyrepro.losses.poly_series import PolySeries
+from polyrepro.losses.reduction import reduced
+from polyrepro.losses.series import Series
+from polyrepro.losses.soft_labels import smoothed_label_losses, soft_label_losses
 
 
 def poly_cross_entropy(
     input: Tensor,
     target: Tensor,
-    epsilon: float | tuple[float, ...] = (),
+    epsilon: float | Sequence[float] = (),
     *,
     terms: int | None = None,
     gamma: float = 0.0,
@@ -19,13 +31,39 @@ def poly_cross_entropy(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Tensor:
-    """PolyLoss on softmax probabilities; with no epsilon, terms or gamma exactly cross-entropy.
+    """PolyLoss on softmax probabilities (Leng et al., ICLR 2022, equations 4 to 6 and section 3).
+
+    With ``P_t = sum_i y_i p_i``, q = 1 - P_t and y the (smoothed) labels::
+
+        L = q^gamma * (-sum_i y_i log p_i) + sum_j e_j q^(j + gamma)
+
+    Without epsilon (or all zeros), terms and gamma, the result is bit for bit
+    ``torch.nn.functional.cross_entropy``'s. Otherwise half-precision logits are computed in
+    float32, and the result is float32.
 
     Args:
         input: logits, ``(C,)``, ``(N, C)`` or ``(N, C, d1, ...)``.
-        target: class indices (input's shape without C, int64) or probabilities (input's shape).
-        epsilon, terms, gamma: the series, see :class:`polyrepro.losses.series.PolySeries`.
-        weight, ignore_index, label_smoothing, reduction: as in torch.
+        target: class indices (int64, the shape of input without C) or probabilities (the shape of
+            input).
+        epsilon: e_1 .. e_N, a number (Poly-1) or a sequence of numbers (Poly-N). Values below
+            -1/j are allowed with a warning.
+        terms: keep only the first N >= 1 terms of the logarithm's series, in expectation over the
+            labels: ``sum_i y_i sum_{j<=N} (1 - p_i)^j / j``. The epsilon terms are added to that.
+        gamma: focal exponent >= 0.
+        weight: one weight per class. It multiplies the sample's whole loss; with soft or smoothed
+            labels each class's term of the expectation, as in torch, and the polynomial by the
+            expected weight ``sum_i y_i w_i``, so that an index and its one-hot labels agree.
+        ignore_index: class index whose samples are left out.
+        label_smoothing: s in [0, 1]; labels become ``y (1 - s) + s / C``, in both terms.
+        reduction: ``none``, ``sum``, or ``mean``: over the sum of the targets' weights for class
+            indices, over the number of samples for probabilities, as in torch.
+
+    Returns:
+        A scalar, or one loss per sample (the shape of input without C) for ``none``.
+
+    Raises:
+        TypeError, ValueError: naming the argument, its value and what is allowed.
+        IndexError: a class index out of range (on a GPU a device assertion, as in torch).
     """
     return series_cross_entropy(
         input,
@@ -49,6 +87,10 @@ def series_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series` on softmax probabilities; arguments as in :func:`poly_cross_entropy`."""
+    check_reduction(reduction)
+    check_fraction("label_smoothing", label_smoothing)
+    check_softmax_input(input, target, ignore_index)
+    check_class_weight(weight, input)
     if series.is_cross_entropy:
         return functional.cross_entropy(
             input,
@@ -59,74 +101,47 @@ def series_cross_entropy(
             reduction=reduction,
         )
     logits = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
-    class_dimension = 0 if logits.dim() == 1 else 1
-    if target.is_floating_point():
-        target = target.to(logits.dtype)
-        if label_smoothing:
-            target = (
-                target * (1 - label_smoothing) + label_smoothing / logits.shape[class_dimension]
-            )
-        losses = _soft_losses(logits, target, series, weight, class_dimension)
-        return _reduce(losses, None, reduction)
-    return _hard(logits, target, series, weight, ignore_index, label_smoothing, reduction)
-
-
-def _hard(logits, target, series, weight, ignore_index, label_smoothing, reduction):
-    class_dimension = 0 if logits.dim() == 1 else 1
-    kept = target != ignore_index
-    target_weight = None if weight is None else weight.to(logits.dtype)[target.where(kept, 0)]
-    if label_smoothing:
-        indices = target.where(kept, 0).unsqueeze(class_dimension)
-        soft = torch.full_like(logits, label_smoothing / logits.shape[class_dimension])
-        soft = soft.scatter_add(
-            class_dimension, indices, torch.full_like(soft, 1 - label_smoothing)
-        )
-        losses = _soft_losses(logits, soft, series, weight, class_dimension)
-    else:
-        log_pt = -functional.cross_entropy(
-            logits, target, ignore_index=ignore_index, reduction="none"
-        )
-        losses = series.value(log_pt)
-        if target_weight is not None:
-            losses = losses * target_weight
-    losses = losses.where(kept, 0)
-    if target_weight is None:
-        target_weight = kept.to(losses.dtype)
-    else:
-        target_weight = target_weight.where(kept, 0)
-    return _reduce(losses, target_weight, reduction)
-
-
-def _soft_losses(logits, target, series, weight, class_dimension):
-    log_p = functional.log_softmax(logits, class_dimension)
-    base = target * series.base(log_p)
-    mean_weight = 1.0
     if weight is not None:
-        shape = [-1 if d == class_dimension else 1 for d in range(logits.dim())]
-        class_weight = weight.to(logits.dtype).view(shape)
-        base = base * class_weight
-        mean_weight = (target * class_weight).sum(class_dimension)
-    # sum_i (1 - y_i) p_i equals 1 - sum_i y_i p_i without its cancellation.
-    q = ((1 - target) * log_p.exp()).sum(class_dimension)
-    return series.combine(base.sum(class_dimension), q, mean_weight)
+        weight = weight.to(logits.dtype)
+    if logits.dim() == 1:
+        logits, target = logits.unsqueeze(0), target.unsqueeze(0)
+    if target.is_floating_point():
+        losses = _probability_losses(logits, target, series, weight, label_smoothing)
+        result = reduced(losses, None, reduction)
+    else:
+        kept = target != ignore_index
+        result = _index_loss(logits, target, kept, series, weight, label_smoothing, reduction)
+    return result.squeeze(0) if input.dim() == 1 else result
 
 
-def _reduce(losses: Tensor, weights: Tensor | None, reduction: str) -> Tensor:
-    if reduction == "none":
-        return losses
-    if reduction == "sum":
-        return losses.sum()
-    if reduction != "mean":
-        raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
-    return losses.mean() if weights is None else losses.sum() / weights.sum()
+def _probability_losses(logits, target, series, weight, label_smoothing) -> Tensor:
+    target = target.to(logits.dtype)
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / logits.shape[1]
+    return soft_label_losses(logits, target, series, weight)
+
+
+def _index_loss(logits, target, kept, series, weight, label_smoothing, reduction) -> Tensor:
+    # Ignored samples get class 0: any would do, because their weight is 0.
+    index = target * kept
+    sample_weight = kept.to(logits.dtype)
+    if weight is not None:
+        sample_weight = sample_weight * weight.detach()[index]
+    if not label_smoothing:
+        return hard_label_loss(logits, index, sample_weight, series, reduction)
+    losses = smoothed_label_losses(logits, index, series, label_smoothing, weight)
+    return reduced(losses.masked_fill(~kept, 0), sample_weight, reduction)
 
 
 class PolyCrossEntropyLoss(nn.Module):
-    """Module form of :func:`poly_cross_entropy`, with the same arguments."""
+    """Module form of :func:`poly_cross_entropy`, with the same arguments.
+
+    Shapes: ``input`` (N, C, d1, ...), ``target`` (N, d1, ...) or the shape of ``input``.
+    """
 
     def __init__(
         self,
-        epsilon: float | tuple[float, ...] = (),
+        epsilon: float | Sequence[float] = (),
         *,
         terms: int | None = None,
         gamma: float = 0.0,
@@ -136,6 +151,8 @@ class PolyCrossEntropyLoss(nn.Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
+        check_reduction(reduction)
+        check_fraction("label_smoothing", label_smoothing)
         self.series = PolySeries(epsilon, terms, gamma)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
@@ -151,4 +168,10 @@ class PolyCrossEntropyLoss(nn.Module):
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
             reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.series.describe()}, label_smoothing={self.label_smoothing}, "
+            f"reduction={self.reduction!r}"
         )

@@ -1,0 +1,115 @@
+"""Elementwise losses on large arrays: in blocks that stay in the cache, keeping only the inputs.
+
+Such a loss is many cheap operations, so moving intermediate results through memory is what costs
+time, and keeping them is what costs memory. Here only logits and labels are kept, and the backward
+pass computes the slope from them.
+"""
+
+import inspect
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from polyrepro.losses.elementwise import elementwise_slope, elementwise_value
+from polyrepro.losses.reduction import reduced
+from polyrepro.losses.series import Series
+
+ELEMENTS_PER_THREAD = 2**15
+
+
+def blocked_loss(
+    logits: Tensor, target: Tensor, series: Series, alpha: float | None, reduction: str
+) -> Tensor:
+    """The sigmoid form of a series for logits and labels of one shape, in float32 at least.
+
+    ``none`` returns the shape of ``logits``, ``mean`` divides by the number of elements.
+    """
+    if torch.compiler.is_compiling() or target.requires_grad:
+        dtype = computing_dtype(logits)
+        losses = elementwise_value(logits.to(dtype), target.to(dtype), series, alpha)
+        return reduced(losses, None, reduction)
+    return BlockedLoss.apply(logits, target, series, alpha, reduction)
+
+
+def computing_dtype(logits: Tensor) -> torch.dtype:
+    """float32 for half precision, otherwise the logits' own."""
+    return torch.promote_types(logits.dtype, torch.float32)
+
+
+class BlockedLoss(torch.autograd.Function):
+    """The loss, reduced; keeps logits and labels."""
+
+    @staticmethod
+    def forward(logits, target, series, alpha, reduction):
+        if reduction != "none":
+            sums = [
+                elementwise_value(*pair, series, alpha).sum() for pair in _blocks(logits, target)
+            ]
+            total = torch.stack(sums).sum()
+            return total / logits.numel() if reduction == "mean" else total
+        losses = torch.empty(logits.numel(), dtype=computing_dtype(logits), device=logits.device)
+        start = 0
+        for pair in _blocks(logits, target):
+            block = elementwise_value(*pair, series, alpha)
+            losses[start : start + block.numel()] = block
+            start += block.numel()
+        return losses.view(logits.shape)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        logits, target, ctx.series, ctx.alpha, ctx.reduction = inputs
+        ctx.save_for_backward(logits, target)
+        ctx.save_for_forward(logits, target)
+
+    @staticmethod
+    def backward(ctx, by_loss):
+        logits, target = ctx.saved_tensors
+        if ctx.reduction == "mean":
+            by_loss = by_loss / logits.numel()
+        if torch.is_grad_enabled():
+            # The backward pass itself is being differentiated.
+            slope = _whole_slope(ctx, logits, target)
+            return (slope * by_loss).to(logits.dtype), None, None, None, None
+        by_logits = torch.empty(logits.numel(), dtype=logits.dtype, device=logits.device)
+        start, factors = 0, by_loss.reshape(-1)
+        for pair in _blocks(logits, target):
+            stop = start + pair[0].numel()
+            slope = elementwise_slope(*pair, ctx.series, ctx.alpha)
+            by_logits[start:stop] = slope * (factors if by_loss.dim() == 0 else factors[start:stop])
+            start = stop
+        return by_logits.view(logits.shape), None, None, None, None
+
+    @staticmethod
+    def jvp(ctx, logits_tangent, *_):
+        logits, target = ctx.saved_tensors
+        losses = _whole_slope(ctx, logits, target) * logits_tangent
+        return reduced(losses, None, ctx.reduction)
+
+    @staticmethod
+    def vmap(info, in_dims, logits, target, series, alpha, reduction):
+        logits, target = (
+            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip((logits, target), in_dims, strict=False)
+        )
+        losses = BlockedLoss.apply(logits, target, series, alpha, "none")
+        return torch.vmap(lambda one: reduced(one, None, reduction))(losses), 0
+
+
+BlockedLoss.forward.__signature__ = inspect.signature(BlockedLoss.forward)
+
+
+def _whole_slope(ctx, logits: Tensor, target: Tensor) -> Tensor:
+    dtype = computing_dtype(logits)
+    return elementwise_slope(logits.to(dtype), target.to(dtype), ctx.series, ctx.alpha)
+
+
+def _blocks(logits: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Flat pieces of both, in the dtype to compute in; one piece where launches cost more."""
+    size = max(logits.numel(), 1)
+    if logits.device.type == "cpu":
+        size = ELEMENTS_PER_THREAD * torch.get_num_threads()
+    dtype = computing_dtype(logits)
+    pieces = zip(logits.reshape(-1).split(size), target.reshape(-1).split(size), strict=True)
+    for logits_piece, target_piece in pieces:
+        yield logits_piece.to(dtype), target_piece.to(dtype)

@@ -1,0 +1,133 @@
+"""Checks of arguments: a wrong one is a ValueError or TypeError that says what is allowed.
+
+Nothing here looks at the contents of a tensor, so no check waits for a GPU.
+"""
+
+import math
+import numbers
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float | numbers.Real) and not isinstance(value, bool)
+
+
+def checked_epsilon(epsilon: object) -> tuple[float, ...]:
+    """e_1 .. e_N as a tuple of finite floats; warns about coefficients that turn negative."""
+    values = (epsilon,) if is_number(epsilon) else epsilon
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise TypeError(
+            f"epsilon must be a number or a sequence of numbers e_1 .. e_N, got {epsilon!r}"
+        )
+    for j, value in enumerate(values, start=1):
+        if not is_number(value):
+            raise TypeError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
+        if not abs(value) < math.inf:
+            raise ValueError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
+        if not torch.compiler.is_compiling() and value < -1 / j:
+            _warn_about_negative_coefficient(j, value)
+    return tuple(float(value) for value in values)
+
+
+def _warn_about_negative_coefficient(j: int, value: float) -> None:
+    warnings.warn(
+        f"epsilon e_{j} = {value!r} is below -1/{j}, so the coefficient of (1 - P_t)^{j} is "
+        "negative: the loss need no longer fall as P_t grows (Leng et al. use e_j >= -1/j)",
+        UserWarning,
+        stacklevel=6,
+    )
+
+
+def checked_gamma(gamma: object) -> float:
+    if not is_number(gamma):
+        raise TypeError(f"gamma must be a finite number >= 0, got {gamma!r}")
+    if not 0 <= gamma < math.inf:
+        raise ValueError(f"gamma must be a finite number >= 0, got {gamma!r}")
+    return float(gamma)
+
+
+def check_terms(terms: object) -> None:
+    if terms is None:
+        return
+    if isinstance(terms, bool) or not isinstance(terms, int):
+        raise TypeError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
+    if terms < 1:
+        raise ValueError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
+
+
+def check_fraction(name: str, value: object) -> None:
+    """``value`` must be a number in [0, 1] (alpha, label_smoothing)."""
+    if not is_number(value):
+        raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
+
+
+def check_reduction(reduction: object) -> None:
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+
+
+def check_softmax_input(input: Tensor, target: Tensor, ignore_index: int) -> None:
+    """Shapes and dtypes of logits and of class-index or probability targets."""
+    _check_logits(input)
+    if input.dim() == 0:
+        raise ValueError("input must have a class dimension: (C,), (N, C) or (N, C, d1, ...)")
+    if target.is_floating_point():
+        if target.shape != input.shape:
+            raise ValueError(
+                "target of probabilities must have the shape of input, got "
+                f"{tuple(target.shape)} for input {tuple(input.shape)}"
+            )
+        if ignore_index >= 0:
+            raise ValueError(
+                "ignore_index applies to class indices; with probability targets leave it at "
+                f"-100, got {ignore_index!r}"
+            )
+        return
+    if target.dtype not in (torch.int64, torch.uint8):
+        raise TypeError(
+            "target must hold class indices (torch.int64) or probabilities (floating point), "
+            f"got {target.dtype}"
+        )
+    expected = input.shape[:1] + input.shape[2:] if input.dim() > 1 else ()
+    if target.shape != expected:
+        raise ValueError(
+            f"target of class indices must have shape {tuple(expected)} for input "
+            f"{tuple(input.shape)}, got {tuple(target.shape)}"
+        )
+
+
+def check_class_weight(weight: Tensor | None, input: Tensor) -> None:
+    if weight is None:
+        return
+    classes = input.shape[min(input.dim() - 1, 1)]
+    if not isinstance(weight, Tensor) or not weight.is_floating_point():
+        raise TypeError(f"weight must be None or a floating point tensor, got {weight!r}")
+    if weight.shape != (classes,):
+        raise ValueError(
+            f"weight must have one value per class, shape ({classes},), got {tuple(weight.shape)}"
+        )
+
+
+def check_sigmoid_input(input: Tensor, target: Tensor) -> None:
+    """Shapes and dtypes of logits and of per-element labels."""
+    _check_logits(input)
+    if target.dtype.is_complex:
+        raise TypeError(f"target must hold real labels in [0, 1], got {target.dtype}")
+    if target.shape != input.shape:
+        raise ValueError(
+            f"target must have the shape of input, got {tuple(target.shape)} for input "
+            f"{tuple(input.shape)}"
+        )
+
+
+def _check_logits(input: Tensor) -> None:
+    if not input.is_floating_point():
+        raise TypeError(f"input must hold floating point logits, got {input.dtype}")

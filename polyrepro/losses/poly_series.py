@@ -1,0 +1,107 @@
+"""The PolyLoss family of Leng et al. (ICLR 2022): Poly-1, Poly-N, truncated, focal, mixed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from polyrepro.losses.checks import check_terms, checked_epsilon, checked_gamma
+from polyrepro.losses.polynomial import evaluate_derivative, evaluate_polynomial
+from polyrepro.losses.series import Series
+
+
+@dataclass(frozen=True)
+class PolySeries(Series):
+    """``q^gamma * T(P_t) + sum_j e_j q^(j + gamma)``, where q = 1 - P_t and T = -log P_t.
+
+    Args:
+        epsilon: e_1 .. e_N, a finite number or a sequence of them: e_j is added to the coefficient
+            1/j of q^j (Poly-1 and Poly-N, equations 5 and 6). Below -1/j a warning is given.
+        terms: truncate T after N >= 1 terms, ``sum_{j<=N} q^j / j`` ("Drop", section 4.1); None
+            keeps the whole logarithm. The epsilon terms are added to what is left.
+        gamma: focal exponent >= 0, a shift of all powers of q (section 3).
+
+    Raises:
+        TypeError, ValueError: naming the argument, its value and what is allowed.
+    """
+
+    epsilon: float | Sequence[float] = ()
+    terms: int | None = None
+    gamma: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "epsilon", checked_epsilon(self.epsilon))
+        object.__setattr__(self, "gamma", checked_gamma(self.gamma))
+        check_terms(self.terms)
+
+    @property
+    def is_cross_entropy(self) -> bool:
+        return self.terms is None and self.gamma == 0 and not any(self.epsilon)
+
+    @property
+    def has_cross_entropy_base(self) -> bool:
+        return self.terms is None
+
+    def base(self, nll: Tensor) -> Tensor:
+        if self.terms is None:
+            return nll
+        return evaluate_polynomial(-torch.expm1(-nll), self._base_coefficients(self.terms))
+
+    def modulation(self, q: Tensor) -> Tensor | None:
+        if self.gamma == 0:
+            return None
+        return _floored(q) ** self.gamma
+
+    def polynomial(self, q: Tensor) -> Tensor | None:
+        if not any(self.epsilon):
+            return None
+        polynomial = evaluate_polynomial(q, self.epsilon)
+        modulation = self.modulation(q)
+        return polynomial if modulation is None else modulation * polynomial
+
+    def base_weight(self, nll: Tensor) -> Tensor | float:
+        if self.terms is None:
+            return 1.0
+        return 1 - (-torch.expm1(-nll)) ** self.terms
+
+    def partial_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, Tensor | float]:
+        """Written out, because this runs in every training step."""
+        slope = evaluate_derivative(q, self.epsilon) if any(self.epsilon) else 0.0
+        if self.gamma == 0:
+            return 1.0, slope
+        modulation = self.modulation(q)
+        focused = base + evaluate_polynomial(q, self.epsilon) if any(self.epsilon) else base
+        return modulation, modulation * (self.gamma * focused / _floored(q) + slope)
+
+    def leading_weight(self, log_pt: Tensor) -> Tensor:
+        """The leading term's part of ``gradient_weight``: of cross-entropy's 1, it is P_t.
+
+        The leading term is ``alpha_1 q^(1 + gamma)``; its part is
+        ``(1 + gamma) alpha_1 P_t q^gamma``.
+        """
+        leading = (1 + self.gamma) * self.coefficients(1)[0] * torch.exp(log_pt)
+        modulation = self.modulation(-torch.expm1(log_pt))
+        return leading if modulation is None else leading * modulation
+
+    def coefficients(self, count: int) -> list[float]:
+        """alpha_1 .. alpha_count, where alpha_j is the coefficient of q^(j + gamma)."""
+        base = self._base_coefficients(count)
+        added = self.epsilon[:count] + (0.0,) * (count - len(self.epsilon))
+        return [first + second for first, second in zip(base, added, strict=True)]
+
+    def describe(self) -> str:
+        """The arguments that differ from cross-entropy's, for the ``repr`` of modules."""
+        return f"epsilon={self.epsilon}, terms={self.terms}, gamma={self.gamma}"
+
+    def _base_coefficients(self, count: int) -> list[float]:
+        kept = count if self.terms is None else self.terms
+        return [1 / j if j <= kept else 0.0 for j in range(1, count + 1)]
+
+
+def _floored(q: Tensor) -> Tensor:
+    """q, kept away from 0 so far that q^(gamma - 2) is finite.
+
+    Without it the two derivatives of q^gamma hold 0 * inf at P_t = 1 when gamma is below 1.
+    """
+    return q.clamp(min=torch.finfo(q.dtype).tiny ** 0.5)

@@ -1,0 +1,17 @@
+"""From one loss per sample to the result, as torch does it."""
+
+from torch import Tensor
+
+
+def reduced(losses: Tensor, sample_weight: Tensor | None, reduction: str) -> Tensor:
+    """The losses themselves, their sum, or their mean.
+
+    The losses are weighted already; ``mean`` divides by the sum of the weights, by the number of
+    samples when there are none. A mean over no sample is NaN, as in torch.
+    """
+    if reduction == "none":
+        return losses
+    if reduction == "mean" and sample_weight is None:
+        return losses.mean()
+    total = losses.sum()
+    return total / sample_weight.sum() if reduction == "mean" else total
