@@ -94,6 +94,7 @@ def _train_epoch(run, epoch, batches, task, optimizer, scheduler, series, progre
     task.train()
     steps = batches.steps_per_epoch
     part_ends = {math.ceil(steps * part / PARTS_PER_EPOCH) for part in range(1, PARTS_PER_EPOCH)}
+    part_ends.discard(steps)  # the end of the epoch has its own row
     part, whole, rows = PredictionMeter(series), PredictionMeter(series), []
     for step, batch in enumerate(batches.train(epoch), start=1):
         position = epoch * steps + step

@@ -5,12 +5,12 @@ rule collect:
         f"{RESULTS}/metrics.csv",
     log:
         f"{RESULTS}/logs/collect.log",
+    conda:
+        "../../environment.yml"
     params:
         plan=PLAN_OPTIONS,
         # Not used by the command: a changed grid makes Snakemake collect again.
         runs=[run.id for run in PLAN.runs],
-    conda:
-        "../../environment.yml"
     shell:
         "python -m polyrepro collect {params.plan} --output {output} 2> {log}"
 
@@ -37,7 +37,9 @@ rule claims:
         metrics=f"{RESULTS}/metrics.csv",
         published=["results/published/numbers.csv", "results/published/statements.csv"],
     output:
-        report(f"{RESULTS}/claims.csv", category="Tables", caption="../report/claims.rst"),
+        report(
+            f"{RESULTS}/claims.csv", category="Tables", caption="../report/claims.rst"
+        ),
     log:
         f"{RESULTS}/logs/claims.log",
     conda:

@@ -15,7 +15,9 @@ RESULTS = PLAN.settings.results
 PLAN_OPTIONS = plan_options(PLAN.settings)
 
 # The rules call `python`: the one that runs this Snakefile, whether or not it has been activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+)
 
 
 wildcard_constraints:

@@ -6,9 +6,9 @@ rule verify_data:
         f"{RESULTS}/data_manifest.json",
     log:
         f"{RESULTS}/logs/verify_data.log",
-    params:
-        datasets=DATASETS,
     conda:
         "../../environment.yml"
+    params:
+        datasets=DATASETS,
     shell:
         "python -m polyrepro verify-data {params.datasets} --output {output} 2> {log}"

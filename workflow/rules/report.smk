@@ -8,14 +8,16 @@ rule report:
         sorted(str(path) for path in Path("report").rglob("*.typ")),
         sorted(str(path) for path in Path("polyrepro/report").glob("*.py")),
     output:
-        report(f"{RESULTS}/report.pdf", category="Report", caption="../report/report.rst"),
+        report(
+            f"{RESULTS}/report.pdf", category="Report", caption="../report/report.rst"
+        ),
         f"{RESULTS}/summary.md",
         f"{RESULTS}/report.json",
     log:
         f"{RESULTS}/logs/report.log",
-    params:
-        plan=PLAN_OPTIONS,
     conda:
         "../../environment.yml"
+    params:
+        plan=PLAN_OPTIONS,
     shell:
         "python -m polyrepro report {params.plan} 2> {log}"
