@@ -7,7 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from polyrepro.settings import Overrides, Settings, SettingsError, check_settings
+from polyrepro.errors import PolyreproError
+from polyrepro.settings import Overrides, Settings, check_settings
 from polyrepro.studies import SCALES, STUDIES
 
 
@@ -16,19 +17,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except _user_errors() as error:
+    except (PolyreproError, OSError) as error:
         sys.exit(f"polyrepro: error: {error}")
-
-
-def _user_errors() -> tuple[type[Exception], ...]:
-    """Errors whose text tells the user what to do; anything else keeps its traceback."""
-    from polyrepro.analysis.metrics_table import MissingRecordError
-    from polyrepro.data import DataError
-
-    errors: tuple[type[Exception], ...] = (DataError, MissingRecordError, SettingsError, OSError)
-    if "polyrepro.classification.loop" in sys.modules:
-        errors += (sys.modules["polyrepro.classification.loop"].TrainingError,)
-    return errors
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(command)
     _add_overrides(command)
     command.add_argument("--device", help="torch device; default: cuda if there is one, else cpu")
-    command.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    command.add_argument("--threads", type=_positive, default=1, help="CPU threads (default 1)")
     command.add_argument("--receipt", type=Path, help="write the ids of the finished runs here")
     command.set_defaults(command=_train)
 
@@ -79,20 +69,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, not {text!r}")
+    return int(text)
+
+
 def _add_results(command: argparse.ArgumentParser) -> None:
     command.add_argument("--results", type=Path, required=True, help="folder, results/<scale>")
 
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--epochs", type=int, help="override the recipe's epochs")
-    command.add_argument("--train-images", type=int, help="use only the first so many images")
+    command.add_argument("--epochs", type=_positive, help="override the recipe's epochs")
+    command.add_argument("--train-images", type=_positive, help="use only the first so many images")
 
 
 def _add_plan(command: argparse.ArgumentParser) -> None:
     _add_results(command)
     command.add_argument("--scale", choices=SCALES, default=SCALES[0])
     command.add_argument("--studies", nargs="+", choices=list(STUDIES), default=list(STUDIES))
-    command.add_argument("--seeds", type=int, required=True, help="seeds per variant")
+    command.add_argument("--seeds", type=_positive, required=True, help="seeds per variant")
     _add_overrides(command)
 
 

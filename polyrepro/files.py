@@ -16,6 +16,21 @@ def selection_path(results: Path, name: str) -> Path:
     return results / "selections" / f"{name}.json"
 
 
+def require_writable(folder: Path) -> None:
+    """Fail now, not after hours of training.
+
+    Raises:
+        OSError: naming the folder that cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            f"cannot write results to {folder}: {error.strerror}; choose another --results folder"
+        ) from None
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file that appears complete or not at all, also if the process is killed.
 

@@ -5,9 +5,14 @@ from functools import cached_property
 
 from polyrepro.classification.recipes import RECIPES, Recipe
 from polyrepro.classification.runs import Run
+from polyrepro.errors import PolyreproError
 from polyrepro.settings import Overrides, Settings
 from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Selection, Study
+
+
+class PlanError(PolyreproError):
+    """A run or selection that no study has."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def parse_run_id(text: str, overrides: Overrides) -> Run:
     """The run with this id.
 
     Raises:
-        ValueError: if no study has such a run.
+        PlanError: if no study has such a run.
     """
     try:
         recipe_name, variant_name, seed = text.split("/")
@@ -103,7 +108,7 @@ def parse_run_id(text: str, overrides: Overrides) -> Run:
             if variant.name == variant_name
         )
     except (ValueError, KeyError, StopIteration):
-        raise ValueError(
+        raise PlanError(
             f"no study has a run {text!r}; a run id is recipe/variant/seedN, for example "
             "fashion_mnist/poly1_e+2/seed0"
         ) from None

@@ -8,10 +8,11 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from polyrepro.classification.recipes import Frozen
+from polyrepro.errors import PolyreproError
 from polyrepro.studies import SCALES, STUDIES
 
 
-class SettingsError(ValueError):
+class SettingsError(PolyreproError):
     """A configuration that cannot be used; the text says what, where and how to mend it."""
 
 
@@ -40,7 +41,8 @@ class Settings(Frozen):
     studies: list[str]
     seeds: int = Field(ge=1)
     runs_per_job: int = Field(ge=1)
-    results: str = Field(min_length=1)
+    # Part of shell commands and of wildcard patterns: no spaces, quotes or braces.
+    results: str = Field(pattern=r"^[\w./+-]+$")
     overrides: Overrides = Overrides()
 
     @field_validator("scale")
@@ -66,7 +68,7 @@ class Settings(Frozen):
 
 def _known(value: Any, choices: Any) -> str:
     close = difflib.get_close_matches(str(value), list(choices), n=1)
-    guess = f"; did you mean {close[0]!r}?" if close else ""
+    guess = f"; did you mean {close[0]!r}?" if close else "."
     return f"{guess} Known are: {', '.join(choices)}"
 
 

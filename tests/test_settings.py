@@ -43,7 +43,9 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
         ({"seeds": float("nan")}, r"seeds: .*got nan"),
         ({"seeds": "1e-3"}, r"seeds: .*got '1e-3' \(YAML reads this as text"),
         ({"overrides": {"epochs": -1}}, r"overrides.epochs: .*got -1"),
-        ({"results": ""}, r"results: .*at least 1 character"),
+        ({"results": ""}, r"results: .*should match pattern"),
+        ({"results": "my results"}, r"results: .*should match pattern.*got 'my results'"),
+        ({"scale": "paper"}, r"unknown scale 'paper'\. Known are: embedded"),
         ({"results": None}, r"results: .*valid string, got None"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.classification.runs import Run
+from polyrepro.errors import PolyreproError
 from polyrepro.files import record_path
 from polyrepro.plan import Plan
 
@@ -32,7 +33,7 @@ COLUMNS = [
 ]
 
 
-class MissingRecordError(RuntimeError):
+class MissingRecordError(PolyreproError):
     """A run that should have finished has no usable record."""
 
 

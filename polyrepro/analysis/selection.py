@@ -6,7 +6,7 @@ import pandas as pd
 
 from polyrepro.analysis.metrics_table import final_values, read_record, record_rows
 from polyrepro.files import selection_path, write_json
-from polyrepro.plan import Plan
+from polyrepro.plan import Plan, PlanError
 from polyrepro.studies.study import Selection
 
 METRIC, SPLIT = "top1", "validation"
@@ -44,7 +44,13 @@ def write_selection(plan: Plan, name: str) -> None:
 
     The coefficients are filled up with zeros to the length of the longest candidate, so that the
     next coefficient of the search keeps its power of 1 - P_t.
+
+    Raises:
+        PlanError: if no chosen study has such a selection.
+        MissingRecordError: if a candidate has not been trained.
     """
+    if name not in plan.selections:
+        raise PlanError(f"unknown selection {name!r}; known are: {', '.join(plan.selections)}")
     study, selection = plan.selections[name]
     results = Path(plan.settings.results)
     known = {s.name: s for s in study.selections}

@@ -10,7 +10,7 @@ import torch
 from polyrepro.classification.records import finished_record, train_and_record
 from polyrepro.classification.runs import Run
 from polyrepro.data import load
-from polyrepro.files import selection_path, write_json
+from polyrepro.files import require_writable, selection_path, write_json
 from polyrepro.plan import parse_run_id
 from polyrepro.settings import Overrides
 
@@ -32,6 +32,7 @@ def train_batch(
         threads: CPU threads of torch.
         receipt: written last, so that it exists only if every run has a record.
     """
+    require_writable(results)
     torch.set_num_threads(threads)
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     runs = [resolve_prefix(parse_run_id(run_id, overrides), results) for run_id in run_ids]

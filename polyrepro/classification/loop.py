@@ -17,13 +17,14 @@ from polyrepro.classification.evaluation import PredictionMeter, evaluate
 from polyrepro.classification.randomness import derive_seed
 from polyrepro.classification.runs import Run
 from polyrepro.data import ImageArrays
+from polyrepro.errors import PolyreproError
 from polyrepro.losses import PolyCrossEntropyLoss, PolySeries
 
 PARTS_PER_EPOCH = 5
 """Gradient shares change fastest in the first epoch, so training metrics are kept per fifth."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(PolyreproError):
     """A run that cannot go on; it leaves no record."""
 
 

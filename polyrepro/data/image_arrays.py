@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from polyrepro.errors import PolyreproError
 
-class DataError(Exception):
+
+class DataError(PolyreproError):
     """Data that is missing, damaged or not what was asked for."""
 
 

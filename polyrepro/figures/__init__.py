@@ -7,6 +7,8 @@ import difflib
 from importlib import import_module
 from pathlib import Path
 
+from polyrepro.errors import PolyreproError
+
 FIGURES: dict[str, str | None] = {
     "losses": None,
     "truncation": "truncation",
@@ -20,7 +22,7 @@ FIGURES: dict[str, str | None] = {
 """Name to the study whose runs are shown; None: the figure shows the losses themselves."""
 
 
-class FigureError(ValueError):
+class FigureError(PolyreproError):
     """A figure that cannot be drawn; the text says what is missing and how to get it."""
 
 

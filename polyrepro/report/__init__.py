@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from polyrepro.errors import PolyreproError
 from polyrepro.plan import Plan
 
 PAPER = Path(__file__).parents[2] / "report" / "paper.typ"
 
 
-class ReportError(RuntimeError):
+class ReportError(PolyreproError):
     """The report could not be typeset; the text is Typst's own."""
 
 
