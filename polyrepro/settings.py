@@ -25,6 +25,12 @@ class Overrides(Frozen):
     epochs: int | None = Field(default=None, ge=1)
     train_images: int | None = Field(default=None, ge=1)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_yaml(cls, value: Any) -> Any:
+        """Snakemake leaves everything inside `--config overrides={...}` as text."""
+        return yaml.safe_load(value) if isinstance(value, str) else value
+
 
 class Settings(Frozen):
     """One key per line of `config/config.yaml`; see `config/README.md`.

@@ -54,6 +54,13 @@ def test_a_wrong_value_is_named(change, message):
         check_settings(GOOD | change)
 
 
+def test_numbers_inside_a_mapping_on_the_command_line_are_read():
+    """Snakemake hands over `--config overrides='{epochs: 1}'` with the 1 as text."""
+    assert check_settings(GOOD | {"overrides": {"epochs": "1"}}).overrides.epochs == 1
+    with pytest.raises(SettingsError, match=r"overrides.epochs: .*got '1e-3' \(YAML reads"):
+        check_settings(GOOD | {"overrides": {"epochs": "1e-3"}})
+
+
 def test_yaml_really_reads_1e_3_as_text():
     """The trap that the hint is about."""
     assert yaml.safe_load("seeds: 1e-3") == {"seeds": "1e-3"}
