@@ -2,24 +2,32 @@
 
 from polyrepro.losses.binary_cross_entropy import (
     PolyBinaryCrossEntropyLoss,
+    SeriesBinaryCrossEntropyLoss,
     poly_binary_cross_entropy,
     series_binary_cross_entropy,
 )
 from polyrepro.losses.cross_entropy import (
     PolyCrossEntropyLoss,
+    SeriesCrossEntropyLoss,
     poly_cross_entropy,
     series_cross_entropy,
 )
+from polyrepro.losses.gates import HardGate, SoftGate, soft_gated_cross_entropy
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.series import Series
 
 __all__ = [
+    "HardGate",
     "PolyBinaryCrossEntropyLoss",
     "PolyCrossEntropyLoss",
     "PolySeries",
     "Series",
+    "SeriesBinaryCrossEntropyLoss",
+    "SeriesCrossEntropyLoss",
+    "SoftGate",
     "poly_binary_cross_entropy",
     "poly_cross_entropy",
     "series_binary_cross_entropy",
     "series_cross_entropy",
+    "soft_gated_cross_entropy",
 ]

@@ -109,6 +109,7 @@ def series_cross_entropy(
         losses = _probability_losses(logits, target, series, weight, label_smoothing)
         result = reduced(losses, None, reduction)
     else:
+        target = target.long()
         kept = target != ignore_index
         result = _index_loss(logits, target, kept, series, weight, label_smoothing, reduction)
     return result.squeeze(0) if input.dim() == 1 else result
@@ -133,7 +134,48 @@ def _index_loss(logits, target, kept, series, weight, label_smoothing, reduction
     return reduced(losses.masked_fill(~kept, 0), sample_weight, reduction)
 
 
-class PolyCrossEntropyLoss(nn.Module):
+class SeriesCrossEntropyLoss(nn.Module):
+    """Module form of :func:`series_cross_entropy`, with the same arguments."""
+
+    def __init__(
+        self,
+        series: Series,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        check_fraction("label_smoothing", label_smoothing)
+        self.series = series
+        self.series_for_compilation = series.for_compilation()
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        compiling = torch.compiler.is_compiling()
+        return series_cross_entropy(
+            input,
+            target,
+            self.series_for_compilation if compiling else self.series,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.series.describe()}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, reduction={self.reduction!r}"
+        )
+
+
+class PolyCrossEntropyLoss(SeriesCrossEntropyLoss):
     """Module form of :func:`poly_cross_entropy`, with the same arguments.
 
     Shapes: ``input`` (N, C, d1, ...), ``target`` (N, d1, ...) or the shape of ``input``.
@@ -150,28 +192,10 @@ class PolyCrossEntropyLoss(nn.Module):
         label_smoothing: float = 0.0,
         reduction: str = "mean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
-        check_fraction("label_smoothing", label_smoothing)
-        self.series = PolySeries(epsilon, terms, gamma)
-        self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-        self.reduction = reduction
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return series_cross_entropy(
-            input,
-            target,
-            self.series,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            reduction=self.reduction,
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.series.describe()}, label_smoothing={self.label_smoothing}, "
-            f"reduction={self.reduction!r}"
+        super().__init__(
+            PolySeries(epsilon, terms, gamma),
+            weight=weight,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
         )

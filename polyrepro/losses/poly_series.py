@@ -1,5 +1,6 @@
 """The PolyLoss family of Leng et al. (ICLR 2022): Poly-1, Poly-N, truncated, focal, mixed."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from polyrepro.losses.checks import check_terms, checked_epsilon, checked_gamma
-from polyrepro.losses.polynomial import evaluate_derivative, evaluate_polynomial
+from polyrepro.losses.polynomial import HORNER_LIMIT, evaluate_derivative, evaluate_polynomial
 from polyrepro.losses.series import Series
 
 
@@ -34,10 +35,11 @@ class PolySeries(Series):
         object.__setattr__(self, "epsilon", checked_epsilon(self.epsilon))
         object.__setattr__(self, "gamma", checked_gamma(self.gamma))
         check_terms(self.terms)
+        object.__setattr__(self, "is_perturbed", any(self.epsilon))
 
     @property
     def is_cross_entropy(self) -> bool:
-        return self.terms is None and self.gamma == 0 and not any(self.epsilon)
+        return self.terms is None and self.gamma == 0 and not self.is_perturbed
 
     @property
     def has_cross_entropy_base(self) -> bool:
@@ -54,7 +56,7 @@ class PolySeries(Series):
         return _floored(q) ** self.gamma
 
     def polynomial(self, q: Tensor) -> Tensor | None:
-        if not any(self.epsilon):
+        if not self.is_perturbed:
             return None
         polynomial = evaluate_polynomial(q, self.epsilon)
         modulation = self.modulation(q)
@@ -67,11 +69,11 @@ class PolySeries(Series):
 
     def partial_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, Tensor | float]:
         """Written out, because this runs in every training step."""
-        slope = evaluate_derivative(q, self.epsilon) if any(self.epsilon) else 0.0
+        slope = evaluate_derivative(q, self.epsilon) if self.is_perturbed else 0.0
         if self.gamma == 0:
             return 1.0, slope
         modulation = self.modulation(q)
-        focused = base + evaluate_polynomial(q, self.epsilon) if any(self.epsilon) else base
+        focused = base + evaluate_polynomial(q, self.epsilon) if self.is_perturbed else base
         return modulation, modulation * (self.gamma * focused / _floored(q) + slope)
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
@@ -90,8 +92,21 @@ class PolySeries(Series):
         added = self.epsilon[:count] + (0.0,) * (count - len(self.epsilon))
         return [first + second for first, second in zip(base, added, strict=True)]
 
+    def for_compilation(self) -> "PolySeries":
+        """The same series with e_j as 0-dimensional tensors.
+
+        ``torch.compile`` takes the numbers of a module for constants and compiles anew for each
+        epsilon; tensors it takes for inputs.
+        """
+        if len(self.epsilon) > HORNER_LIMIT:
+            return self
+        series = copy.copy(self)
+        values = tuple(torch.tensor(value, dtype=torch.float64) for value in self.epsilon)
+        object.__setattr__(series, "epsilon", values)
+        return series
+
     def describe(self) -> str:
-        """The arguments that differ from cross-entropy's, for the ``repr`` of modules."""
+        """The arguments, for the ``repr`` of modules."""
         return f"epsilon={self.epsilon}, terms={self.terms}, gamma={self.gamma}"
 
     def _base_coefficients(self, count: int) -> list[float]:
