@@ -133,7 +133,7 @@ def _verify_data(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from polyrepro.classification.jobs import train_batch
+    from polyrepro.jobs import train_batch
 
     train_batch(
         options.results,

@@ -7,13 +7,11 @@ import torch
 
 from polyrepro.classification import loop
 from polyrepro.classification.batches import MemoryBatches
-from polyrepro.classification.jobs import train_batch
 from polyrepro.classification.loop import TrainingError, train
 from polyrepro.classification.recipes import FASHION_MNIST
 from polyrepro.classification.records import finished_record, record_path, train_and_record
 from polyrepro.classification.runs import Loss, Run, Variant
 from polyrepro.data import load
-from polyrepro.settings import Overrides
 
 CPU = torch.device("cpu")
 SMALL = FASHION_MNIST.model_copy(update={"epochs": 1, "train_images": 600})
@@ -151,27 +149,3 @@ def test_a_record_of_another_recipe_is_not_taken_for_finished(data, tmp_path):
     assert finished_record(tmp_path, run()) is not None
     assert finished_record(tmp_path, run(recipe=longer)) is None
     assert finished_record(tmp_path, run(seed=1)) is None
-
-
-def test_a_job_trains_only_what_is_missing(tmp_path, capsys):
-    ids = ["fashion_mnist/cross_entropy/seed0", "fashion_mnist/truncated_n2/seed0"]
-    overrides = Overrides(epochs=1, train_images=300)
-    train_batch(tmp_path, ids[:1], overrides, device="cpu")
-    assert "trained in" in capsys.readouterr().err
-    train_batch(tmp_path, ids, overrides, device="cpu", receipt=tmp_path / "receipt.json")
-    lines = capsys.readouterr().err.splitlines()
-    assert "already finished" in lines[0] and "trained in" in lines[1]
-    assert list(json.loads((tmp_path / "receipt.json").read_text())) == ids
-
-
-def test_a_killed_write_leaves_no_record(tmp_path, monkeypatch):
-    """The rename is the last thing that happens; before it there is no record under its name."""
-    from polyrepro import files
-
-    def dies(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(files.os, "replace", dies)
-    with pytest.raises(KeyboardInterrupt):
-        files.write_json(tmp_path / "record.json", {"a": 1})
-    assert list(tmp_path.iterdir()) == []
