@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.metrics_table import final_values, read_metrics
+from polyrepro.analysis.statistics import read_statistics
 from polyrepro.studies.study import REFERENCE
 
 
@@ -71,6 +72,5 @@ class Tables:
 
 def read_tables(results: Path) -> Tables:
     """Read both tables of a results folder."""
-    # The columns that both tables share mean the same, so one reader serves both.
-    statistics = read_metrics(results / "statistics.csv").fillna({"selected": ""})
-    return Tables(read_metrics(results / "metrics.csv"), statistics)
+    metrics, statistics = results / "metrics.csv", results / "statistics.csv"
+    return Tables(read_metrics(metrics), read_statistics(statistics))

@@ -1,0 +1,244 @@
+"""What is drawn, read back from the axes: it must be what the tables and the losses say."""
+
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+from polyrepro.analysis.metrics_table import read_metrics
+from polyrepro.figures import FIGURES
+from polyrepro.figures.measured import read_tables
+from polyrepro.figures.style import in_style
+
+
+@cache
+def figure_of(name, folder):
+    """The figure, laid out as it would be saved."""
+    tables = [read_tables(folder)] if FIGURES[name] else []
+    with in_style():
+        figure = import_module(f"polyrepro.figures.{name}").figure(*tables)
+        figure.draw_without_rendering()
+    return figure
+
+
+def rows_of(folder, study, metric="top1", split="test") -> pd.DataFrame:
+    """Rows of statistics.csv, read without the code under test, by variant."""
+    table = pd.read_csv(folder / "statistics.csv", keep_default_na=True)
+    rows = table[(table.study == study) & (table.metric == metric) & (table.split == split)]
+    return rows.set_index("variant")
+
+
+def line(axes: Axes, label: str) -> np.ndarray:
+    """x and y of the line with this label, a row per point."""
+    (found,) = [drawn for drawn in axes.lines if drawn.get_label() == label]
+    return np.column_stack([found.get_xdata(), found.get_ydata()]).astype(float)
+
+
+def intervals(axes: Axes, number: int = 0) -> np.ndarray:
+    """x, low, high of the error bars of the number-th series."""
+    (bars,) = axes.containers[number].lines[2]
+    return np.array([[s[0, 0], s[0, 1], s[1, 1]] for s in bars.get_segments()])
+
+
+def dots(axes: Axes) -> set[tuple[float, float]]:
+    """Positions of all faint dots."""
+    drawn = [entry for entry in axes.lines if entry.get_alpha() == 0.35]
+    points = np.concatenate([np.column_stack(entry.get_data()).astype(float) for entry in drawn])
+    return {(round(x, 6), round(y, 6)) for x, y in points}
+
+
+def expected_points(rows, x, columns) -> np.ndarray:
+    """x and columns of the rows of a table, sorted by x."""
+    values = np.column_stack([x, rows[columns]]).astype(float)
+    return values[np.argsort(values[:, 0], kind="stable")]
+
+
+def test_truncation_shows_the_table_and_every_seed(results):
+    rows = rows_of(results, "truncation").drop(index="cross_entropy")
+    whole, _ = figure_of("truncation", results).axes
+    expected = expected_points(rows, rows["terms"], ["mean", "low", "high"])
+    np.testing.assert_allclose(line(whole, "its first $N$ terms"), expected[:, :2])
+    np.testing.assert_allclose(intervals(whole), expected[:, [0, 2, 3]])
+    metrics = read_metrics(results / "metrics.csv")
+    runs = metrics[
+        (metrics.study == "truncation") & (metrics.metric == "top1") & (metrics.split == "test")
+    ]
+    runs = runs[(runs.epoch == 2) & runs.terms.notna()]
+    pairs = zip(runs.terms.astype(float), runs.value, strict=True)
+    assert dots(whole) == {(n, round(value, 6)) for n, value in pairs}
+
+
+def test_truncation_s_upper_panel_contains_all_and_the_lower_says_what_it_leaves_out(results):
+    whole, enlarged = figure_of("truncation", results).axes
+    low, high = whole.get_ylim()
+    assert all(low < y < high for _, y in dots(whole))
+    outside = {x for x, y in dots(enlarged) if y < enlarged.get_ylim()[0]}
+    assert {1.0, 50.0} <= outside and 100.0 not in outside
+    assert set(line(enlarged, "seeds below the panel")[:, 0]) == outside
+
+
+def test_cross_entropy_s_band_is_its_interval(results):
+    reference = rows_of(results, "truncation").loc["cross_entropy"]
+    for axes in figure_of("truncation", results).axes:
+        assert line(axes, "cross-entropy")[0, 1] == pytest.approx(reference["mean"])
+        (band,) = axes.patches
+        edges = (band.get_y(), band.get_y() + band.get_height())
+        assert edges == pytest.approx((reference["low"], reference["high"]))
+
+
+def test_truncation_lr_has_a_line_per_number_of_terms(results):
+    rows = rows_of(results, "truncation_lr")
+    (axes,) = figure_of("truncation_lr", results).axes
+    series = {"cross-entropy": rows[rows["terms"].isna()]}
+    series |= {f"$N = {n:g}$": rows[rows["terms"] == n] for n in (1, 2, 5)}
+    assert sum(len(part) for part in series.values()) == len(rows)
+    for number, (label, part) in enumerate(series.items()):
+        expected = expected_points(part, part["learning_rate"], ["mean", "low", "high"])
+        np.testing.assert_allclose(line(axes, label), expected[:, :2])
+        np.testing.assert_allclose(intervals(axes, number), expected[:, [0, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("name", "panel", "metric", "prefix"),
+    [
+        ("epsilon_sweep", 0, "top1", ""),
+        ("epsilon_sweep", 1, "top1", "difference"),
+        ("calibration", 0, "mean_pt", ""),
+        ("calibration", 1, "ece", ""),
+        ("long_tail", 0, "top1_head", "difference"),
+        ("long_tail", 1, "top1_middle", "difference"),
+        ("long_tail", 2, "top1_tail", "difference"),
+        ("long_tail", 3, "top1", "difference"),
+    ],
+)
+def test_epsilon_curves_show_the_table(results, name, panel, metric, prefix):
+    rows = rows_of(results, FIGURES[name], metric)
+    poly = rows.drop(index="cross_entropy")
+    columns = ["difference", "difference_low", "difference_high"] if prefix else []
+    columns = columns or ["mean", "low", "high"]
+    axes = figure_of(name, results).axes[panel]
+    expected = expected_points(poly, poly["epsilon"].astype(float), columns)
+    np.testing.assert_allclose(line(axes, "Poly-1"), expected[:, :2])
+    np.testing.assert_allclose(intervals(axes), expected[:, [0, 2, 3]])
+    if not prefix:
+        reference = (0, rows.loc["cross_entropy", "mean"])
+        np.testing.assert_allclose(line(axes, "cross-entropy"), [reference])
+
+
+def test_paired_dots_are_differences_seed_by_seed(results):
+    metrics = read_metrics(results / "metrics.csv")
+    runs = metrics[
+        (metrics.study == "epsilon_sweep") & (metrics.metric == "top1") & (metrics.split == "test")
+    ]
+    values = runs[runs.epoch == 2].set_index(["epsilon", "seed"])["value"]
+    expected = {
+        (float(epsilon), round(value - values[("", seed)], 6))
+        for (epsilon, seed), value in values.items()
+        if epsilon
+    }
+    assert dots(figure_of("epsilon_sweep", results).axes[1]) == expected
+
+
+def test_the_ring_is_around_what_validation_selected(results, cut_results):
+    label = "selected on validation images"
+    for axes in figure_of("epsilon_sweep", results).axes:
+        assert line(axes, label)[:, 0].tolist() == [2.0]
+    for axes in figure_of("epsilon_sweep", cut_results).axes:
+        assert line(axes, label).size == 0
+
+
+def test_poly_n_repeats_a_winner_and_names_its_coefficients(results):
+    rows = rows_of(results, "poly_n")
+    (axes,) = figure_of("poly_n", results).axes
+    labels = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert labels[1:] == ["$N = 1$\n(2)", "$N = 2$\n(2, 0)", "$N = 3$\n(2, 0, 1)"]
+    winners = ["cross_entropy", "poly1_e+2", "poly1_e+2", "poly3_e+1"]
+    drawn = np.concatenate([intervals(axes, number) for number in range(4)])
+    expected = np.column_stack([range(4), rows.loc[winners, ["low", "high"]]])
+    np.testing.assert_allclose(drawn, expected)
+    others = [entry for entry in axes.lines if entry.get_label() == "other grid points (mean)"]
+    means = np.concatenate([entry.get_ydata() for entry in others])
+    # The winner of N = 1 has one coefficient, so no point of the grid of N = 2 is the winner.
+    unselected = rows.drop(index=["cross_entropy", "poly1_e+2", "poly3_e+1"])
+    np.testing.assert_allclose(sorted(means), sorted(unselected["mean"]))
+
+
+def test_poly_n_says_that_a_selected_loss_was_not_run(cut_results):
+    (axes,) = figure_of("poly_n", cut_results).axes
+    assert axes.get_xticklabels()[3].get_text() == "$N = 3$\n(not run)"
+
+
+def test_leading_share_leaves_out_the_means_of_whole_epochs(results):
+    metrics = read_metrics(results / "metrics.csv")
+    (axes,) = figure_of("leading_share", results).axes
+    labels = {
+        "leading_share": "mean of the images' shares",
+        "leading_share_weighted": "share of the summed gradients",
+    }
+    for metric, label in labels.items():
+        runs = metrics[(metrics.study == "epsilon_sweep") & (metrics.variant == "cross_entropy")]
+        runs = runs[(runs.metric == metric) & (runs.split == "train")]
+        means = runs.groupby("epoch")["value"].mean().drop([1.0, 2.0])
+        drawn = line(axes, label)
+        np.testing.assert_allclose(drawn[:, 0], [0.2, 0.4, 0.6, 0.8, 1.2, 1.4, 1.6, 1.8])
+        np.testing.assert_allclose(drawn[:, 1], means)
+    assert line(axes, "one half")[:, 1].tolist() == [0.5, 0.5]
+
+
+def test_losses_against_formulas():
+    """The formulas are written out here and nowhere in the figure."""
+    values, coefficients, weights = figure_of("losses", None).axes
+    p, loss = line(values, r"focal, $\gamma = 2$").T
+    np.testing.assert_allclose(loss, -((1 - p) ** 2) * np.log(p), atol=1e-12)
+    p, loss = line(values, r"Poly-1, $\epsilon_1 = -1$").T
+    np.testing.assert_allclose(loss, -np.log(p) - (1 - p), atol=1e-12)
+    p, weight = line(weights, r"Poly-1, $\epsilon_1 = 2$").T
+    np.testing.assert_allclose(weight, 1 + 2 * p, atol=1e-9)
+    p, weight = line(weights, "truncated, $N = 2$").T
+    np.testing.assert_allclose(weight, 1 - (1 - p) ** 2, atol=1e-9)
+    stems = [entry.get_ydata() for entry in coefficients.lines if len(entry.get_ydata()) == 6]
+    inverse = [1 / j for j in range(1, 7)]
+    expected = [
+        inverse,
+        [3, *inverse[1:]],
+        [0, *inverse[1:]],
+        [0, 0, *inverse[:4]],
+        [1, 1 / 2, 0, 0, 0, 0],
+    ]
+    np.testing.assert_allclose(np.array(stems, dtype=float), expected, atol=1e-12)
+
+
+def test_a_single_seed_has_no_interval(single_seed_results):
+    for axes in figure_of("epsilon_sweep", single_seed_results).axes:
+        assert np.isfinite(line(axes, "Poly-1")).all()
+        for container in axes.containers:
+            (bars,) = container.lines[2]
+            assert sum(segment.size for segment in bars.get_segments()) == 0
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("kind", ["results", "single_seed_results", "cut_results"])
+def test_nothing_is_cut_off_and_the_legend_covers_nothing(request, kind, name):
+    figure = figure_of(name, request.getfixturevalue(kind))
+    # The settings count when text is measured, too.
+    with in_style():
+        parts = [axes.get_tightbbox() for axes in figure.axes]
+        legend = figure.legends[0].get_window_extent()
+    for box in (*parts, legend):
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+        assert box.y0 >= 0 and box.y1 <= figure.bbox.y1
+    assert not any(legend.overlaps(box) for box in parts)
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("losses", "truncation")])
+def test_every_mean_interval_and_seed_lies_within_its_panel(results, name):
+    """`truncation` has a panel that enlarges a part, on purpose, and a test of its own."""
+    for axes in figure_of(name, results).axes:
+        bars = [intervals(axes, number)[:, 1:].ravel() for number in range(len(axes.containers))]
+        lines = [np.asarray(entry.get_ydata(), dtype=float) for entry in axes.lines]
+        values = np.concatenate([*bars, *lines])
+        low, high = axes.get_ylim()
+        assert len(values) > 10 and ((low <= values) & (values <= high)).all()
