@@ -1,5 +1,6 @@
 """The PolyLoss family (Leng et al., ICLR 2022) in PyTorch, drop-in for torch's cross-entropy."""
 
+from polyrepro.losses.backend import get_backend, set_backend
 from polyrepro.losses.binary_cross_entropy import (
     PolyBinaryCrossEntropyLoss,
     SeriesBinaryCrossEntropyLoss,
@@ -25,9 +26,11 @@ __all__ = [
     "SeriesBinaryCrossEntropyLoss",
     "SeriesCrossEntropyLoss",
     "SoftGate",
+    "get_backend",
     "poly_binary_cross_entropy",
     "poly_cross_entropy",
     "series_binary_cross_entropy",
     "series_cross_entropy",
+    "set_backend",
     "soft_gated_cross_entropy",
 ]

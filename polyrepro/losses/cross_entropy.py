@@ -14,7 +14,7 @@ from polyrepro.losses.checks import (
 )
 from polyrepro.losses.hard_labels import hard_label_loss
 from polyrepro.losses.poly_series import PolySeries
-from polyrepro.losses.reduction import reduced
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
 from polyrepro.losses.soft_labels import smoothed_label_losses, soft_label_losses
 
@@ -100,13 +100,13 @@ def series_cross_entropy(
             label_smoothing=label_smoothing,
             reduction=reduction,
         )
-    logits = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+    logits, dtype = input, computing_dtype(input)
     if weight is not None:
-        weight = weight.to(logits.dtype)
+        weight = weight.to(dtype)
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
     if target.is_floating_point():
-        losses = _probability_losses(logits, target, series, weight, label_smoothing)
+        losses = _probability_losses(logits.to(dtype), target, series, weight, label_smoothing)
         result = reduced(losses, None, reduction)
     else:
         target = target.long()
@@ -125,11 +125,12 @@ def _probability_losses(logits, target, series, weight, label_smoothing) -> Tens
 def _index_loss(logits, target, kept, series, weight, label_smoothing, reduction) -> Tensor:
     # Ignored samples get class 0: any would do, because their weight is 0.
     index = target * kept
-    sample_weight = kept.to(logits.dtype)
+    sample_weight = kept.to(computing_dtype(logits))
     if weight is not None:
         sample_weight = sample_weight * weight.detach()[index]
     if not label_smoothing:
         return hard_label_loss(logits, index, sample_weight, series, reduction)
+    logits = logits.to(computing_dtype(logits))
     losses = smoothed_label_losses(logits, index, series, label_smoothing, weight)
     return reduced(losses.masked_fill(~kept, 0), sample_weight, reduction)
 

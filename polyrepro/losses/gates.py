@@ -22,7 +22,7 @@ from polyrepro.losses.checks import (
     check_reduction,
 )
 from polyrepro.losses.hard_labels import NO_INDEX
-from polyrepro.losses.reduction import reduced
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
 
 
@@ -90,7 +90,7 @@ def soft_gated_cross_entropy(
     check_reduction(reduction)
     check_positive("sharpness", sharpness)
     check_class_indices(input, target)
-    logits = input.to(torch.promote_types(input.dtype, torch.float32))
+    logits = input.to(computing_dtype(input))
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
     target = target.long()

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from polyrepro.losses.backend import use_triton
 from polyrepro.losses.batching import merge_mapped_dimension
-from polyrepro.losses.reduction import reduced
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
 
 # nll_loss is told to ignore an index that cannot occur: it then checks all of them, as torch does.
@@ -26,16 +27,25 @@ def hard_label_loss(
     """f(P_t) of samples with one class each, weighted and reduced as torch does.
 
     Args:
-        logits: ``(N, C)`` or ``(N, C, d1, ...)``, float32 or float64.
+        logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
         index: classes, ``(N)`` or ``(N, d1, ...)``.
         sample_weight: shape of ``index``; 0 drops a sample whatever its logits are.
         series: the loss as a function of P_t.
         reduction: ``none``, ``sum``, or ``mean``, which divides by the sum of the weights.
     """
+    kernels = logits.dim() == 2 and use_triton(logits)
     if torch.compiler.is_compiling():
-        losses = series.value(log_probability_of_target(logits, index)) * sample_weight
-        return reduced(losses.masked_fill(sample_weight.logical_not(), 0), sample_weight, reduction)
-    return HardLabelLoss.apply(logits, index, sample_weight, series, reduction)[0]
+        log_pt = log_probability_of_target(logits.to(computing_dtype(logits)), index)
+    elif kernels:
+        # Imported here, because triton is needed on a GPU only.
+        from polyrepro.losses.triton_cross_entropy import target_nll
+
+        log_pt = -target_nll(logits, index)
+    else:
+        logits = logits.to(computing_dtype(logits))
+        return HardLabelLoss.apply(logits, index, sample_weight, series, reduction)[0]
+    losses = (series.value(log_pt) * sample_weight).masked_fill(sample_weight.logical_not(), 0)
+    return reduced(losses, sample_weight, reduction)
 
 
 def log_probability_of_target(logits: Tensor, index: Tensor) -> Tensor:
