@@ -14,7 +14,7 @@ from tqdm import tqdm
 from polyrepro.classification import models  # noqa: F401  (registers the embedded network)
 from polyrepro.classification.batches import MemoryBatches
 from polyrepro.classification.evaluation import PredictionMeter, evaluate
-from polyrepro.classification.randomness import derive_seed
+from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.runs import Run
 from polyrepro.data import ImageArrays
 from polyrepro.errors import PolyreproError
@@ -67,7 +67,7 @@ def train(run: Run, data: ImageArrays, device: torch.device) -> list[dict]:
 def _prepare(run: Run, data: ImageArrays, steps_per_epoch: int, device: torch.device):
     """Build task, optimiser and per-step schedule; the initial weights depend on the seed alone."""
     recipe = run.recipe
-    torch.manual_seed(derive_seed("initial weights", run.seed))
+    seed_global_draws(device, "initial weights", run.seed)
     model = timm.create_model(recipe.model, in_chans=1, num_classes=len(data.classes))
     criterion = PolyCrossEntropyLoss(run.loss.epsilon, terms=run.loss.terms, gamma=run.loss.gamma)
     task = ClassificationTask(model.to(device), criterion, device=device, verbose=False)
@@ -100,7 +100,7 @@ def _train_epoch(run, epoch, batches, task, optimizer, scheduler, series, progre
     for step, batch in enumerate(batches.train(epoch), start=1):
         position = epoch * steps + step
         # Whatever the model draws itself (dropout) depends on the position alone.
-        torch.manual_seed(derive_seed("step", run.seed, position))
+        seed_global_draws(task.device, "step", run.seed, position)
         result = task(batch.images, batch.labels)
         if not torch.isfinite(result["loss"]):
             raise TrainingError(
