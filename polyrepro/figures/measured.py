@@ -57,16 +57,16 @@ class Tables:
 
         Args:
             paired: give differences to cross-entropy, seed by seed, instead of values;
-                cross-entropy itself is then left out.
+                cross-entropy's own is zero by definition and has no seeds.
         """
         rows = self.statistics.query("study == @study and metric == @metric and split == @split")
         rows = rows.set_index("variant")
         seeds = final_values(self.metrics, study, metric, split).reindex(columns=rows.index)
         if paired:
-            rows = rows.drop(columns=["mean", "low", "high"], index=REFERENCE).rename(
+            rows = rows.drop(columns=["mean", "low", "high"]).rename(
                 columns=lambda name: name.replace("difference_", "").replace("difference", "mean")
             )
-            seeds = seeds.sub(seeds[REFERENCE], axis="index")[rows.index]
+            seeds = seeds.sub(seeds[REFERENCE], axis="index").assign(**{REFERENCE: float("nan")})
         return Measured(rows, seeds)
 
 

@@ -34,9 +34,7 @@ def figure(tables: Tables) -> Figure:
             label=label,
             shift=7 * (number - (len(looks) - 1) / 2),
         )
-    rates = sorted(measured.rows["learning_rate"].unique())
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    style.logarithmic_axis(axes, measured.rows["learning_rate"], base=2)
     axes.margins(x=0.15)
     axes.set(xlabel="initial learning rate", ylabel="test top-1 (%)")
     style.legend_above(drawing, axes, columns=4)

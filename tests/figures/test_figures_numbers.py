@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib import import_module
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -43,11 +44,16 @@ def intervals(axes: Axes, number: int = 0) -> np.ndarray:
     return np.array([[s[0, 0], s[0, 1], s[1, 1]] for s in bars.get_segments()])
 
 
+def legend_labels(name, folder) -> list[str]:
+    """Entries of the legend."""
+    return [text.get_text() for text in figure_of(name, folder).legends[0].get_texts()]
+
+
 def dots(axes: Axes) -> set[tuple[float, float]]:
     """Positions of all faint dots."""
-    drawn = [entry for entry in axes.lines if entry.get_alpha() == 0.35]
+    drawn = [entry for entry in axes.lines if entry.get_alpha() == 0.45]
     points = np.concatenate([np.column_stack(entry.get_data()).astype(float) for entry in drawn])
-    return {(round(x, 6), round(y, 6)) for x, y in points}
+    return {(round(x, 6), round(y, 6)) for x, y in points if np.isfinite(y)}
 
 
 def expected_points(rows, x, columns) -> np.ndarray:
@@ -123,9 +129,11 @@ def test_epsilon_curves_show_the_table(results, name, panel, metric, prefix):
     expected = expected_points(poly, poly["epsilon"].astype(float), columns)
     np.testing.assert_allclose(line(axes, "Poly-1"), expected[:, :2])
     np.testing.assert_allclose(intervals(axes), expected[:, [0, 2, 3]])
-    if not prefix:
-        reference = (0, rows.loc["cross_entropy", "mean"])
-        np.testing.assert_allclose(line(axes, "cross-entropy"), [reference])
+    reference = 0 if prefix else rows.loc["cross_entropy", "mean"]
+    np.testing.assert_allclose(line(axes, "cross-entropy"), [(0, reference)])
+    joined = np.concatenate([expected[:, :2], [(0, reference)]])
+    (curve,) = [entry for entry in axes.lines if len(entry.get_xdata()) == len(joined)]
+    np.testing.assert_allclose(curve.get_xydata(), joined[np.argsort(joined[:, 0])])
 
 
 def test_paired_dots_are_differences_seed_by_seed(results):
@@ -148,6 +156,8 @@ def test_the_ring_is_around_what_validation_selected(results, cut_results):
         assert line(axes, label)[:, 0].tolist() == [2.0]
     for axes in figure_of("epsilon_sweep", cut_results).axes:
         assert line(axes, label).size == 0
+    assert label in legend_labels("epsilon_sweep", results)
+    assert label not in legend_labels("epsilon_sweep", cut_results)
 
 
 def test_poly_n_repeats_a_winner_and_names_its_coefficients(results):
@@ -233,6 +243,22 @@ def test_nothing_is_cut_off_and_the_legend_covers_nothing(request, kind, name):
     assert not any(legend.overlaps(box) for box in parts)
 
 
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("kind", ["results", "cut_results"])
+def test_tick_labels_do_not_overlap(request, kind, name):
+    for axes in figure_of(name, request.getfixturevalue(kind)).axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            labels = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high]
+            shown = [label for label in labels if label.get_visible() and label.get_text()]
+            with in_style():
+                boxes = [label.get_window_extent() for label in shown]
+            # Panels that share an axis have its labels once.
+            assert len(boxes) > 1 or not any(label.get_visible() for label in labels)
+            assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("losses", "truncation")])
 def test_every_mean_interval_and_seed_lies_within_its_panel(results, name):
     """`truncation` has a panel that enlarges a part, on purpose, and a test of its own."""
@@ -240,5 +266,6 @@ def test_every_mean_interval_and_seed_lies_within_its_panel(results, name):
         bars = [intervals(axes, number)[:, 1:].ravel() for number in range(len(axes.containers))]
         lines = [np.asarray(entry.get_ydata(), dtype=float) for entry in axes.lines]
         values = np.concatenate([*bars, *lines])
+        values = values[np.isfinite(values)]
         low, high = axes.get_ylim()
         assert len(values) > 10 and ((low <= values) & (values <= high)).all()
