@@ -1,59 +1,11 @@
 """What is drawn, read back from the axes: it must be what the tables and the losses say."""
 
-from functools import cache
-from importlib import import_module
-from itertools import combinations
-
 import numpy as np
-import pandas as pd
 import pytest
-from matplotlib.axes import Axes
+from figures_drawn import dots, figure_of, intervals, legend_labels, line, rows_of
 
 from polyrepro.analysis.metrics_table import read_metrics
 from polyrepro.figures import FIGURES
-from polyrepro.figures.measured import read_tables
-from polyrepro.figures.style import in_style
-
-
-@cache
-def figure_of(name, folder):
-    """The figure, laid out as it would be saved."""
-    tables = [read_tables(folder)] if FIGURES[name] else []
-    with in_style():
-        figure = import_module(f"polyrepro.figures.{name}").figure(*tables)
-        figure.draw_without_rendering()
-    return figure
-
-
-def rows_of(folder, study, metric="top1", split="test") -> pd.DataFrame:
-    """Rows of statistics.csv, read without the code under test, by variant."""
-    table = pd.read_csv(folder / "statistics.csv", keep_default_na=True)
-    rows = table[(table.study == study) & (table.metric == metric) & (table.split == split)]
-    return rows.set_index("variant")
-
-
-def line(axes: Axes, label: str) -> np.ndarray:
-    """x and y of the line with this label, a row per point."""
-    (found,) = [drawn for drawn in axes.lines if drawn.get_label() == label]
-    return np.column_stack([found.get_xdata(), found.get_ydata()]).astype(float)
-
-
-def intervals(axes: Axes, number: int = 0) -> np.ndarray:
-    """x, low, high of the error bars of the number-th series."""
-    (bars,) = axes.containers[number].lines[2]
-    return np.array([[s[0, 0], s[0, 1], s[1, 1]] for s in bars.get_segments()])
-
-
-def legend_labels(name, folder) -> list[str]:
-    """Entries of the legend."""
-    return [text.get_text() for text in figure_of(name, folder).legends[0].get_texts()]
-
-
-def dots(axes: Axes) -> set[tuple[float, float]]:
-    """Positions of all faint dots."""
-    drawn = [entry for entry in axes.lines if entry.get_alpha() == 0.45]
-    points = np.concatenate([np.column_stack(entry.get_data()).astype(float) for entry in drawn])
-    return {(round(x, 6), round(y, 6)) for x, y in points if np.isfinite(y)}
 
 
 def expected_points(rows, x, columns) -> np.ndarray:
@@ -227,45 +179,3 @@ def test_a_single_seed_has_no_interval(single_seed_results):
         for container in axes.containers:
             (bars,) = container.lines[2]
             assert sum(segment.size for segment in bars.get_segments()) == 0
-
-
-@pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("kind", ["results", "single_seed_results", "cut_results"])
-def test_nothing_is_cut_off_and_the_legend_covers_nothing(request, kind, name):
-    figure = figure_of(name, request.getfixturevalue(kind))
-    # The settings count when text is measured, too.
-    with in_style():
-        parts = [axes.get_tightbbox() for axes in figure.axes]
-        legend = figure.legends[0].get_window_extent()
-    for box in (*parts, legend):
-        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
-        assert box.y0 >= 0 and box.y1 <= figure.bbox.y1
-    assert not any(legend.overlaps(box) for box in parts)
-
-
-@pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("kind", ["results", "cut_results"])
-def test_tick_labels_do_not_overlap(request, kind, name):
-    for axes in figure_of(name, request.getfixturevalue(kind)).axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-            labels = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high]
-            shown = [label for label in labels if label.get_visible() and label.get_text()]
-            with in_style():
-                boxes = [label.get_window_extent() for label in shown]
-            # Panels that share an axis have its labels once.
-            assert len(boxes) > 1 or not any(label.get_visible() for label in labels)
-            assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
-
-
-@pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("losses", "truncation")])
-def test_every_mean_interval_and_seed_lies_within_its_panel(results, name):
-    """`truncation` has a panel that enlarges a part, on purpose, and a test of its own."""
-    for axes in figure_of(name, results).axes:
-        bars = [intervals(axes, number)[:, 1:].ravel() for number in range(len(axes.containers))]
-        lines = [np.asarray(entry.get_ydata(), dtype=float) for entry in axes.lines]
-        values = np.concatenate([*bars, *lines])
-        values = values[np.isfinite(values)]
-        low, high = axes.get_ylim()
-        assert len(values) > 10 and ((low <= values) & (values <= high)).all()
