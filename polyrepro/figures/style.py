@@ -35,7 +35,7 @@ BESIDE = 3.5
 
 EPSILON_LABEL = r"first coefficient $\epsilon_1$"
 DIFFERENCE_LABEL = "paired difference to\ncross-entropy (points of top-1)"
-SELECTED_LABEL = "selected on validation images"
+SELECTED_LABEL = "chosen on validation images"
 
 STYLE = {
     # Fonts that come with matplotlib, so that every machine draws the same.
@@ -68,6 +68,7 @@ STYLE = {
     "legend.handletextpad": 0.5,
     "figure.constrained_layout.h_pad": 0.02,
     "figure.constrained_layout.w_pad": 0.02,
+    "figure.constrained_layout.wspace": 0.04,
 }
 
 

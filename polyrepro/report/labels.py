@@ -18,6 +18,11 @@ def signed(value: float, digits: int) -> str:
     return text if text == "–" or text.startswith("−") else f"+{text}"
 
 
+def with_half_width(mean: float, high: float, digits: int, shown=number) -> str:
+    """A mean and the half width of its interval, which is symmetric: `86.62 ± 0.46`."""
+    return f"{shown(mean, digits)} ± {number(high - mean, digits)}"
+
+
 def coefficient(value: float) -> str:
     """A coefficient in at most three digits, e.g. 2 or −0.333."""
     return f"{value:.3g}".replace("-", "−")

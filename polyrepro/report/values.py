@@ -20,8 +20,9 @@ from polyrepro.report.labels import (
     number,
     signed,
     variant_label,
+    with_half_width,
 )
-from polyrepro.studies.study import Study
+from polyrepro.studies.study import REFERENCE, Study
 
 TOOLS = ("snakemake", "pandas", "scipy", "matplotlib", "typst")
 
@@ -79,12 +80,11 @@ def _study_values(
             {
                 "label": labels[row["variant"]],
                 "selected": bool(row["selected"]),
-                "mean": number(row["mean"], 2),
-                "interval": f"{number(row['low'], 2)} to {number(row['high'], 2)}",
                 "n": row["n"],
-                "difference": signed(row["difference"], 2),
-                "difference_interval": f"{signed(row['difference_low'], 2)} to "
-                f"{signed(row['difference_high'], 2)}",
+                "top1": with_half_width(row["mean"], row["high"], 2),
+                "difference": with_half_width(
+                    row["difference"], row["difference_high"], 2, shown=signed
+                ),
             }
             for row in top1.to_dict("records")
         ],
@@ -119,8 +119,8 @@ def _contrast_values(row: dict, labels: dict[str, str]) -> dict:
     digits = 2 if row["contrast"].startswith("top1") else 3
     shown = signed if " - " in row["contrast"] else number  # a difference shows its sign
     return {
-        "contrast": contrast_label(row["contrast"], labels),
-        "expected": row["expected"],
+        "contrast": contrast_label(row["contrast"], labels | {REFERENCE: "CE"}),
+        "expected": row["expected"].replace("above", ">").replace("below", "<"),
         "measured": shown(row["measured"], digits),
         "interval": f"{shown(row['low'], digits)} to {shown(row['high'], digits)}",
         "n": row["n"],

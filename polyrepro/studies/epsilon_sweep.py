@@ -40,7 +40,7 @@ STUDY = Study(
             name="positive_epsilon_raises_mean_pt",
             statement="A positive coefficient raises the mean P_t, a negative one lowers it",
             published="epsilon_sign_moves_mean_pt",
-            quantity="change of mean P_t with e1 = +2 (and -1, expected negative)",
+            quantity="change of mean P_t with e1 = 2 and with e1 = −1",
             contrasts=(
                 against_reference(poly1(2.0).name, "mean_pt"),
                 against_reference(poly1(-1.0).name, "mean_pt", sign=-1),

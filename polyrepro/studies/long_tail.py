@@ -38,7 +38,7 @@ STUDY = Study(
             name="long_tail_mean_pt",
             statement="On imbalanced data a positive coefficient raises the mean P_t",
             published="epsilon_sign_moves_mean_pt",
-            quantity="change of mean P_t with e1 = +2",
+            quantity="change of mean P_t with e1 = 2",
             contrasts=(against_reference(poly1(2.0).name, "mean_pt"),),
         ),
     ),
