@@ -103,7 +103,7 @@ def test_paired_dots_are_differences_seed_by_seed(results):
 
 
 def test_the_ring_is_around_what_validation_selected(results, cut_results):
-    label = "selected on validation images"
+    label = "chosen on validation images"
     for axes in figure_of("epsilon_sweep", results).axes:
         assert line(axes, label)[:, 0].tolist() == [2.0]
     for axes in figure_of("epsilon_sweep", cut_results).axes:
