@@ -17,7 +17,7 @@ from polyrepro.losses.batching import merge_mapped_dimension
 from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
 
-# nll_loss is told to ignore an index that cannot occur: it then checks all of them, as torch does.
+# nll_loss is told to ignore an index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
 
 
@@ -69,7 +69,7 @@ class HardLabelLoss(torch.autograd.Function):
     def forward(logits, index, sample_weight, series, reduction):
         column = index.unsqueeze(1)
         slope = logits.softmax(1)
-        pt = -functional.nll_loss(slope, index, reduction="none", ignore_index=NO_INDEX)
+        pt = _of_target(slope, column)
         top_probability = None if _all_normal(pt) else slope.amax(1)
         slope.scatter_(1, column, 0)
         # The other classes' sum is 1 - P_t without its cancellation.
@@ -78,7 +78,7 @@ class HardLabelLoss(torch.autograd.Function):
         # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
         nll = torch.log1p(q / pt)
         if top_probability is not None:
-            distance = logits.amax(1) - logits.gather(1, column).squeeze(1)
+            distance = logits.amax(1) - _of_target(logits, column)
             nll = torch.where(pt > 0.5, nll, distance - top_probability.log())
         losses = series.combine(series.base(nll), q) * sample_weight
         losses = losses.masked_fill_(sample_weight.logical_not(), 0)
@@ -136,6 +136,15 @@ def _all_normal(pt: Tensor) -> bool:
     return pt.device.type == "cpu" and (
         pt.numel() == 0 or pt.min().item() > torch.finfo(pt.dtype).tiny
     )
+
+
+def _of_target(values: Tensor, column: Tensor) -> Tensor:
+    """The target's entry; an index out of range is the error that torch's cross-entropy raises."""
+    try:
+        return values.gather(1, column).squeeze(1)
+    except RuntimeError:
+        functional.nll_loss(values, column.squeeze(1), ignore_index=NO_INDEX)
+        raise
 
 
 def _factor(sample_weight: Tensor, reduction: str) -> Tensor:

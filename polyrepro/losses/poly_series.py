@@ -76,6 +76,13 @@ class PolySeries(Series):
         focused = base + evaluate_polynomial(q, self.epsilon) if self.is_perturbed else base
         return modulation, modulation * (self.gamma * focused / _floored(q) + slope)
 
+    def gradient_weight(self, log_pt: Tensor) -> Tensor:
+        if self.gamma != 0:
+            return super().gradient_weight(log_pt)
+        # Without a focal factor the base term's value does not matter, only its slope.
+        _, by_q = self.partial_derivatives(None, -torch.expm1(log_pt))
+        return by_q * torch.exp(log_pt) + self.base_weight(-log_pt)
+
     def leading_weight(self, log_pt: Tensor) -> Tensor:
         """The leading term's part of ``gradient_weight``: of cross-entropy's 1, it is P_t.
 

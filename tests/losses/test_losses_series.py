@@ -11,6 +11,7 @@ from polyrepro.losses import (
     Series,
     SeriesBinaryCrossEntropyLoss,
     SeriesCrossEntropyLoss,
+    polynomial,
     series_binary_cross_entropy,
     series_cross_entropy,
 )
@@ -80,8 +81,10 @@ def test_coefficients():
     assert PolySeries((1.0, 2.0, 3.0), terms=1).coefficients(2) == [2, 2]
 
 
-@pytest.mark.parametrize("count", [1, 2, 8, 9, 10, 37, 200])
-def test_polynomials_and_their_derivatives(count):
+@pytest.mark.parametrize("short", [2**15, 0])
+@pytest.mark.parametrize("count", [1, 2, 6, 7, 9, 10, 37, 200])
+def test_polynomials_and_their_derivatives(count, short, monkeypatch):
+    monkeypatch.setattr(polynomial, "SHORT_VECTOR", short)
     coefficients = [math.sin(j) for j in range(1, count + 1)]
     for value in (0.0, 0.3, 1.0):
         q = torch.full((2, 3), value, dtype=torch.float64)
