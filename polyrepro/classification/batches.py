@@ -52,12 +52,12 @@ class MemoryBatches:
         """Full batches per epoch; a smaller rest is left out, and differs from epoch to epoch."""
         return max(1, self.train_images // self._recipe.batch_size)
 
-    def train(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch (counted from 0), shuffled and augmented."""
+    def train(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch (counted from 0), shuffled and augmented, from a step on."""
         order = torch.randperm(self.train_images, generator=generator("order", self._seed, epoch))
         order = order.to(self._device)
         rows, columns = self._augmentation(epoch)
-        for step in range(self.steps_per_epoch):
+        for step in range(first_step, self.steps_per_epoch):
             start = step * self._recipe.batch_size
             index = order[start : start + self._recipe.batch_size]
             # Gathering from flat images takes a third of the time of indexing three dimensions.

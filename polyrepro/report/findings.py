@@ -39,16 +39,16 @@ def epsilon_sweep(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """Chosen coefficient, calibration, and the course of the leading term's share."""
     chosen = _selected(_top1(rows), "best_poly1")
     ece = rows[(rows["metric"] == "ece") & (rows["split"] == "test")].set_index("variant")["mean"]
-    share = metrics.query("metric == 'leading_share' and variant == 'cross_entropy'")
-    share = share[(share["split"] == "train") & (share["epoch"] % 1 != 0)]
-    course = share.groupby("epoch")["value"].mean()
+    course = _course(metrics, "leading_share")
+    summed = _course(metrics, "leading_share_weighted")
     return (
         f"Validation accuracy chose ε₁ = {coefficient(float(chosen['epsilon']))}, with "
         f"{number(chosen['mean'], 2)} % on the test images. The expected calibration error is "
         f"{number(ece['cross_entropy'], 1)} % with cross-entropy and {number(ece.min(), 1)} to "
-        f"{number(ece.max(), 1)} % over the sweep. The leading term's mean share of "
-        f"cross-entropy's gradient rises from {number(course.iloc[0], 2)} to "
-        f"{number(course.iloc[-1], 2)} during training."
+        f"{number(ece.max(), 1)} % over the sweep. The leading term's share of cross-entropy's "
+        f"gradient rises from {number(course.iloc[0], 2)} to {number(course.iloc[-1], 2)} during "
+        f"training as a mean over images, and from {number(summed.iloc[0], 2)} to "
+        f"{number(summed.iloc[-1], 2)} in the summed gradient."
     )
 
 
@@ -83,6 +83,12 @@ FINDINGS = {
 
 def _top1(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["metric"] == "top1") & (rows["split"] == "test")]
+
+
+def _course(metrics: pd.DataFrame, metric: str) -> pd.Series:
+    """Mean over seeds of a training metric of cross-entropy, at the times inside epochs."""
+    rows = metrics.query("metric == @metric and variant == 'cross_entropy' and split == 'train'")
+    return rows[rows["epoch"] % 1 != 0].groupby("epoch")["value"].mean()
 
 
 def _selected(table: pd.DataFrame, selection: str) -> pd.Series:

@@ -12,6 +12,7 @@ from polyrepro.classification.recipes import FASHION_MNIST
 from polyrepro.classification.records import finished_record, record_path, train_and_record
 from polyrepro.classification.runs import Loss, Run, Variant
 from polyrepro.data import load
+from polyrepro.losses import PolySeries
 
 CPU = torch.device("cpu")
 SMALL = FASHION_MNIST.model_copy(update={"epochs": 1, "train_images": 600})
@@ -41,10 +42,11 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(data):
 
 
 def test_variants_of_one_seed_share_weights_order_and_augmentation(data):
-    first, _, _ = loop._prepare(run(CROSS_ENTROPY), data, 4, CPU)
-    second, _, _ = loop._prepare(run(POLY1), data, 4, CPU)
-    other, _, _ = loop._prepare(run(POLY1, seed=1), data, 4, CPU)
-    weights = [torch.cat([p.flatten() for p in t.parameters()]) for t in (first, second, other)]
+    states = [
+        loop._prepare(which, data, 4, PolySeries(), CPU)
+        for which in (run(CROSS_ENTROPY), run(POLY1), run(POLY1, seed=1))
+    ]
+    weights = [torch.cat([p.flatten() for p in state.task.parameters()]) for state in states]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     batches = [MemoryBatches(data, SMALL, seed=0, device=CPU) for _ in range(2)]
@@ -103,11 +105,11 @@ def test_history_has_the_promised_metrics(data):
 
 def learning_rates(factor, data, steps):
     variant = Variant(name="x", loss=Loss(), learning_rate_factor=factor)
-    _, optimizer, scheduler = loop._prepare(run(variant), data, steps, CPU)
+    state = loop._prepare(run(variant), data, steps, PolySeries(), CPU)
     rates = []
     for step in range(steps):
-        scheduler.step_update(step)
-        rates.append(optimizer.param_groups[0]["lr"])
+        state.scheduler.step_update(step)
+        rates.append(state.optimizer.param_groups[0]["lr"])
     return rates
 
 
