@@ -24,7 +24,7 @@ def poly_binary_cross_entropy(
     weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """PolyLoss on sigmoid probabilities, per element (Leng et al., ICLR 2022, sections 3 and 5).
+    """PolyLoss on sigmoid probabilities, per element (Leng et al., ICLR 2022).
 
     With p = sigmoid(input), y = target and ``q = y (1 - p) + (1 - y) p``::
 

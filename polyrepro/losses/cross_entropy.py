@@ -31,7 +31,7 @@ def poly_cross_entropy(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Tensor:
-    """PolyLoss on softmax probabilities (Leng et al., ICLR 2022, equations 4 to 6 and section 3).
+    """PolyLoss on softmax probabilities (Leng et al., ICLR 2022).
 
     With ``P_t = sum_i y_i p_i``, q = 1 - P_t and y the (smoothed) labels::
 

@@ -18,10 +18,10 @@ class PolySeries(Series):
 
     Args:
         epsilon: e_1 .. e_N, a finite number or a sequence of them: e_j is added to the coefficient
-            1/j of q^j (Poly-1 and Poly-N, equations 5 and 6). Below -1/j a warning is given.
-        terms: truncate T after N >= 1 terms, ``sum_{j<=N} q^j / j`` ("Drop", section 4.1); None
+            1/j of q^j (``L_Poly-1``, ``L_Poly-N``). Below -1/j a warning is given.
+        terms: truncate T after N >= 1 terms, ``sum_{j<=N} q^j / j`` (``L_Drop``); None
             keeps the whole logarithm. The epsilon terms are added to what is left.
-        gamma: focal exponent >= 0, a shift of all powers of q (section 3).
+        gamma: focal exponent >= 0, a shift of all powers of q.
 
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.

@@ -103,14 +103,15 @@ class SoftLabelLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_loss, by_base, by_q, by_p, _):
         target, base, q, p, mass = ctx.saved_tensors
-        slope_base, slope_q = ctx.series.partial_derivatives(base, q)
-        by_base = _sum(by_base, None if by_loss is None else by_loss * slope_base)
-        by_q = _sum(by_q, None if by_loss is None else by_loss * slope_q)
+        if by_loss is not None:
+            slope_base, slope_q = ctx.series.partial_derivatives(base, q)
+            by_base = _sum(by_base, by_loss * slope_base)
+            by_q = _sum(by_q, by_loss * slope_q)
         by_logits = None
-        if by_base is not None:
-            by_logits = p * (by_base * mass).unsqueeze(1) - target * by_base.unsqueeze(1)
-        if by_q is not None:
-            by_logits = _sum(by_logits, p * ((1 - q).unsqueeze(1) - target) * by_q.unsqueeze(1))
+        if by_base is not None or by_q is not None:
+            zero = torch.zeros_like(q)
+            by_base, by_q = (zero if by is None else by for by in (by_base, by_q))
+            by_logits = _logits_gradient(target, q, p, mass, by_base, by_q)
         if by_p is not None:
             by_logits = _sum(by_logits, p * (by_p - (p * by_p).sum(1, keepdim=True)))
         return by_logits, None, None
@@ -135,7 +136,18 @@ class SoftLabelLoss(torch.autograd.Function):
 SoftLabelLoss.forward.__signature__ = inspect.signature(SoftLabelLoss.forward)
 
 
-def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return first + second
+def _logits_gradient(
+    target: Tensor, q: Tensor, p: Tensor, mass: Tensor, by_base: Tensor, by_q: Tensor
+) -> Tensor:
+    """The gradient that reaches the logits through the base term and through q."""
+    by_base, by_q, through_p = (
+        value.unsqueeze(1) for value in (by_base, by_q, by_base * mass + by_q * (1 - q))
+    )
+    if torch.is_grad_enabled():
+        return p * through_p - target * (p * by_q + by_base)
+    # The same without temporary arrays, which would cost more than the arithmetic.
+    return (p * through_p).sub_((p * by_q).add_(by_base).mul_(target))
+
+
+def _sum(first: Tensor | None, second: Tensor) -> Tensor:
+    return second if first is None else first + second
