@@ -18,6 +18,13 @@ def signed(value: float, digits: int) -> str:
     return text if text == "–" or text.startswith("−") else f"+{text}"
 
 
+def interval(low: float, high: float, digits: int, shown=number) -> str:
+    """The ends of an interval; in words where a single seed gives none."""
+    if math.isnan(low):
+        return "no interval"
+    return f"{shown(low, digits)} to {shown(high, digits)}"
+
+
 def with_half_width(mean: float, high: float, digits: int, shown=number) -> str:
     """A mean and the half width of its interval, which is symmetric: `86.62 ± 0.46`."""
     return f"{shown(mean, digits)} ± {number(high - mean, digits)}"

@@ -17,6 +17,7 @@ from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
     coefficient,
     contrast_label,
+    interval,
     number,
     signed,
     variant_label,
@@ -122,7 +123,7 @@ def _contrast_values(row: dict, labels: dict[str, str]) -> dict:
         "contrast": contrast_label(row["contrast"], labels | {REFERENCE: "CE"}),
         "expected": row["expected"].replace("above", ">").replace("below", "<"),
         "measured": shown(row["measured"], digits),
-        "interval": f"{shown(row['low'], digits)} to {shown(row['high'], digits)}",
+        "interval": interval(row["low"], row["high"], digits, shown),
         "n": row["n"],
         "outcome": row["contrast_outcome"],
     }
