@@ -2,12 +2,14 @@
 
 import pandas as pd
 
-from polyrepro.report.labels import coefficient, number, signed
+from polyrepro.report.labels import coefficient, interval, number, signed
 
 
 def truncation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """From which number of terms on the difference to cross-entropy is within noise."""
     table = _top1(rows).dropna(subset="terms").sort_values("terms")
+    if table["difference_high"].isna().all():
+        return text + "A single seed gives no intervals."
     below = table[table["difference_high"] < 0]
     worst = table.loc[table["mean"].idxmin()]
     text = (
@@ -70,8 +72,8 @@ def long_tail(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     for group in ("head", "middle", "tail"):
         row = rows[(rows["metric"] == f"top1_{group}") & (rows["variant"] == name)]
         row = row[row["split"] == "test"].iloc[0]
-        interval = f"{signed(row['difference_low'], 1)} to {signed(row['difference_high'], 1)}"
-        parts.append(f"{signed(row['difference'], 1)} points on {group} classes ({interval})")
+        ends = interval(row["difference_low"], row["difference_high"], 1, signed)
+        parts.append(f"{signed(row['difference'], 1)} points on {group} classes ({ends})")
     return "With the chosen coefficient the change is " + ", ".join(parts) + "."
 
 

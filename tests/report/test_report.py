@@ -8,6 +8,7 @@ from polyrepro import report
 from polyrepro.report.labels import (
     coefficient,
     contrast_label,
+    interval,
     number,
     signed,
     variant_label,
@@ -26,6 +27,8 @@ from polyrepro.report.summary import summary_markdown
         (signed(math.nan, 2), "–"),
         (coefficient(-1 / 3), "−0.333"),
         (coefficient(2.0), "2"),
+        (interval(-0.2, 0.4, 2, shown=signed), "−0.20 to +0.40"),
+        (interval(math.nan, math.nan, 2), "no interval"),
         (with_half_width(86.62, 87.08, 2), "86.62 ± 0.46"),
         (with_half_width(0.1, 0.3, 1, shown=signed), "+0.1 ± 0.2"),
     ],
