@@ -8,14 +8,14 @@ from polyrepro.report.labels import coefficient, interval, number, signed
 def truncation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """From which number of terms on the difference to cross-entropy is within noise."""
     table = _top1(rows).dropna(subset="terms").sort_values("terms")
-    if table["difference_high"].isna().all():
-        return text + "A single seed gives no intervals."
     below = table[table["difference_high"] < 0]
     worst = table.loc[table["mean"].idxmin()]
     text = (
         f"The lowest accuracy is {number(worst['mean'], 1)} % with N = {worst['terms']:.0f} "
         f"({signed(worst['difference'], 1)} points). "
     )
+    if table["difference_high"].isna().all():
+        return text + "A single seed gives no intervals."
     if below.empty:
         return text + "At no number of terms does the interval exclude cross-entropy's accuracy."
     largest = below["terms"].max()
