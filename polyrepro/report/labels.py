@@ -42,12 +42,15 @@ def variant_label(row: dict, default_learning_rate: float) -> str:
         f"ε{str(j).translate(SUBSCRIPTS)} = {coefficient(e)}"
         for j, e in enumerate(epsilons, start=1)
     ]
+    if row["gamma"]:
+        details.append(f"γ = {row['gamma']:g}")
     if not math.isclose(row["learning_rate"], default_learning_rate):
         details.append(f"learning rate {row['learning_rate']:g}")
     if not math.isnan(row["terms"]):
         name = "first term" if row["terms"] == 1 else f"first {row['terms']:.0f} terms"
     else:
-        name = f"Poly-{len(epsilons)}" if epsilons else "cross-entropy"
+        plain = "focal" if row["gamma"] else "cross-entropy"
+        name = f"Poly-{len(epsilons)}" if epsilons else plain
     return f"{name} ({', '.join(details)})" if details else name
 
 

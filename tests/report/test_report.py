@@ -49,8 +49,15 @@ def test_numbers(shown, expected):
     ],
 )
 def test_variants_in_words(epsilon, terms, rate, expected):
-    row = {"epsilon": epsilon, "terms": terms, "learning_rate": rate}
+    row = {"epsilon": epsilon, "terms": terms, "gamma": 0.0, "learning_rate": rate}
     assert variant_label(row, default_learning_rate=0.1) == expected
+
+
+def test_focal_variants_in_words():
+    row = {"epsilon": "", "terms": math.nan, "gamma": 2.0, "learning_rate": 0.1}
+    assert variant_label(row, default_learning_rate=0.1) == "focal (γ = 2)"
+    label = variant_label(row | {"epsilon": "-0.5"}, default_learning_rate=0.1)
+    assert label == "Poly-1 (ε₁ = −0.5, γ = 2)"
 
 
 def test_contrast_in_words():

@@ -162,6 +162,8 @@ def test_snakemake_report_holds_figures_and_captions(finished):
     assert process.returncode == 0, process.stderr
     text = (folder / "report.html").read_text()
     assert "truncation.png" in text and "report.pdf" in text
+    caption = (folder / "workflow/report/truncation.rst").read_text().split()[:4]
+    assert " ".join(caption) in text
 
 
 @pytest.mark.parametrize(
