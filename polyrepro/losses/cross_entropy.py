@@ -16,7 +16,8 @@ from polyrepro.losses.hard_labels import hard_label_loss
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
-from polyrepro.losses.soft_labels import smoothed_label_losses, soft_label_losses
+from polyrepro.losses.smoothed_labels import smoothed_label_losses
+from polyrepro.losses.soft_labels import soft_label_losses
 
 
 def poly_cross_entropy(

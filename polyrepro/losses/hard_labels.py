@@ -67,19 +67,7 @@ class HardLabelLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(logits, index, sample_weight, series, reduction):
-        column = index.unsqueeze(1)
-        slope = logits.softmax(1)
-        pt = _of_target(slope, column)
-        top_probability = None if _all_normal(pt) else slope.amax(1)
-        slope.scatter_(1, column, 0)
-        # The other classes' sum is 1 - P_t without its cancellation.
-        q = slope.sum(1)
-        slope.scatter_(1, column, -q.unsqueeze(1))
-        # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
-        nll = torch.log1p(q / pt)
-        if top_probability is not None:
-            distance = logits.amax(1) - _of_target(logits, column)
-            nll = torch.where(pt > 0.5, nll, distance - top_probability.log())
+        slope, nll, q, _ = slope_and_nll(logits, index)
         losses = series.combine(series.base(nll), q) * sample_weight
         losses = losses.masked_fill_(sample_weight.logical_not(), 0)
         return reduced(losses, sample_weight, reduction), nll, slope
@@ -102,7 +90,7 @@ class HardLabelLoss(torch.autograd.Function):
         if by_nll is not None:
             by_logits = slope * by_nll.unsqueeze(1)
         if by_slope is not None:
-            along = _softmax_derivative(slope, index, by_slope)
+            along = softmax_derivative(slope, index, by_slope)
             by_logits = along if by_logits is None else by_logits + along
         return by_logits, None, None, None, None
 
@@ -112,7 +100,7 @@ class HardLabelLoss(torch.autograd.Function):
         by_nll = (slope * logits).sum(1)
         loss = _factor(sample_weight, ctx.reduction) * ctx.series.gradient_weight(-nll) * by_nll
         loss = loss if ctx.reduction == "none" else loss.sum()
-        return loss, by_nll, _softmax_derivative(slope, index, logits)
+        return loss, by_nll, softmax_derivative(slope, index, logits)
 
     @staticmethod
     def vmap(info, in_dims, logits, index, sample_weight, series, reduction):
@@ -126,6 +114,29 @@ class HardLabelLoss(torch.autograd.Function):
 
 # torch looks the signature up at every call, which costs more than the arithmetic on the samples.
 HardLabelLoss.forward.__signature__ = inspect.signature(HardLabelLoss.forward)
+
+
+def slope_and_nll(logits: Tensor, index: Tensor, top: Tensor | None = None) -> tuple:
+    """``p_i - [i == t]``, ``-log P_t``, ``1 - P_t`` and, if needed or if ``top`` is given, max p.
+
+    ``top`` is the largest logit of each sample, shape ``(N, 1, d1, ...)``.
+    """
+    column = index.unsqueeze(1)
+    slope = logits.softmax(1)
+    pt = _of_target(slope, column)
+    all_normal = _all_normal(pt)
+    top_probability = None if all_normal and top is None else slope.amax(1)
+    slope.scatter_(1, column, 0)
+    # The other classes' sum is 1 - P_t without its cancellation.
+    q = slope.sum(1)
+    slope.scatter_(1, column, -q.unsqueeze(1))
+    # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
+    nll = torch.log1p(q / pt)
+    if not all_normal:
+        top = logits.amax(1) if top is None else top.squeeze(1)
+        distance = top - _of_target(logits, column)
+        nll = torch.where(pt > 0.5, nll, distance - top_probability.log())
+    return slope, nll, q, top_probability
 
 
 def _all_normal(pt: Tensor) -> bool:
@@ -154,7 +165,7 @@ def _factor(sample_weight: Tensor, reduction: str) -> Tensor:
     return (sample_weight / sample_weight.sum()).nan_to_num_()
 
 
-def _softmax_derivative(slope: Tensor, index: Tensor, direction: Tensor) -> Tensor:
+def softmax_derivative(slope: Tensor, index: Tensor, direction: Tensor) -> Tensor:
     """The Jacobian of softmax (it is symmetric) times ``direction``."""
     p = slope.scatter_add(1, index.unsqueeze(1), torch.ones_like(slope[:, :1]))
     return p * (direction - (p * direction).sum(1, keepdim=True))
