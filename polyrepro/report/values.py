@@ -25,6 +25,7 @@ from polyrepro.report.labels import (
 )
 from polyrepro.studies.study import REFERENCE, Study
 
+BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 TOOLS = ("snakemake", "pandas", "scipy", "matplotlib", "typst")
 
 
@@ -50,6 +51,7 @@ def report_values(plan: Plan) -> dict:
         ],
         "claims_count": sum(outcomes.values()),
         "published": _published_rows(),
+        "benchmark": _benchmark(),
         "provenance": _provenance(plan, results),
     }
 
@@ -152,6 +154,17 @@ def _published_rows() -> list[dict]:
                 }
             )
     return rows
+
+
+def _benchmark() -> dict | None:
+    """What `make bench` left: its figure, and what it ran on; None if it has not been run."""
+    if not (BENCHMARKS / "losses.csv").exists():
+        return None
+    rows = pd.read_csv(BENCHMARKS / "losses.csv")
+    return {
+        "figure": str(BENCHMARKS / "losses.png"),
+        **{key: _distinct(rows[key].astype(str)) for key in ("device", "threads", "torch")},
+    }
 
 
 def _provenance(plan: Plan, results: Path) -> dict:
