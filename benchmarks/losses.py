@@ -18,9 +18,11 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,10 +30,6 @@ from polyrepro.losses import poly_binary_cross_entropy, poly_cross_entropy
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 OURS = "polyrepro"
-FIELDS = [
-    "group", "rows", "classes", "dtype", "device", "threads", "torch", "package", "loss",
-    "milliseconds", "quartile_low", "quartile_high", "ratio", "kept_over_logits", "rounds",
-]  # fmt: skip
 
 
 @dataclass
@@ -68,87 +66,61 @@ def peer(module: str, name: str) -> Callable | None:
         return None
 
 
-def ours(**series) -> Loss:
-    return lambda logits, target: poly_cross_entropy(logits, target, **series)
+def entry(package: str, name: str, loss: Loss | None) -> list[tuple[str, str, Loss]]:
+    """One row of the table, none for a peer that is missing."""
+    return [] if loss is None else [(package, name, loss)]
 
 
-def index_losses(device: str) -> list[tuple[str, str, Loss]]:
-    losses = [
-        ("torch", "cross-entropy", functional.cross_entropy),
-        (OURS, "Poly-1", ours(epsilon=2.0)),
-        (OURS, "Poly-3", ours(epsilon=(2.0, -0.4, 0.3))),
-        (OURS, "truncated, 8 terms", ours(terms=8)),
-        (OURS, "truncated, 100 terms", ours(terms=100)),
-        (OURS, "focal", ours(gamma=2.0)),
-        (OURS, "Poly-1 focal", ours(epsilon=2.0, gamma=2.0)),
-    ]
-    if timm_loss := peer("timm.loss", "PolyCrossEntropy"):
-        losses.append(("timm", "Poly-1", timm_loss(2.0)))
-    if polyloss := peer("polyloss", "PolyLoss"):
-        losses.append(("polyloss", "Poly-1", polyloss(2.0)))
-    if device == "cuda" and (
-        liger := peer("liger_kernel.transformers.functional", "liger_cross_entropy")
-    ):
-        losses.append(("liger-kernel", "cross-entropy", liger))
-    return losses
+def softmax_losses(peers: list, **common) -> list[tuple[str, str, Loss]]:
+    """torch's cross-entropy, ours with the same arguments, and peers."""
 
-
-def probability_losses() -> list[tuple[str, str, Loss]]:
-    losses = [
-        ("torch", "cross-entropy", functional.cross_entropy),
-        (OURS, "Poly-1", ours(epsilon=2.0)),
-        (OURS, "focal", ours(gamma=2.0)),
-        (OURS, "truncated, 8 terms", ours(terms=8)),
-    ]
-    if timm_loss := peer("timm.loss", "PolyCrossEntropy"):
-        losses.append(("timm", "Poly-1", timm_loss(2.0)))
-    return losses
-
-
-def smoothed_losses() -> list[tuple[str, str, Loss]]:
-    def reference(logits: Tensor, target: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, target, label_smoothing=0.1)
+    def ours(**series) -> Loss:
+        return lambda logits, target: poly_cross_entropy(logits, target, **series, **common)
 
     return [
-        ("torch", "cross-entropy", reference),
-        (OURS, "Poly-1", ours(epsilon=2.0, label_smoothing=0.1)),
-        (OURS, "focal", ours(gamma=2.0, label_smoothing=0.1)),
+        ("torch", "cross-entropy", partial(functional.cross_entropy, **common)),
+        (OURS, "Poly-1", ours(epsilon=2.0)),
+        (OURS, "Poly-3", ours(epsilon=(2.0, -0.4, 0.3))),
+        (OURS, "focal", ours(gamma=2.0)),
+        (OURS, "Poly-1 focal", ours(epsilon=2.0, gamma=2.0)),
+        (OURS, "truncated, 8 terms", ours(terms=8)),
+        (OURS, "truncated, 100 terms", ours(terms=100)),
+        *peers,
     ]
 
 
 def sigmoid_losses() -> list[tuple[str, str, Loss]]:
-    def focal(logits: Tensor, target: Tensor) -> Tensor:
-        return poly_binary_cross_entropy(logits, target, gamma=2.0, alpha=0.25)
-
-    def poly_focal(logits: Tensor, target: Tensor) -> Tensor:
-        return poly_binary_cross_entropy(logits, target, 2.0, gamma=2.0, alpha=0.25)
-
-    losses = [
+    ours = partial(poly_binary_cross_entropy, gamma=2.0, alpha=0.25)
+    torchvision_loss = peer("torchvision.ops", "sigmoid_focal_loss")
+    timm_loss = peer("timm.loss", "PolyBinaryCrossEntropy")
+    return [
         ("torch", "cross-entropy", functional.binary_cross_entropy_with_logits),
-        (OURS, "focal", focal),
-        (OURS, "Poly-1 focal", poly_focal),
+        (OURS, "focal", ours),
+        (OURS, "Poly-1 focal", partial(ours, epsilon=2.0)),
+        *entry(
+            "torchvision", "focal", torchvision_loss and partial(torchvision_loss, reduction="mean")
+        ),
+        *entry("timm", "Poly-1 focal", timm_loss and timm_loss(2.0, gamma=2.0, alpha=0.25)),
     ]
-    if theirs := peer("torchvision.ops", "sigmoid_focal_loss"):
-        losses.append(
-            (
-                "torchvision",
-                "focal",
-                lambda logits, target: theirs(logits, target, reduction="mean"),
-            )
-        )
-    if timm_loss := peer("timm.loss", "PolyBinaryCrossEntropy"):
-        losses.append(("timm", "Poly-1 focal", timm_loss(2.0, gamma=2.0, alpha=0.25)))
-    return losses
 
 
 def groups(device: str) -> list[Group]:
     """The sizes: ImageNet-1K, ImageNet-21K, and the anchors of a detector."""
+    timm_class, polyloss_class = peer("timm.loss", "PolyCrossEntropy"), peer("polyloss", "PolyLoss")
+    timm_loss = entry("timm", "Poly-1", timm_class and timm_class(2.0))
+    peers = timm_loss + entry("polyloss", "Poly-1", polyloss_class and polyloss_class(2.0))
+    if device == "cuda":
+        liger = peer("liger_kernel.transformers.functional", "liger_cross_entropy")
+        peers += entry("liger-kernel", "cross-entropy", liger)
     large, dtype = (8192, torch.bfloat16) if device == "cuda" else (256, torch.float32)
+    soft = softmax_losses([])[:5] + timm_loss
+    smoothed = softmax_losses([], label_smoothing=0.1)[:5]
     return [
-        Group("class indices", 1024, 1000, "index", 101, torch.float32, index_losses(device)),
-        Group("class indices", large, 21843, "index", 31, dtype, index_losses(device)),
-        Group("probabilities", 1024, 1000, "probabilities", 51, losses=probability_losses()),
-        Group("smoothed indices", 1024, 1000, "index", 51, losses=smoothed_losses()),
+        Group("class indices", 1024, 1000, "index", 101, losses=softmax_losses(peers)),
+        Group("class indices", large, 21843, "index", 31, dtype, softmax_losses(peers)),
+        Group("probabilities", 1024, 1000, "probabilities", 31, losses=soft),
+        Group("probabilities", 256, 21843, "probabilities", 11, losses=soft),
+        Group("smoothed indices", 1024, 1000, "index", 51, losses=smoothed),
         Group("sigmoid", 200_000, 80, "binary", 5, losses=sigmoid_losses()),
     ]
 
@@ -212,19 +184,13 @@ def device_name(device: str) -> str:
 
 def draw(rows: list[dict], path: Path) -> None:
     """One panel per group and size: bars of the time ratio, with the kept memory beside."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     panels: dict[tuple, list[dict]] = {}
     for row in rows:
         panels.setdefault((row["group"], row["rows"], row["classes"], row["dtype"]), []).append(row)
     heights = [len(panel) for panel in panels.values()]
-    figure, axes = plt.subplots(
-        len(panels), 1, figsize=(6.8, 0.24 * sum(heights) + 0.75 * len(panels)),
-        height_ratios=heights, squeeze=False, layout="constrained",
-    )  # fmt: skip
+    size = (6.8, 0.24 * sum(heights) + 0.75 * len(panels))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)
     for axis, ((name, count, classes, dtype), panel) in zip(
         axes[:, 0], panels.items(), strict=True
     ):
@@ -234,7 +200,7 @@ def draw(rows: list[dict], path: Path) -> None:
         for position, row in enumerate(panel):
             text = f" {row['ratio']:.2f}   keeps {row['kept_over_logits']:.1f}"
             axis.text(row["ratio"], position, text, va="center", fontsize=7)
-        axis.axvline(1, color="black", linewidth=0.8)
+        axis.axvline(1, color="black", linewidth=0.8, zorder=0)
         axis.invert_yaxis()
         axis.margins(x=0.25)
         axis.tick_params(labelsize=7)
@@ -245,7 +211,6 @@ def draw(rows: list[dict], path: Path) -> None:
         fontsize=7,
     )
     figure.savefig(path, dpi=200)
-    plt.close(figure)
 
 
 def main() -> None:
@@ -254,11 +219,11 @@ def main() -> None:
     parser.add_argument(
         "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
     )
-    parser.add_argument("--rounds", type=int, help="instead of each group's own number")
+    parser.add_argument("--rounds", type=int, help="at least 2, instead of each group's")
     arguments = parser.parse_args()
     rows = []
     for group in groups(arguments.device):
-        group.rounds = arguments.rounds or group.rounds
+        group.rounds = max(arguments.rounds or group.rounds, 2)
         print(f"\n{group.name}, {group.rows:,} x {group.classes:,}, {group.dtype}")
         for row in measure(group, arguments.device):
             print(
@@ -268,7 +233,7 @@ def main() -> None:
             rows.append(row)
     arguments.output.mkdir(parents=True, exist_ok=True)
     with (arguments.output / "losses.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     draw(rows, arguments.output / "losses.png")

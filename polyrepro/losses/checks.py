@@ -66,7 +66,7 @@ def checked_gamma(gamma: object) -> float:
 def check_terms(terms: object) -> None:
     if terms is None:
         return
-    if isinstance(terms, bool) or not isinstance(terms, int):
+    if isinstance(terms, bool) or not isinstance(terms, numbers.Integral):
         raise TypeError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
     if terms < 1:
         raise ValueError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")

@@ -33,10 +33,9 @@ def hard_label_loss(
         series: the loss as a function of P_t.
         reduction: ``none``, ``sum``, or ``mean``, which divides by the sum of the weights.
     """
-    kernels = logits.dim() == 2 and use_triton(logits)
     if torch.compiler.is_compiling():
         log_pt = log_probability_of_target(logits.to(computing_dtype(logits)), index)
-    elif kernels:
+    elif logits.dim() == 2 and use_triton(logits):
         # Imported here, because triton is needed on a GPU only.
         from polyrepro.losses.triton_cross_entropy import target_nll
 

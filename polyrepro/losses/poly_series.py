@@ -67,7 +67,7 @@ class PolySeries(Series):
             return 1.0
         return 1 - (-torch.expm1(-nll)) ** self.terms
 
-    def partial_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, Tensor | float]:
+    def partial_derivatives(self, base: Tensor | None, q: Tensor) -> tuple[Tensor | float, ...]:
         """Written out, because this runs in every training step."""
         slope = evaluate_derivative(q, self.epsilon) if self.is_perturbed else 0.0
         if self.gamma == 0:

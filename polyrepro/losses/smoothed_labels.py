@@ -41,10 +41,10 @@ def smoothed_label_losses(
     nll, mean_nll = _statistics(logits, index, class_weight)
     q = (1 - smoothing) * -torch.expm1(-nll) + smoothing * (classes - 1) / classes
     if class_weight is None:
-        return series.combine(torch.lerp(nll, mean_nll, smoothing), q)
-    target_weight = class_weight[index]
-    base = torch.lerp(target_weight * nll, mean_nll, smoothing)
-    return series.combine(base, q, torch.lerp(target_weight, class_weight.mean(), smoothing))
+        return series.combine((1 - smoothing) * nll + smoothing * mean_nll, q)
+    target_weight = (1 - smoothing) * class_weight[index]
+    base = target_weight * nll + smoothing * mean_nll
+    return series.combine(base, q, target_weight + smoothing * class_weight.mean())
 
 
 def _statistics(logits: Tensor, index: Tensor, class_weight: Tensor | None) -> tuple:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from polyrepro.losses.batching import merge_mapped_dimension
 from polyrepro.losses.series import Series
 
-ELEMENTS_PER_BLOCK = 2**19
+ELEMENTS_PER_BLOCK = 2**20
 
 
 def soft_label_losses(
@@ -137,7 +137,7 @@ def _logits_gradient(
     # The same in blocks, in place: moving temporary arrays costs more than the arithmetic.
     result = torch.empty_like(p)
     for out, values, labels, a, b, c in _row_blocks(result, p, target, *rows):
-        torch.mul(values, a, out=out).sub_((values * b).add_(c).mul_(labels))
+        torch.mul(values, a, out=out).addcmul_(labels, (values * b).add_(c), value=-1)
     return result
 
 

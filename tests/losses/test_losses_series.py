@@ -1,6 +1,8 @@
 """Series: coefficients, gradient weights, and how a new one is made."""
 
+import copy
 import math
+import pickle
 from dataclasses import dataclass
 
 import pytest
@@ -122,3 +124,13 @@ def test_a_new_series_works_in_both_forms_with_its_derivatives():
     module = SeriesBinaryCrossEntropyLoss(series, alpha=0.25)
     assert torch.autograd.gradcheck(lambda z: module(z, soft), logits)
     assert "ScaledAndShifted(scale=1.5, shift=0.7)" in repr(module)
+
+
+def test_series_and_modules_can_be_copied_and_sent_elsewhere():
+    module = SeriesCrossEntropyLoss(PolySeries((2.0, -0.1), gamma=0.5))
+    logits, index = torch.randn(3, 4), torch.tensor([0, 1, 2])
+    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert twin.series == module.series
+        assert torch.equal(twin(logits, index), module(logits, index))
+    assert PolySeries(1) == PolySeries((1.0,))
+    assert len({PolySeries(1), PolySeries([1.0]), PolySeries(2)}) == 2
