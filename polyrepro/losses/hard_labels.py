@@ -166,5 +166,6 @@ def _factor(sample_weight: Tensor, reduction: str) -> Tensor:
 
 def softmax_derivative(slope: Tensor, index: Tensor, direction: Tensor) -> Tensor:
     """The Jacobian of softmax (it is symmetric) times ``direction``."""
-    p = slope.scatter_add(1, index.unsqueeze(1), torch.ones_like(slope[:, :1]))
+    column = index.unsqueeze(1)
+    p = slope.scatter(1, column, slope.gather(1, column) + 1)
     return p * (direction - (p * direction).sum(1, keepdim=True))

@@ -34,9 +34,9 @@ def smoothed_label_losses(
     """
     classes = logits.shape[1]
     if not series.has_cross_entropy_base:
-        target = torch.full_like(logits, smoothing / classes)
-        peak = torch.full_like(logits[:, :1], 1 - smoothing)
-        target = target.scatter_add(1, index.unsqueeze(1), peak)
+        share = smoothing / classes
+        target = torch.full_like(logits, share)
+        target = target.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
         return soft_label_losses(logits, target, series, class_weight)
     nll, mean_nll = _statistics(logits, index, class_weight)
     q = (1 - smoothing) * -torch.expm1(-nll) + smoothing * (classes - 1) / classes
@@ -120,7 +120,8 @@ def _logits_gradient(
         share = share * along_classes(class_weight, slope)
         by_mean = by_mean * class_weight.mean()
     result = slope * (by_nll + by_mean).unsqueeze(1)
-    column, peak = index.unsqueeze(1), by_mean.unsqueeze(1)
+    column = index.unsqueeze(1)
+    peak = result.gather(1, column) + by_mean.unsqueeze(1)
     if torch.is_grad_enabled():
-        return result.scatter_add(1, column, peak) - share
-    return result.scatter_add_(1, column, peak).sub_(share)
+        return result.scatter(1, column, peak) - share
+    return result.scatter_(1, column, peak).sub_(share)
