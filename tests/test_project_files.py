@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -65,3 +66,24 @@ def test_configuration_guide_explains_every_key():
     guide = (ROOT / "config/README.md").read_text()
     for key in [*Settings.model_fields, *Overrides.model_fields]:
         assert f"`{key}`" in guide
+
+
+def test_results_in_the_readme_are_those_of_the_reference():
+    """Each row repeats a claim of results/reference/embedded/claims.csv, rounded."""
+    claims = pd.read_csv(ROOT / "results/reference/embedded/claims.csv")
+    readme = (ROOT / "README.md").read_text()
+    section = readme.split("## Results", 1)[1].split("\n## ", 1)[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    shown = {row[0]: row for row in rows[1:]}
+    assert set(shown) == set(claims["statement"])
+    for statement, contrasts in claims.groupby("statement"):
+        _, _, measured, outcome = shown[statement]
+        assert outcome == contrasts["outcome"].iloc[0]
+        for contrast in contrasts.itertuples():
+            digits = 2 if contrast.contrast.startswith("top1") else 3
+            sign = "+" if " - " in contrast.contrast else ""
+            numbers = [
+                f"{v:{sign}.{digits}f}" for v in (contrast.measured, contrast.low, contrast.high)
+            ]
+            text = f"{numbers[0]} ({numbers[1]} to {numbers[2]})".replace("-", "−")
+            assert text in measured, statement
