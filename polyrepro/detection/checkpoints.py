@@ -1,8 +1,8 @@
 """Reading mmengine's checkpoints without running what is in them.
 
 ``torch.load`` with ``weights_only=True``, its default today, rebuilds only types on an allow-list.
-The checkpoints of mmengine need a few more than torch allows: the history of logged values, and
-numpy arrays and scalars of float64 and int64. Exactly those are added here.
+The checkpoints of mmengine need a few more than torch allows: the history of logged values with its
+statistics, and numpy arrays and scalars of float64 and int64. Exactly those are added here.
 """
 
 import os
@@ -17,6 +17,22 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from polyrepro.detection.errors import DetectionError
 
+STATISTICS = ("min", "max", "current", "mean")
+
+
+def history_statistic(owner: object, name: str) -> Callable:
+    """One of the statistics that every ``HistoryBuffer`` has; stands in for ``getattr``.
+
+    mmengine saves these methods with each history, and pickle writes a method as a call of
+    ``getattr``. That itself must never be on an allow-list: it reaches everything.
+
+    Raises:
+        pickle.UnpicklingError: for anything else.
+    """
+    if owner is HistoryBuffer and name in STATISTICS:
+        return vars(HistoryBuffer)[name]
+    raise pickle.UnpicklingError(f"Unsupported global: GLOBAL getattr of {owner!r}, {name!r}")
+
 
 def allowed_types() -> list[tuple[object, str]]:
     """What a checkpoint may hold beyond torch's own types, each with its name in the pickle."""
@@ -24,6 +40,7 @@ def allowed_types() -> list[tuple[object, str]]:
     reconstruct, scalar = multiarray._reconstruct, multiarray.scalar
     return [
         (HistoryBuffer, "mmengine.logging.history_buffer.HistoryBuffer"),
+        (history_statistic, "builtins.getattr"),
         (np.ndarray, "numpy.ndarray"),
         (np.dtype, "numpy.dtype"),
         (type(np.dtype(np.float64)), "numpy.dtypes.Float64DType"),
@@ -48,6 +65,7 @@ def load_from_local_safely(
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"the checkpoint {path} does not exist")
+    statistics = dict(HistoryBuffer._statistics_methods)
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -57,6 +75,10 @@ def load_from_local_safely(
             f"the checkpoint {path} cannot be read ({error}); it is probably cut short, as after a "
             "kill during writing: delete it and resume from the one before"
         ) from error
+    finally:
+        # A history that is read writes its statistics into the class, for all others as well.
+        HistoryBuffer._statistics_methods.clear()
+        HistoryBuffer._statistics_methods.update(statistics)
     meta = checkpoint.get("meta") if isinstance(checkpoint, dict) else None
     if isinstance(meta, dict) and "config" in meta:
         # mmengine would run this text as Python on resume; what it writes itself is named "cfg".

@@ -1,0 +1,58 @@
+"""With and without MMDetection: what can be imported, and what the error says."""
+
+import subprocess
+import sys
+
+BLOCK = "import sys; sys.modules.update({name: None for name in ('mmdet', 'mmcv', 'mmengine')})\n"
+
+EVERYTHING_ELSE = """
+import importlib, pkgutil, polyrepro
+for module in pkgutil.walk_packages(polyrepro.__path__, 'polyrepro.', onerror=lambda name: None):
+    if 'detection' not in module.name and not module.name.endswith('__main__'):
+        importlib.import_module(module.name)
+assert 'polyrepro.classification.runs' in sys.modules and 'polyrepro.cli' in sys.modules
+assert 'polyrepro.detection' not in sys.modules
+"""
+
+DETECTION = """
+from polyrepro.errors import PolyreproError
+try:
+    import polyrepro.detection
+except ImportError as error:
+    assert isinstance(error, PolyreproError), type(error)
+    print(error)
+"""
+
+
+def run(script: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+
+
+def test_everything_else_works_without_mmdetection():
+    run(BLOCK + EVERYTHING_ELSE)
+
+
+def test_error_names_what_is_missing_and_what_to_install():
+    message = run(BLOCK + DETECTION)
+    assert "not installed: mmdet, mmcv, mmengine" in message
+    assert "pip install mmdet==3.3.0 mmcv-lite==2.1.0 mmengine==0.10.7" in message
+
+
+def test_error_says_why_an_installed_mmdetection_cannot_be_imported():
+    broken = "import types, importlib.machinery as m\n" + "".join(
+        f"{name} = types.ModuleType('{name}'); {name}.__spec__ = m.ModuleSpec('{name}', None)\n"
+        f"sys.modules['{name}'] = {name}\n"
+        for name in ("mmcv", "mmengine")
+    )
+    finder = """
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        return m.ModuleSpec(name, self) if name == 'mmdet' else None
+    def create_module(self, spec): return None
+    def exec_module(self, module): raise AssertionError('MMCV==9.9.9 is used but incompatible')
+sys.meta_path.insert(0, Broken())
+"""
+    message = run("import sys\n" + broken + finder + DETECTION)
+    assert "cannot be imported (MMCV==9.9.9 is used but incompatible)" in message
