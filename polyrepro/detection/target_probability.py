@@ -12,6 +12,8 @@ from polyrepro.detection.losses.targets import NO_INDEX, element_weight, sigmoid
 from polyrepro.detection.replacement import LossKind
 
 GROUPS = ("foreground", "background")
+# A dense head has millions of elements per step; in pieces, their sums need little memory.
+PIECE = 2**20
 
 
 def target_log_probabilities(
@@ -69,7 +71,7 @@ class TargetProbabilityMeter:
         """Add the samples of one call of the loss."""
         groups = target_log_probabilities(self.kind, logits, label, weight)
         for name, log_pt in groups.items():
-            sums = self._sums_of(log_pt)
+            sums = sum(self._sums_of(piece) for piece in log_pt.split(PIECE))
             self._sums[name] = self._sums[name] + sums if name in self._sums else sums
 
     def _sums_of(self, log_pt: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class LossRecorder(Hook):
         self.losses = []
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.losses.append({name: float(value) for name, value in outputs.items()})
+        self.losses.append({name: float(value.detach()) for name, value in outputs.items()})
 
 
 def train(model, scenes, folder, hooks=(), **more) -> tuple[Runner, list[dict]]:
@@ -58,10 +58,21 @@ def test_epsilon_0_trains_like_the_stock_loss(scenes, tmp_path, make, poly):
     assert "Poly" in str(runner.model)
 
 
-def test_epsilon_0_trains_mask_rcnn_to_the_same_bit(scenes, tmp_path):
+def test_epsilon_0_in_all_heads_trains_mask_rcnn_to_the_same_bit(scenes, tmp_path):
     _, stock = train(mask_rcnn(), scenes, tmp_path / "stock")
-    _, hooked = train(mask_rcnn(), scenes, tmp_path / "hook", [PolyLossHook(epsilon=0.0)])
+    hook = PolyLossHook(epsilon=0.0, heads=["rpn_head", "bbox_head", "mask_head"])
+    runner, hooked = train(mask_rcnn(), scenes, tmp_path / "hook", [hook])
+    assert str(runner.model).count("PolyCrossEntropyLoss(") == 3
     assert hooked == stock
+
+
+def test_named_heads_and_no_others_get_poly_losses(scenes, tmp_path):
+    hook = PolyLossHook(epsilon=-1.0, heads=["rpn_head", "mask_head"])
+    _, stock = train(mask_rcnn(), scenes, tmp_path / "stock")
+    _, poly = train(mask_rcnn(), scenes, tmp_path / "poly", [hook])
+    changed = {name for name in stock[0] if poly[0][name] != stock[0][name]}
+    assert changed == {"loss", "loss_rpn_cls", "loss_mask"}
+    assert poly[0]["loss_mask"] < stock[0]["loss_mask"]  # epsilon below 0 takes off
 
 
 def test_hook_changes_the_first_loss_by_what_the_formula_says(scenes, tmp_path):
@@ -238,3 +249,13 @@ def test_class_lists_that_do_not_match_are_found_before_training(
     with pytest.raises(DetectionError, match=message):
         runner.train()
     assert not recorder.losses
+
+
+def test_classes_are_checked_within_wrapped_data_sets(scenes, tmp_path):
+    config = training(mask_rcnn(), scenes, tmp_path, classes=("square", "circle"))
+    loader = config["train_dataloader"]
+    loader["dataset"] = {"type": "RepeatDataset", "times": 2, "dataset": loader["dataset"]}
+    runner = Runner.from_cfg(Config(config))
+    runner.register_hook(HOOKS.build({"type": "ClassCountHook"}))
+    with pytest.raises(DetectionError, match=r"scenes.json has categories for 1 of them"):
+        runner.train()

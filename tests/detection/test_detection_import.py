@@ -1,7 +1,12 @@
 """With and without MMDetection: what can be imported, and what the error says."""
 
+import importlib.util
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
+
+import pytest
 
 BLOCK = "import sys; sys.modules.update({name: None for name in ('mmdet', 'mmcv', 'mmengine')})\n"
 
@@ -56,3 +61,48 @@ sys.meta_path.insert(0, Broken())
 """
     message = run("import sys\n" + broken + finder + DETECTION)
     assert "cannot be imported (MMCV==9.9.9 is used but incompatible)" in message
+
+
+with_mmdetection = pytest.mark.skipif(
+    importlib.util.find_spec("mmdet") is None, reason="MMDetection is not installed"
+)
+
+
+@with_mmdetection
+def test_versions_in_the_error_are_those_of_the_project():
+    from polyrepro.detection.requirements import PACKAGES
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert set(PACKAGES.values()) <= set(project["project"]["dependencies"])
+
+
+@with_mmdetection
+def test_a_name_that_is_taken_is_not_hidden():
+    from mmengine.registry import Registry
+
+    from polyrepro.detection.errors import DetectionError
+    from polyrepro.detection.registration import register
+
+    root = Registry("loss", scope="root")
+    child = Registry("loss", parent=root, scope="child")
+    ours, theirs = type("Loss", (), {}), type("Loss", (), {"__module__": "elsewhere"})
+    register(child, ours)
+    register(child, ours)  # as when a notebook loads the module again
+    assert child.get("Loss") is ours
+    for taken in (child, root):
+        fresh = Registry("loss", parent=root, scope=f"below_{taken.scope}")
+        (fresh if taken is child else root).register_module(module=theirs)
+        with pytest.raises(DetectionError, match=r"already registered .* as elsewhere.Loss"):
+            register(fresh, ours)
+
+
+@with_mmdetection
+def test_names_are_found_in_the_registries_of_mmdetection():
+    from mmdet.registry import HOOKS, MODELS
+
+    import polyrepro.detection as detection
+
+    for name in ("PolyCrossEntropyLoss", "PolyFocalLoss"):
+        assert MODELS.get(name) is getattr(detection, name)
+    for name in ("PolyLossHook", "TargetProbabilityHook", "FiniteLossHook", "ClassCountHook"):
+        assert HOOKS.get(name) is getattr(detection, name)

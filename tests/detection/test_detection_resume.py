@@ -27,10 +27,10 @@ HOOKS = [
     {"type": "ClassCountHook"},
 ]
 
-# Trains the configuration in the first argument, and is killed in its third epoch.
+# Trains the configuration in the first argument, and is killed in its third epoch. The operators
+# and registered names come from the configuration's custom_imports alone.
 KILLED = """
 import os, signal, sys, torch
-import polyrepro.detection
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
@@ -48,6 +48,9 @@ runner.train()
 
 def configuration(scenes, folder, hooks=HOOKS, **more) -> dict:
     config = training(mask_rcnn(), scenes, folder, hooks, epochs=3, validate=True, **more)
+    config["custom_imports"] = {"imports": ["polyrepro.detection"]}
+    # Augmentation draws its random numbers in a worker, the sampling of boxes in the main process.
+    config["train_dataloader"].update(num_workers=1, persistent_workers=False)
     config["default_hooks"]["checkpoint"] = {
         "type": "CheckpointHook",
         "interval": 1,

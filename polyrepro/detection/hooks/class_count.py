@@ -23,6 +23,16 @@ def heads_with_classes(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield path, module
 
 
+def innermost(dataset: object) -> Iterator[object]:
+    """The data sets within wrappers that repeat, balance or join them."""
+    parts = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
+    if parts == [None]:
+        yield dataset
+        return
+    for part in parts:
+        yield from innermost(part)
+
+
 def check_class_count(model: nn.Module, dataset: object, split: str) -> None:
     """Compare a data set's classes with the heads of a detector.
 
@@ -41,7 +51,8 @@ def check_class_count(model: nn.Module, dataset: object, split: str) -> None:
             f"the {split} data set's metainfo must have `classes`, a list of names, got "
             f"{classes!r}; for one class write dict(classes=('name',)) with the comma"
         )
-    _check_annotations(dataset, classes, split)
+    for part in innermost(dataset):
+        _check_annotations(part, classes, split)
     for path, head in heads_with_classes(model):
         if head.num_classes != len(classes):
             raise DetectionError(
