@@ -1,5 +1,6 @@
 """The hook on the configurations that MMDetection ships, unedited."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ pytest.importorskip(
 )
 
 import mmdet
-from mmdet.registry import MODELS
+from mmdet.registry import HOOKS, MODELS
 from mmengine.config import Config
 
 from polyrepro.detection import PolyLossHook
@@ -64,3 +65,17 @@ def test_heads_by_name_reach_the_losses_of_the_proposals():
 def test_a_loss_without_a_counterpart_is_named():
     with pytest.raises(DetectionError, match="QualityFocalLoss"):
         losses_after_hook("gfl/gfl_r50_fpn_1x_coco.py")
+
+
+def test_examples_of_the_guide_are_valid(tmp_path):
+    guide = (Path(__file__).parents[2] / "docs/detection.md").read_text()
+    first, *rest = re.findall(r"```python\n(.*?)```", guide, re.S)
+    (tmp_path / "config.py").write_text(first)
+    config = Config.fromfile(tmp_path / "config.py")
+    assert config.model.type == "MaskRCNN"
+    assert type(HOOKS.build(config.custom_hooks[0])) is PolyLossHook
+    assert len(rest) == 3
+    for example in rest:
+        names = re.findall(r'type="(\w+)"', example)
+        assert names and all(MODELS.get(name) or HOOKS.get(name) for name in names)
+        compile(example, "guide", "exec")
