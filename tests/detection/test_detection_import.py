@@ -106,3 +106,20 @@ def test_names_are_found_in_the_registries_of_mmdetection():
         assert MODELS.get(name) is getattr(detection, name)
     for name in ("PolyLossHook", "TargetProbabilityHook", "FiniteLossHook", "ClassCountHook"):
         assert HOOKS.get(name) is getattr(detection, name)
+
+
+@with_mmdetection
+def test_scripts_of_mmdetection_find_the_operators_at_once(tmp_path):
+    (tmp_path / "beside.py").write_text("WORD = 'beside'\n")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from mmcv.ops import nms\n"
+        "import beside, sys\n"
+        "if __name__ == '__main__': print(nms.__name__, beside.WORD, *sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-m", "polyrepro.detection"]
+    done = subprocess.run([*command, script, "one", "--two"], capture_output=True, text=True)
+    assert done.stdout.strip() == "nms beside one --two", done.stderr
+    missing = subprocess.run([*command, tmp_path / "none.py"], capture_output=True, text=True)
+    assert missing.returncode == 1 and "give a Python script that exists" in missing.stderr
+    assert "Traceback" not in missing.stderr

@@ -60,7 +60,7 @@ class TargetProbabilityHook(Hook):
         for place in classification_losses(runner.model, self.heads):
             meter = TargetProbabilityMeter(kind_of(place.loss, place.path), self.bins)
             self._meters[place.path] = meter
-            self._handles.append(_attach(place.loss, meter))
+            self._handles.append(attach(place.loss, meter))
 
     def after_train_iter(
         self,
@@ -106,12 +106,14 @@ class TargetProbabilityHook(Hook):
                     runner.message_hub.update_scalar(f"train/{key}", values[name])
 
 
-def _attach(loss: nn.Module, meter: TargetProbabilityMeter):
+def attach(loss: nn.Module, meter: TargetProbabilityMeter):
     """Pass every call of the loss on to the meter, whatever way its arguments are given."""
     signature = inspect.signature(loss.forward)
 
     def record(module, args, kwargs, output) -> None:
-        logits, label, weight = list(signature.bind(*args, **kwargs).arguments.values())[:3]
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()  # FCOS gives no weight
+        logits, label, weight = list(bound.arguments.values())[:3]
         meter.update(logits, label, weight)
 
     return loss.register_forward_hook(record, with_kwargs=True)
