@@ -109,5 +109,8 @@ def _known_losses(model: nn.Module) -> str:
         if path.rpartition(".")[2].startswith("loss_")
     ]
     if not losses:
-        return "the model has no losses at all; is it a detector of MMDetection 3?"
+        return (
+            "the model has no losses at all: it computes its own, as SSD does, or is no detector "
+            "of MMDetection 3"
+        )
     return f"its losses are {', '.join(losses)}; name one of them, or its head, in heads="
