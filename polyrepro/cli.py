@@ -8,15 +8,23 @@ import sys
 from pathlib import Path
 
 from polyrepro.errors import PolyreproError
+from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError
 from polyrepro.settings import Overrides, Settings, check_settings
 from polyrepro.studies import SCALES, STUDIES
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of `polyrepro`; errors of the user are one message and exit status 1."""
+    """Entry point of `polyrepro`.
+
+    Errors of the user are one message and exit status 1; training that was interrupted by a signal
+    and can go on exits with 75.
+    """
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
+    except InterruptedTrainingError as interruption:
+        print(f"polyrepro: {interruption}", file=sys.stderr)
+        sys.exit(EXIT_STATUS)
     except (PolyreproError, OSError) as error:
         sys.exit(f"polyrepro: error: {error}")
 
@@ -133,7 +141,7 @@ def _verify_data(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from polyrepro.classification.jobs import train_batch
+    from polyrepro.jobs import train_batch
 
     train_batch(
         options.results,

@@ -53,6 +53,23 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file and wait until it is on the disk; for files inside a folder not yet in use."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def fsync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, renames included."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_json(path: Path, value: object) -> None:
     """Write JSON atomically; NaN is an error, because no other tool would read it."""
     write_atomically(path, json.dumps(value, indent=1, allow_nan=False) + "\n")

@@ -36,9 +36,8 @@ def evaluate_claims(metrics: pd.DataFrame) -> pd.DataFrame:
     for study_name in metrics["study"].unique():
         study = STUDIES[study_name]
         won = winners(metrics, study_name, study.selections)
-        dataset = metrics.loc[metrics["study"] == study_name, "dataset"].iloc[0]
         for claim in study.claims:
-            rows += _claim_rows(study, claim, metrics, won, scale, dataset, statements)
+            rows += _claim_rows(study, claim, metrics, won, scale, statements)
     return pd.DataFrame(rows)
 
 
@@ -48,7 +47,6 @@ def _claim_rows(
     metrics: pd.DataFrame,
     won: dict[str, str],
     scale: str,
-    dataset: str,
     statements: pd.DataFrame,
 ) -> list[dict]:
     published = statements.loc[claim.published]
@@ -73,7 +71,7 @@ def _claim_rows(
     outcome = min((row["contrast_outcome"] for row in rows), key=WORST_FIRST.index)
     about_the_claim = {
         "outcome": outcome,
-        "verdict": verdict(outcome, scale, dataset),
+        "verdict": verdict(outcome, scale),
         "published": published["statement"],
         "published_gain": published["gain"],
         "published_status": published["status"],
@@ -130,11 +128,11 @@ def contrast_outcome(
     return "reproduced" if contains and scale == PAPER_SCALE else "direction only"
 
 
-def verdict(outcome: str, scale: str, dataset: str) -> str:
+def verdict(outcome: str, scale: str) -> str:
     """The outcome in words; away from the paper's scale they speak of an analogue."""
     if scale == PAPER_SCALE:
         return outcome
-    return f"{outcome} (a small analogue on {dataset}, not the paper's experiment)"
+    return f"{outcome} (on a small analogue, not the paper's data and model)"
 
 
 def _in_words(contrast: Contrast, won: dict[str, str]) -> str:

@@ -38,9 +38,9 @@ class MemoryBatches:
             self._labels[name] = torch.from_numpy(split.labels).to(device)
         # Shifted images show the background, which is black in this data.
         border = (recipe.max_shift,) * 4
-        self._padded = torch.nn.functional.pad(
-            self._images["train"], border, value=-data.mean / data.std
-        )
+        padded = torch.nn.functional.pad(self._images["train"], border, value=-data.mean / data.std)
+        self._padded_width = padded.shape[-1]
+        self._padded_pixels = padded.flatten(1)
 
     @property
     def train_images(self) -> int:
@@ -52,18 +52,18 @@ class MemoryBatches:
         """Full batches per epoch; a smaller rest is left out, and differs from epoch to epoch."""
         return max(1, self.train_images // self._recipe.batch_size)
 
-    def train(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch (counted from 0), shuffled and augmented."""
+    def train(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch (counted from 0), shuffled and augmented, from a step on."""
         order = torch.randperm(self.train_images, generator=generator("order", self._seed, epoch))
         order = order.to(self._device)
         rows, columns = self._augmentation(epoch)
-        for step in range(self.steps_per_epoch):
+        for step in range(first_step, self.steps_per_epoch):
             start = step * self._recipe.batch_size
             index = order[start : start + self._recipe.batch_size]
-            images = self._padded[
-                index[:, None, None], 0, rows[index, :, None], columns[index, None, :]
-            ]
-            yield Batch(images.unsqueeze(1), self._labels["train"][index])
+            # Gathering from flat images takes a third of the time of indexing three dimensions.
+            pixels = rows[index, :, None] * self._padded_width + columns[index, None, :]
+            images = self._padded_pixels[index].gather(1, pixels.flatten(1))
+            yield Batch(images.view(-1, 1, *pixels.shape[1:]), self._labels["train"][index])
 
     def evaluation(self, split: str, batch_size: int = 500) -> Iterator[Batch]:
         """All images of a split, each once, in order, as they are."""
@@ -72,7 +72,7 @@ class MemoryBatches:
             yield Batch(self._images[split][start:stop], self._labels[split][start:stop])
 
     def _augmentation(self, epoch: int) -> tuple[Tensor, Tensor]:
-        """Row and column indices into the padded images: (images, height), (images, width)."""
+        """Rows and columns of the padded images to show: (images, height), (images, width)."""
         count, _, height, width = self._images["train"].shape
         draw = generator("augmentation", self._seed, epoch)
         shifts = torch.randint(0, 2 * self._recipe.max_shift + 1, (count, 2), generator=draw)

@@ -42,9 +42,7 @@ class PredictionMeter:
             ece: expected calibration error in percent (see `expected_calibration_error`).
             leading_share, leading_share_weighted: see `leading_term_shares`.
         """
-        joined = {
-            key: torch.cat([batch[key] for batch in self._batches]) for key in self._batches[0]
-        }
+        joined = self.state()
         log_pt, correct, labels = joined["log_pt"], joined["correct"], joined["labels"]
         share, weighted_share = leading_term_shares(self._series, log_pt)
         metrics = {
@@ -60,6 +58,16 @@ class PredictionMeter:
             member = torch.isin(labels, torch.tensor(classes, device=labels.device))
             metrics[f"top1_{group}"] = 100 * correct[member].mean()
         return {name: float(value) for name, value in metrics.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """The predictions collected so far, joined; empty if there are none."""
+        if not self._batches:
+            return {}
+        return {key: torch.cat([batch[key] for batch in self._batches]) for key in self._batches[0]}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Replace the collected predictions by those of `state`."""
+        self._batches = [state] if state else []
 
     def reset(self) -> None:
         """Forget all predictions."""

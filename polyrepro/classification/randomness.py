@@ -16,6 +16,17 @@ def derive_seed(*parts: str | int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+def seed_global_draws(device: torch.device, *parts: str | int) -> None:
+    """Make what a model draws by itself (initial weights, dropout) a function of `parts`.
+
+    Not `torch.manual_seed`: without a GPU it keeps a stack trace of every call for the moment
+    when one appears, which costs more than a small training step.
+    """
+    torch.default_generator.manual_seed(derive_seed(*parts))
+    if device.type == "cuda":
+        torch.cuda.manual_seed(derive_seed(*parts))
+
+
 def generator(*parts: str | int) -> torch.Generator:
     """A CPU generator that is a function of `parts` alone."""
     return torch.Generator().manual_seed(derive_seed(*parts))

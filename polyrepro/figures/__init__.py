@@ -35,24 +35,29 @@ def draw(name: str, results: Path) -> None:
             neither.
 
     Raises:
-        FigureError: if there is no such figure, or its study is not in the tables.
-        OSError: if a table is missing or the figures cannot be written.
+        FigureError: if there is no such figure, no table, or not its study in the tables.
+        OSError: if the figures cannot be written.
     """
-    if name not in FIGURES:
-        close = difflib.get_close_matches(name, FIGURES, n=1)
-        guess = f"did you mean {close[0]!r}? " if close else ""
-        raise FigureError(f"unknown figure {name!r}; {guess}Known are: {', '.join(FIGURES)}")
+    # Imported here to keep the registry light.
     from polyrepro.figures.measured import read_tables
     from polyrepro.figures.style import in_style, save
 
-    module, study = import_module(f"polyrepro.figures.{name}"), FIGURES[name]
-    tables = []
-    if study is not None:
-        tables = [read_tables(results)]
-        if study not in set(tables[0].statistics["study"]):
-            raise FigureError(
-                f"figure {name!r} needs the study {study!r}, which {results}/statistics.csv does "
-                f"not contain; add it to the configuration: snakemake --config studies={study}"
-            )
+    if name not in FIGURES:
+        close = difflib.get_close_matches(name, FIGURES, n=1)
+        guess = f"; did you mean {close[0]!r}?" if close else "."
+        raise FigureError(f"unknown figure {name!r}{guess} Known are: {', '.join(FIGURES)}")
+    study = FIGURES[name]
+    try:
+        tables = [] if study is None else [read_tables(results)]
+    except FileNotFoundError as error:
+        raise FigureError(
+            f"{error.filename} does not exist; make it with: snakemake --cores 2 {error.filename}"
+        ) from None
+    if tables and study not in set(tables[0].statistics["study"]):
+        raise FigureError(
+            f"figure {name!r} needs the study {study!r}, which {results / 'statistics.csv'} does "
+            f"not contain; add it to the configuration: snakemake --config studies={study}"
+        )
+    module = import_module(f"polyrepro.figures.{name}")
     with in_style():
         save(module.figure(*tables), results / "figures" / name)

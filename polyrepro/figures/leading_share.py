@@ -4,6 +4,8 @@ After the paper's statement that the leading term gives more than half of the gr
 the training. Runs of cross-entropy of the study `epsilon_sweep`, training images.
 """
 
+import math
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -46,7 +48,8 @@ def figure(tables: Tables) -> Figure:
             zorder=3,
         )
     style.draw_threshold(axes, 0.5, "one half")
-    axes.set(xlabel="epoch", ylabel="share of the leading term", ylim=(0, 1), xlim=(0, None))
+    axes.set(xlabel="epoch", ylabel="share of the leading term", ylim=(0, 1))
+    axes.set_xlim(0, math.ceil(values.index.max()))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.legend_above(drawing, axes, columns=2)
     return drawing

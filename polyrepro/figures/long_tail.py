@@ -35,7 +35,7 @@ def _draw_group(axes: Axes, tables: Tables, metric: str) -> None:
     values = tables.measured("long_tail", metric)
     level = values.where(values.is_reference).rows["mean"].iloc[0]
     differences = tables.measured("long_tail", metric, paired=True)
-    style.draw_threshold(axes, 0, "cross-entropy")
+    style.draw_threshold(axes, 0)
     style.draw_epsilon_curve(axes, differences)
     if metric == "top1":
         style.mark_selected(axes, differences, BEST.name)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.metrics_table import final_values, read_metrics
+from polyrepro.analysis.statistics import read_statistics
 from polyrepro.studies.study import REFERENCE
 
 
@@ -56,21 +57,20 @@ class Tables:
 
         Args:
             paired: give differences to cross-entropy, seed by seed, instead of values;
-                cross-entropy itself is then left out.
+                cross-entropy's own is zero by definition and has no seeds.
         """
         rows = self.statistics.query("study == @study and metric == @metric and split == @split")
         rows = rows.set_index("variant")
         seeds = final_values(self.metrics, study, metric, split).reindex(columns=rows.index)
         if paired:
-            rows = rows.drop(columns=["mean", "low", "high"], index=REFERENCE).rename(
+            rows = rows.drop(columns=["mean", "low", "high"]).rename(
                 columns=lambda name: name.replace("difference_", "").replace("difference", "mean")
             )
-            seeds = seeds.sub(seeds[REFERENCE], axis="index")[rows.index]
+            seeds = seeds.sub(seeds[REFERENCE], axis="index").assign(**{REFERENCE: float("nan")})
         return Measured(rows, seeds)
 
 
 def read_tables(results: Path) -> Tables:
     """Read both tables of a results folder."""
-    # The columns that both tables share mean the same, so one reader serves both.
-    statistics = read_metrics(results / "statistics.csv").fillna({"selected": ""})
-    return Tables(read_metrics(results / "metrics.csv"), statistics)
+    metrics, statistics = results / "metrics.csv", results / "statistics.csv"
+    return Tables(read_metrics(metrics), read_statistics(statistics))

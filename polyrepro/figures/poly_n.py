@@ -36,7 +36,7 @@ def figure(tables: Tables) -> Figure:
             chosen.rows["mean"] * 0 + count,
             chosen,
             colour=style.POLY,
-            label="selected on validation",
+            label="chosen on validation",
             line="none",
         )
         labels.append(f"$N = {count}$\n{_coefficients(chosen, count)}")

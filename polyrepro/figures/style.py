@@ -4,7 +4,7 @@ Colours are those of Okabe and Ito (2008), told apart also by the colour-blind; 
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import MultipleLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
 from polyrepro.figures.measured import Measured
@@ -35,7 +35,7 @@ BESIDE = 3.5
 
 EPSILON_LABEL = r"first coefficient $\epsilon_1$"
 DIFFERENCE_LABEL = "paired difference to\ncross-entropy (points of top-1)"
-SELECTED_LABEL = "selected on validation images"
+SELECTED_LABEL = "chosen on validation images"
 
 STYLE = {
     # Fonts that come with matplotlib, so that every machine draws the same.
@@ -59,7 +59,6 @@ STYLE = {
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
-    "xtick.minor.size": 0,
     "lines.linewidth": 1.1,
     "lines.markersize": 4,
     "legend.frameon": False,
@@ -69,6 +68,7 @@ STYLE = {
     "legend.handletextpad": 0.5,
     "figure.constrained_layout.h_pad": 0.02,
     "figure.constrained_layout.w_pad": 0.02,
+    "figure.constrained_layout.wspace": 0.04,
 }
 
 
@@ -125,7 +125,7 @@ def draw_measured(
     dots = {"marker": "o", "markersize": 2.2, "markeredgewidth": 0, "linestyle": "none"}
     for _, values in seeds.iterrows():
         beside = shifted(axes, shift + BESIDE)
-        axes.plot(x, values, color=colour, alpha=0.35, transform=beside, zorder=2, **dots)
+        axes.plot(x, values, color=colour, alpha=0.45, transform=beside, zorder=2, **dots)
     # What is drawn in a shifted place does not count for the range of the axes by itself.
     for values in (rows["mean"], rows["low"], rows["high"], *seeds.to_numpy()):
         axes.update_datalim(list(zip(x, values, strict=True)))
@@ -138,15 +138,22 @@ def shifted(axes: Axes, points: float) -> Transform:
 
 
 def draw_epsilon_curve(axes: Axes, measured: Measured) -> None:
-    """A metric against the first coefficient; cross-entropy, if it is there, is the point at 0."""
+    """A metric against the first coefficient; cross-entropy is the point at 0 of the curve."""
     x, reference = measured.epsilon1.sort_values(), measured.is_reference
     axes.plot(x, measured.rows.loc[x.index, "mean"], color=POLY)
     draw_measured(axes, x[~reference], measured, colour=POLY, label="Poly-1", line="none")
-    if reference.any():
-        look = {"colour": CROSS_ENTROPY, "marker": "s", "label": "cross-entropy"}
-        draw_measured(axes, x[reference], measured, line="none", **look)
+    look = {"colour": CROSS_ENTROPY, "marker": "s", "label": "cross-entropy"}
+    draw_measured(axes, x[reference], measured, line="none", **look)
     axes.set(xlabel=EPSILON_LABEL)
     axes.xaxis.set_major_locator(MultipleLocator(1))
+
+
+def logarithmic_axis(axes: Axes, values: Iterable[float], base: float = 10) -> None:
+    """A logarithmic x axis with a tick at each value of a grid and nowhere else."""
+    axes.set_xscale("log", base=base)
+    axes.xaxis.set_minor_locator(NullLocator())
+    ticks = sorted(set(values))
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def shades(colour: str, count: int) -> list[str]:
@@ -185,11 +192,12 @@ def mark_selected(axes: Axes, measured: Measured, selection: str) -> None:
 
 
 def legend_above(figure: Figure, *panels: Axes, columns: int) -> None:
-    """One legend above all panels, where it can cover nothing; equal entries appear once."""
+    """One legend above all panels, where it can cover nothing; what shows no point has no entry."""
     entries = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
+            if len(handle.get_xdata()):
+                entries.setdefault(label, handle)
     figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=columns)
 
 

@@ -28,8 +28,9 @@ def figure(tables: Tables) -> Figure:
         style.draw_measured(
             axes, terms, truncated, colour=style.TRUNCATED, label="its first $N$ terms"
         )
-        axes.set(xscale="log", ylabel="test top-1 (%)")
-    panels[1].set(xlabel="number of terms $N$", xticks=terms, xticklabels=terms)
+        style.logarithmic_axis(axes, terms)
+        axes.set(ylabel="test top-1 (%)")
+    panels[1].set(xlabel="number of terms $N$")
     panels[1].set_ylim(reference["mean"] - BELOW, reference["mean"] + ABOVE)
     _mark_seeds_below(panels[1], terms, truncated)
     style.legend_above(drawing, *panels, columns=2)

@@ -13,7 +13,7 @@ from polyrepro.figures.measured import Tables
 
 
 def figure(tables: Tables) -> Figure:
-    """Top-1 over the peak learning rate; one line per number of terms, and cross-entropy's."""
+    """Top-1 over the initial learning rate; one line per number of terms, and cross-entropy's."""
     measured = tables.measured("truncation_lr", "top1")
     drawing, (axes,) = style.new_figure(style.COLUMN_WIDTH, 2.6)
     terms = measured.rows["terms"]
@@ -22,7 +22,7 @@ def figure(tables: Tables) -> Figure:
     looks = {None: ("cross-entropy", style.CROSS_ENTROPY, "o")}
     # A larger grid repeats markers rather than lose a line.
     for n, colour, marker in zip(counts, colours, cycle("^sDv"), strict=False):
-        looks[n] = (f"$N = {n}$", colour, marker)
+        looks[n] = (f"$N = {n:g}$", colour, marker)
     for number, (n, (label, colour, marker)) in enumerate(looks.items()):
         part = measured.where(terms.isna() if n is None else terms.eq(n).fillna(False))
         style.draw_measured(
@@ -34,10 +34,8 @@ def figure(tables: Tables) -> Figure:
             label=label,
             shift=7 * (number - (len(looks) - 1) / 2),
         )
-    rates = sorted(measured.rows["learning_rate"].unique())
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    style.logarithmic_axis(axes, measured.rows["learning_rate"], base=2)
     axes.margins(x=0.15)
-    axes.set(xlabel="peak learning rate", ylabel="test top-1 (%)")
+    axes.set(xlabel="initial learning rate", ylabel="test top-1 (%)")
     style.legend_above(drawing, axes, columns=4)
     return drawing

@@ -1,25 +1,36 @@
 """The PolyLoss family (Leng et al., ICLR 2022) in PyTorch, drop-in for torch's cross-entropy."""
 
+from polyrepro.losses.backend import get_backend, set_backend
 from polyrepro.losses.binary_cross_entropy import (
     PolyBinaryCrossEntropyLoss,
+    SeriesBinaryCrossEntropyLoss,
     poly_binary_cross_entropy,
     series_binary_cross_entropy,
 )
 from polyrepro.losses.cross_entropy import (
     PolyCrossEntropyLoss,
+    SeriesCrossEntropyLoss,
     poly_cross_entropy,
     series_cross_entropy,
 )
+from polyrepro.losses.gates import HardGate, SoftGate, soft_gated_cross_entropy
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.series import Series
 
 __all__ = [
+    "HardGate",
     "PolyBinaryCrossEntropyLoss",
     "PolyCrossEntropyLoss",
     "PolySeries",
     "Series",
+    "SeriesBinaryCrossEntropyLoss",
+    "SeriesCrossEntropyLoss",
+    "SoftGate",
+    "get_backend",
     "poly_binary_cross_entropy",
     "poly_cross_entropy",
     "series_binary_cross_entropy",
     "series_cross_entropy",
+    "set_backend",
+    "soft_gated_cross_entropy",
 ]

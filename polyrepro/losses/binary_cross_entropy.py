@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from polyrepro.losses.blocked import blocked_loss
-from polyrepro.losses.checks import check_fraction, check_reduction, check_sigmoid_input
+from polyrepro.losses.checks import check_alpha, check_reduction, check_sigmoid_input
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import reduced
 from polyrepro.losses.series import Series
@@ -23,7 +24,7 @@ def poly_binary_cross_entropy(
     weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """PolyLoss on sigmoid probabilities, per element (Leng et al., ICLR 2022, sections 3 and 5).
+    """PolyLoss on sigmoid probabilities, per element (Leng et al., ICLR 2022).
 
     With p = sigmoid(input), y = target and ``q = y (1 - p) + (1 - y) p``::
 
@@ -64,8 +65,7 @@ def series_binary_cross_entropy(
     """Any :class:`Series`, per element; arguments as in :func:`poly_binary_cross_entropy`."""
     check_reduction(reduction)
     check_sigmoid_input(input, target)
-    if alpha is not None:
-        check_fraction("alpha", alpha)
+    check_alpha(alpha)
     if series.is_cross_entropy and alpha is None:
         return functional.binary_cross_entropy_with_logits(
             input,
@@ -78,7 +78,42 @@ def series_binary_cross_entropy(
     return reduced(blocked_loss(input, target, series, alpha, "none") * weight, None, reduction)
 
 
-class PolyBinaryCrossEntropyLoss(nn.Module):
+class SeriesBinaryCrossEntropyLoss(nn.Module):
+    """Module form of :func:`series_binary_cross_entropy`, with the same arguments."""
+
+    def __init__(
+        self,
+        series: Series,
+        *,
+        alpha: float | None = None,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        check_alpha(alpha)
+        self.series = series
+        self.series_for_compilation = series.for_compilation()
+        self.alpha = alpha
+        self.register_buffer("weight", weight)
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        compiling = torch.compiler.is_compiling()
+        return series_binary_cross_entropy(
+            input,
+            target,
+            self.series_for_compilation if compiling else self.series,
+            alpha=self.alpha,
+            weight=self.weight,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        return f"{self.series.describe()}, alpha={self.alpha}, reduction={self.reduction!r}"
+
+
+class PolyBinaryCrossEntropyLoss(SeriesBinaryCrossEntropyLoss):
     """Module form of :func:`poly_binary_cross_entropy`, with the same arguments.
 
     Shapes: ``input`` and ``target`` alike, any.
@@ -94,24 +129,5 @@ class PolyBinaryCrossEntropyLoss(nn.Module):
         weight: Tensor | None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
-        if alpha is not None:
-            check_fraction("alpha", alpha)
-        self.series = PolySeries(epsilon, terms, gamma)
-        self.alpha = alpha
-        self.register_buffer("weight", weight)
-        self.reduction = reduction
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return series_binary_cross_entropy(
-            input,
-            target,
-            self.series,
-            alpha=self.alpha,
-            weight=self.weight,
-            reduction=self.reduction,
-        )
-
-    def extra_repr(self) -> str:
-        return f"{self.series.describe()}, alpha={self.alpha}, reduction={self.reduction!r}"
+        series = PolySeries(epsilon, terms, gamma)
+        super().__init__(series, alpha=alpha, weight=weight, reduction=reduction)

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from polyrepro.losses.backend import use_triton
 from polyrepro.losses.elementwise import elementwise_slope, elementwise_value
-from polyrepro.losses.reduction import reduced
+from polyrepro.losses.poly_series import PolySeries
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
 
-ELEMENTS_PER_THREAD = 2**15
+ELEMENTS_PER_THREAD = 2**17
 
 
 def blocked_loss(
@@ -29,12 +31,12 @@ def blocked_loss(
         dtype = computing_dtype(logits)
         losses = elementwise_value(logits.to(dtype), target.to(dtype), series, alpha)
         return reduced(losses, None, reduction)
+    if type(series) is PolySeries and use_triton(logits):
+        # Imported here, because triton is needed on a GPU only.
+        from polyrepro.losses.triton_binary import TritonBinaryLoss
+
+        return TritonBinaryLoss.apply(logits, target, series, alpha, reduction)
     return BlockedLoss.apply(logits, target, series, alpha, reduction)
-
-
-def computing_dtype(logits: Tensor) -> torch.dtype:
-    """float32 for half precision, otherwise the logits' own."""
-    return torch.promote_types(logits.dtype, torch.float32)
 
 
 class BlockedLoss(torch.autograd.Function):

@@ -5,8 +5,9 @@ Nothing here looks at the contents of a tensor, so no check waits for a GPU.
 
 import math
 import numbers
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -20,11 +21,13 @@ def is_number(value: object) -> bool:
 
 def checked_epsilon(epsilon: object) -> tuple[float, ...]:
     """e_1 .. e_N as a tuple of finite floats; warns about coefficients that turn negative."""
-    values = (epsilon,) if is_number(epsilon) else epsilon
-    if not isinstance(values, Sequence) or isinstance(values, str):
+    if is_number(epsilon):
+        epsilon = (epsilon,)
+    elif isinstance(epsilon, str | Tensor) or not isinstance(epsilon, Iterable):
         raise TypeError(
             f"epsilon must be a number or a sequence of numbers e_1 .. e_N, got {epsilon!r}"
         )
+    values = tuple(epsilon)
     for j, value in enumerate(values, start=1):
         if not is_number(value):
             raise TypeError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
@@ -40,8 +43,16 @@ def _warn_about_negative_coefficient(j: int, value: float) -> None:
         f"epsilon e_{j} = {value!r} is below -1/{j}, so the coefficient of (1 - P_t)^{j} is "
         "negative: the loss need no longer fall as P_t grows (Leng et al. use e_j >= -1/j)",
         UserWarning,
-        stacklevel=6,
+        stacklevel=_frames_of_this_package(),
     )
+
+
+def _frames_of_this_package() -> int:
+    """How far up the caller's own line is, for the warning to point there."""
+    frame, count = sys._getframe(1), 1
+    while frame.f_globals["__name__"].startswith(__package__):
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def checked_gamma(gamma: object) -> float:
@@ -55,18 +66,30 @@ def checked_gamma(gamma: object) -> float:
 def check_terms(terms: object) -> None:
     if terms is None:
         return
-    if isinstance(terms, bool) or not isinstance(terms, int):
+    if isinstance(terms, bool) or not isinstance(terms, numbers.Integral):
         raise TypeError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
     if terms < 1:
         raise ValueError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
 
 
 def check_fraction(name: str, value: object) -> None:
-    """``value`` must be a number in [0, 1] (alpha, label_smoothing)."""
+    """``value`` must be a number in [0, 1]."""
     if not is_number(value):
         raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
+
+
+def check_positive(name: str, value: object) -> None:
+    if not is_number(value):
+        raise TypeError(f"{name} must be a finite number > 0, got {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
+
+
+def check_alpha(alpha: object) -> None:
+    if alpha is not None:
+        check_fraction("alpha", alpha)
 
 
 def check_reduction(reduction: object) -> None:
@@ -91,6 +114,12 @@ def check_softmax_input(input: Tensor, target: Tensor, ignore_index: int) -> Non
                 f"-100, got {ignore_index!r}"
             )
         return
+    check_class_indices(input, target)
+
+
+def check_class_indices(input: Tensor, target: Tensor) -> None:
+    """Shapes and dtypes of logits and class indices."""
+    _check_logits(input)
     if target.dtype not in (torch.int64, torch.uint8):
         raise TypeError(
             "target must hold class indices (torch.int64) or probabilities (floating point), "

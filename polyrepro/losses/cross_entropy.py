@@ -14,9 +14,10 @@ from polyrepro.losses.checks import (
 )
 from polyrepro.losses.hard_labels import hard_label_loss
 from polyrepro.losses.poly_series import PolySeries
-from polyrepro.losses.reduction import reduced
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
-from polyrepro.losses.soft_labels import smoothed_label_losses, soft_label_losses
+from polyrepro.losses.smoothed_labels import smoothed_label_losses
+from polyrepro.losses.soft_labels import soft_label_losses
 
 
 def poly_cross_entropy(
@@ -31,7 +32,7 @@ def poly_cross_entropy(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Tensor:
-    """PolyLoss on softmax probabilities (Leng et al., ICLR 2022, equations 4 to 6 and section 3).
+    """PolyLoss on softmax probabilities (Leng et al., ICLR 2022).
 
     With ``P_t = sum_i y_i p_i``, q = 1 - P_t and y the (smoothed) labels::
 
@@ -100,15 +101,16 @@ def series_cross_entropy(
             label_smoothing=label_smoothing,
             reduction=reduction,
         )
-    logits = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+    logits, dtype = input, computing_dtype(input)
     if weight is not None:
-        weight = weight.to(logits.dtype)
+        weight = weight.to(dtype)
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
     if target.is_floating_point():
-        losses = _probability_losses(logits, target, series, weight, label_smoothing)
+        losses = _probability_losses(logits.to(dtype), target, series, weight, label_smoothing)
         result = reduced(losses, None, reduction)
     else:
+        target = target.long()
         kept = target != ignore_index
         result = _index_loss(logits, target, kept, series, weight, label_smoothing, reduction)
     return result.squeeze(0) if input.dim() == 1 else result
@@ -124,16 +126,58 @@ def _probability_losses(logits, target, series, weight, label_smoothing) -> Tens
 def _index_loss(logits, target, kept, series, weight, label_smoothing, reduction) -> Tensor:
     # Ignored samples get class 0: any would do, because their weight is 0.
     index = target * kept
-    sample_weight = kept.to(logits.dtype)
+    sample_weight = kept.to(computing_dtype(logits))
     if weight is not None:
         sample_weight = sample_weight * weight.detach()[index]
     if not label_smoothing:
         return hard_label_loss(logits, index, sample_weight, series, reduction)
+    logits = logits.to(computing_dtype(logits))
     losses = smoothed_label_losses(logits, index, series, label_smoothing, weight)
     return reduced(losses.masked_fill(~kept, 0), sample_weight, reduction)
 
 
-class PolyCrossEntropyLoss(nn.Module):
+class SeriesCrossEntropyLoss(nn.Module):
+    """Module form of :func:`series_cross_entropy`, with the same arguments."""
+
+    def __init__(
+        self,
+        series: Series,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        check_fraction("label_smoothing", label_smoothing)
+        self.series = series
+        self.series_for_compilation = series.for_compilation()
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        compiling = torch.compiler.is_compiling()
+        return series_cross_entropy(
+            input,
+            target,
+            self.series_for_compilation if compiling else self.series,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.series.describe()}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, reduction={self.reduction!r}"
+        )
+
+
+class PolyCrossEntropyLoss(SeriesCrossEntropyLoss):
     """Module form of :func:`poly_cross_entropy`, with the same arguments.
 
     Shapes: ``input`` (N, C, d1, ...), ``target`` (N, d1, ...) or the shape of ``input``.
@@ -150,28 +194,10 @@ class PolyCrossEntropyLoss(nn.Module):
         label_smoothing: float = 0.0,
         reduction: str = "mean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
-        check_fraction("label_smoothing", label_smoothing)
-        self.series = PolySeries(epsilon, terms, gamma)
-        self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-        self.reduction = reduction
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return series_cross_entropy(
-            input,
-            target,
-            self.series,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            reduction=self.reduction,
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.series.describe()}, label_smoothing={self.label_smoothing}, "
-            f"reduction={self.reduction!r}"
+        super().__init__(
+            PolySeries(epsilon, terms, gamma),
+            weight=weight,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
         )

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from polyrepro.losses.backend import use_triton
 from polyrepro.losses.batching import merge_mapped_dimension
-from polyrepro.losses.reduction import reduced
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
 
-# nll_loss is told to ignore an index that cannot occur: it then checks all of them, as torch does.
+# nll_loss is told to ignore an index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
 
 
@@ -26,16 +27,24 @@ def hard_label_loss(
     """f(P_t) of samples with one class each, weighted and reduced as torch does.
 
     Args:
-        logits: ``(N, C)`` or ``(N, C, d1, ...)``, float32 or float64.
+        logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
         index: classes, ``(N)`` or ``(N, d1, ...)``.
         sample_weight: shape of ``index``; 0 drops a sample whatever its logits are.
         series: the loss as a function of P_t.
         reduction: ``none``, ``sum``, or ``mean``, which divides by the sum of the weights.
     """
     if torch.compiler.is_compiling():
-        losses = series.value(log_probability_of_target(logits, index)) * sample_weight
-        return reduced(losses.masked_fill(sample_weight.logical_not(), 0), sample_weight, reduction)
-    return HardLabelLoss.apply(logits, index, sample_weight, series, reduction)[0]
+        log_pt = log_probability_of_target(logits.to(computing_dtype(logits)), index)
+    elif logits.dim() == 2 and use_triton(logits):
+        # Imported here, because triton is needed on a GPU only.
+        from polyrepro.losses.triton_cross_entropy import target_nll
+
+        log_pt = -target_nll(logits, index)
+    else:
+        logits = logits.to(computing_dtype(logits))
+        return HardLabelLoss.apply(logits, index, sample_weight, series, reduction)[0]
+    losses = (series.value(log_pt) * sample_weight).masked_fill(sample_weight.logical_not(), 0)
+    return reduced(losses, sample_weight, reduction)
 
 
 def log_probability_of_target(logits: Tensor, index: Tensor) -> Tensor:
@@ -57,19 +66,7 @@ class HardLabelLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(logits, index, sample_weight, series, reduction):
-        column = index.unsqueeze(1)
-        slope = logits.softmax(1)
-        pt = -functional.nll_loss(slope, index, reduction="none", ignore_index=NO_INDEX)
-        top_probability = None if _all_normal(pt) else slope.amax(1)
-        slope.scatter_(1, column, 0)
-        # The other classes' sum is 1 - P_t without its cancellation.
-        q = slope.sum(1)
-        slope.scatter_(1, column, -q.unsqueeze(1))
-        # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
-        nll = torch.log1p(q / pt)
-        if top_probability is not None:
-            distance = logits.amax(1) - logits.gather(1, column).squeeze(1)
-            nll = torch.where(pt > 0.5, nll, distance - top_probability.log())
+        slope, nll, q, _ = slope_and_nll(logits, index)
         losses = series.combine(series.base(nll), q) * sample_weight
         losses = losses.masked_fill_(sample_weight.logical_not(), 0)
         return reduced(losses, sample_weight, reduction), nll, slope
@@ -92,7 +89,7 @@ class HardLabelLoss(torch.autograd.Function):
         if by_nll is not None:
             by_logits = slope * by_nll.unsqueeze(1)
         if by_slope is not None:
-            along = _softmax_derivative(slope, index, by_slope)
+            along = softmax_derivative(slope, index, by_slope)
             by_logits = along if by_logits is None else by_logits + along
         return by_logits, None, None, None, None
 
@@ -102,7 +99,7 @@ class HardLabelLoss(torch.autograd.Function):
         by_nll = (slope * logits).sum(1)
         loss = _factor(sample_weight, ctx.reduction) * ctx.series.gradient_weight(-nll) * by_nll
         loss = loss if ctx.reduction == "none" else loss.sum()
-        return loss, by_nll, _softmax_derivative(slope, index, logits)
+        return loss, by_nll, softmax_derivative(slope, index, logits)
 
     @staticmethod
     def vmap(info, in_dims, logits, index, sample_weight, series, reduction):
@@ -118,6 +115,29 @@ class HardLabelLoss(torch.autograd.Function):
 HardLabelLoss.forward.__signature__ = inspect.signature(HardLabelLoss.forward)
 
 
+def slope_and_nll(logits: Tensor, index: Tensor, top: Tensor | None = None) -> tuple:
+    """``p_i - [i == t]``, ``-log P_t``, ``1 - P_t`` and, if needed or if ``top`` is given, max p.
+
+    ``top`` is the largest logit of each sample, shape ``(N, 1, d1, ...)``.
+    """
+    column = index.unsqueeze(1)
+    slope = logits.softmax(1)
+    pt = _of_target(slope, column)
+    all_normal = _all_normal(pt)
+    top_probability = None if all_normal and top is None else slope.amax(1)
+    slope.scatter_(1, column, 0)
+    # The other classes' sum is 1 - P_t without its cancellation.
+    q = slope.sum(1)
+    slope.scatter_(1, column, -q.unsqueeze(1))
+    # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
+    nll = torch.log1p(q / pt)
+    if not all_normal:
+        top = logits.amax(1) if top is None else top.squeeze(1)
+        distance = top - _of_target(logits, column)
+        nll = torch.where(pt > 0.5, nll, distance - top_probability.log())
+    return slope, nll, q, top_probability
+
+
 def _all_normal(pt: Tensor) -> bool:
     """Whether no P_t has underflowed, which saves two passes over the logits.
 
@@ -128,6 +148,15 @@ def _all_normal(pt: Tensor) -> bool:
     )
 
 
+def _of_target(values: Tensor, column: Tensor) -> Tensor:
+    """The target's entry; an index out of range is the error that torch's cross-entropy raises."""
+    try:
+        return values.gather(1, column).squeeze(1)
+    except RuntimeError:
+        functional.nll_loss(values, column.squeeze(1), ignore_index=NO_INDEX)
+        raise
+
+
 def _factor(sample_weight: Tensor, reduction: str) -> Tensor:
     """The derivative of the result by a sample's loss; 0, as in torch, for a mean over none."""
     if reduction != "mean":
@@ -135,7 +164,8 @@ def _factor(sample_weight: Tensor, reduction: str) -> Tensor:
     return (sample_weight / sample_weight.sum()).nan_to_num_()
 
 
-def _softmax_derivative(slope: Tensor, index: Tensor, direction: Tensor) -> Tensor:
+def softmax_derivative(slope: Tensor, index: Tensor, direction: Tensor) -> Tensor:
     """The Jacobian of softmax (it is symmetric) times ``direction``."""
-    p = slope.scatter_add(1, index.unsqueeze(1), torch.ones_like(slope[:, :1]))
+    column = index.unsqueeze(1)
+    p = slope.scatter(1, column, slope.gather(1, column) + 1)
     return p * (direction - (p * direction).sum(1, keepdim=True))

@@ -1,5 +1,6 @@
 """The PolyLoss family of Leng et al. (ICLR 2022): Poly-1, Poly-N, truncated, focal, mixed."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from polyrepro.losses.checks import check_terms, checked_epsilon, checked_gamma
-from polyrepro.losses.polynomial import evaluate_derivative, evaluate_polynomial
+from polyrepro.losses.polynomial import HORNER_LIMIT, evaluate_derivative, evaluate_polynomial
 from polyrepro.losses.series import Series
 
 
@@ -17,10 +18,10 @@ class PolySeries(Series):
 
     Args:
         epsilon: e_1 .. e_N, a finite number or a sequence of them: e_j is added to the coefficient
-            1/j of q^j (Poly-1 and Poly-N, equations 5 and 6). Below -1/j a warning is given.
-        terms: truncate T after N >= 1 terms, ``sum_{j<=N} q^j / j`` ("Drop", section 4.1); None
+            1/j of q^j (``L_Poly-1``, ``L_Poly-N``). Below -1/j a warning is given.
+        terms: truncate T after N >= 1 terms, ``sum_{j<=N} q^j / j`` (``L_Drop``); None
             keeps the whole logarithm. The epsilon terms are added to what is left.
-        gamma: focal exponent >= 0, a shift of all powers of q (section 3).
+        gamma: focal exponent >= 0, a shift of all powers of q.
 
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.
@@ -34,10 +35,11 @@ class PolySeries(Series):
         object.__setattr__(self, "epsilon", checked_epsilon(self.epsilon))
         object.__setattr__(self, "gamma", checked_gamma(self.gamma))
         check_terms(self.terms)
+        object.__setattr__(self, "is_perturbed", any(self.epsilon))
 
     @property
     def is_cross_entropy(self) -> bool:
-        return self.terms is None and self.gamma == 0 and not any(self.epsilon)
+        return self.terms is None and self.gamma == 0 and not self.is_perturbed
 
     @property
     def has_cross_entropy_base(self) -> bool:
@@ -54,7 +56,7 @@ class PolySeries(Series):
         return _floored(q) ** self.gamma
 
     def polynomial(self, q: Tensor) -> Tensor | None:
-        if not any(self.epsilon):
+        if not self.is_perturbed:
             return None
         polynomial = evaluate_polynomial(q, self.epsilon)
         modulation = self.modulation(q)
@@ -65,14 +67,21 @@ class PolySeries(Series):
             return 1.0
         return 1 - (-torch.expm1(-nll)) ** self.terms
 
-    def partial_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, Tensor | float]:
+    def partial_derivatives(self, base: Tensor | None, q: Tensor) -> tuple[Tensor | float, ...]:
         """Written out, because this runs in every training step."""
-        slope = evaluate_derivative(q, self.epsilon) if any(self.epsilon) else 0.0
+        slope = evaluate_derivative(q, self.epsilon) if self.is_perturbed else 0.0
         if self.gamma == 0:
             return 1.0, slope
         modulation = self.modulation(q)
-        focused = base + evaluate_polynomial(q, self.epsilon) if any(self.epsilon) else base
+        focused = base + evaluate_polynomial(q, self.epsilon) if self.is_perturbed else base
         return modulation, modulation * (self.gamma * focused / _floored(q) + slope)
+
+    def gradient_weight(self, log_pt: Tensor) -> Tensor:
+        if self.gamma != 0:
+            return super().gradient_weight(log_pt)
+        # Without a focal factor the base term's value does not matter, only its slope.
+        _, by_q = self.partial_derivatives(None, -torch.expm1(log_pt))
+        return by_q * torch.exp(log_pt) + self.base_weight(-log_pt)
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
         """The leading term's part of ``gradient_weight``: of cross-entropy's 1, it is P_t.
@@ -90,8 +99,21 @@ class PolySeries(Series):
         added = self.epsilon[:count] + (0.0,) * (count - len(self.epsilon))
         return [first + second for first, second in zip(base, added, strict=True)]
 
+    def for_compilation(self) -> "PolySeries":
+        """The same series with e_j as 0-dimensional tensors.
+
+        ``torch.compile`` takes the numbers of a module for constants and compiles anew for each
+        epsilon; tensors it takes for inputs.
+        """
+        if len(self.epsilon) > HORNER_LIMIT:
+            return self
+        series = copy.copy(self)
+        values = tuple(torch.tensor(value, dtype=torch.float64) for value in self.epsilon)
+        object.__setattr__(series, "epsilon", values)
+        return series
+
     def describe(self) -> str:
-        """The arguments that differ from cross-entropy's, for the ``repr`` of modules."""
+        """The arguments, for the ``repr`` of modules."""
         return f"epsilon={self.epsilon}, terms={self.terms}, gamma={self.gamma}"
 
     def _base_coefficients(self, count: int) -> list[float]:

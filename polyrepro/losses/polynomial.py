@@ -6,16 +6,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-HORNER_LIMIT = 8
+HORNER_LIMIT = 6
+SHORT_VECTOR = 2**15
 
 
 def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     """``sum_j coefficients[j-1] * q^j`` for at least one coefficient, with the shape of ``q``.
 
-    Horner's rule for a few terms. Many are cut into about sqrt(N) blocks (Paterson and Stockmeyer,
-    1973): the calls to torch then number sqrt(N), which is what short vectors pay for.
+    Horner's rule, unless many terms meet a short vector: what costs time then is the number of
+    calls to torch, and cutting the series into about sqrt(N) blocks (Paterson and Stockmeyer, 1973)
+    makes it grow with sqrt(N) only.
     """
-    if len(coefficients) <= HORNER_LIMIT:
+    if len(coefficients) <= HORNER_LIMIT or q.numel() > SHORT_VECTOR:
         return _horner(q, coefficients)
     return _blocked(q, coefficients)
 
@@ -37,13 +39,14 @@ def _blocked(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     size = math.isqrt(len(coefficients))
     blocks = -(-len(coefficients) // size)
     padded = [*coefficients, *[0.0] * (blocks * size - len(coefficients))]
-    table = q.new_tensor(padded).view(blocks, size)
+    table = q.new_tensor(padded).view(blocks, size).T
     powers = [q]
     for _ in range(size - 1):
         powers.append(powers[-1] * q)
     # A product and a sum, not a matrix product: autocast would round that to half precision.
-    sums = (torch.stack(powers, -1).unsqueeze(-2) * table).sum(-1).unbind(-1)
+    terms = torch.stack(powers).unsqueeze(1) * table.reshape(size, blocks, *[1] * q.dim())
+    sums = terms.sum(0).unbind(0)
     result = sums[-1]
     for block in reversed(sums[:-1]):
-        result = block + result * powers[-1]
+        result = torch.addcmul(block, result, powers[-1])
     return result

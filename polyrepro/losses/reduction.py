@@ -1,6 +1,12 @@
-"""From one loss per sample to the result, as torch does it."""
+"""What all forms have in common: the precision, and the way from losses to the result."""
 
+import torch
 from torch import Tensor
+
+
+def computing_dtype(logits: Tensor) -> torch.dtype:
+    """float32 for half precision, otherwise the logits' own."""
+    return torch.promote_types(logits.dtype, torch.float32)
 
 
 def reduced(losses: Tensor, sample_weight: Tensor | None, reduction: str) -> Tensor:

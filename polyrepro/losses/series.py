@@ -54,6 +54,14 @@ class Series:
             return loss
         return loss + (polynomial if weight is None else weight * polynomial)
 
+    def for_compilation(self) -> "Series":
+        """The series to use inside ``torch.compile``; see :class:`PolySeries`."""
+        return self
+
+    def describe(self) -> str:
+        """What the ``repr`` of a module says about the series."""
+        return repr(self)
+
     def value(self, log_pt: Tensor) -> Tensor:
         """The loss f(P_t), from ``log P_t``; accurate also where P_t is next to 1."""
         return self.combine(self.base(-log_pt), -torch.expm1(log_pt))

@@ -1,4 +1,4 @@
-"""Probability targets and smoothed class indices: the softmax form beyond one class per sample.
+"""Probability targets: the softmax form of any series beyond one class per sample.
 
 The target's probability becomes ``P_t = sum_i y_i p_i`` and the base term its expectation over the
 labels y. For a base of ``-log p`` the gradient by the logits is again a short expression::
@@ -7,14 +7,16 @@ labels y. For a base of ``-log p`` the gradient by the logits is again a short e
 """
 
 import inspect
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.batching import merge_mapped_dimension
-from polyrepro.losses.hard_labels import NO_INDEX
 from polyrepro.losses.series import Series
+
+ELEMENTS_PER_BLOCK = 2**20
 
 
 def soft_label_losses(
@@ -32,43 +34,15 @@ def soft_label_losses(
     base = target * series.base(-log_p)
     expected_weight = None
     if class_weight is not None:
-        class_weight = _along_classes(class_weight, logits)
+        class_weight = along_classes(class_weight, logits)
         base = base * class_weight
         expected_weight = (target * class_weight).sum(1)
     q = ((1 - target) * log_p.exp()).sum(1)
     return series.combine(base.sum(1), q, expected_weight)
 
 
-def smoothed_label_losses(
-    logits: Tensor,
-    index: Tensor,
-    series: Series,
-    smoothing: float,
-    class_weight: Tensor | None = None,
-) -> Tensor:
-    """As :func:`soft_label_losses` for the labels ``(1 - s) [i == t] + s / C``.
-
-    Where the base allows it, no array of labels is made: all that is needed is the target's
-    log-probability and the mean of the classes'.
-    """
-    classes = logits.shape[1]
-    if not series.has_cross_entropy_base:
-        target = torch.full_like(logits, smoothing / classes)
-        peak = torch.full_like(logits[:, :1], 1 - smoothing)
-        target = target.scatter_add(1, index.unsqueeze(1), peak)
-        return soft_label_losses(logits, target, series, class_weight)
-    log_p = functional.log_softmax(logits, 1)
-    nll = functional.nll_loss(log_p, index, reduction="none", ignore_index=NO_INDEX)
-    q = (1 - smoothing) * -torch.expm1(-nll) + smoothing * (classes - 1) / classes
-    if class_weight is None:
-        return series.combine((1 - smoothing) * nll - smoothing * log_p.mean(1), q)
-    target_weight = (1 - smoothing) * class_weight[index]
-    spread = (log_p * _along_classes(class_weight, logits)).sum(1)
-    base = target_weight * nll - smoothing / classes * spread
-    return series.combine(base, q, target_weight + smoothing * class_weight.mean())
-
-
-def _along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:
+def along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:
+    """One weight per class, in a shape that broadcasts with ``logits``."""
     return class_weight.view(-1, *[1] * (logits.dim() - 2))
 
 
@@ -81,13 +55,9 @@ class SoftLabelLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(logits, target, series):
-        p = logits.softmax(1)
-        mass = target.sum(1)
-        buffer = logits - logits.amax(1, keepdim=True)
-        # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
-        base = -(buffer.mul_(target).sum(1) + mass * p.amax(1).log_())
-        # sum_i (1 - y_i) p_i is 1 - sum_i y_i p_i without its cancellation.
-        q = torch.sub(1, target, out=buffer).mul_(p).sum(1)
+        p = torch.empty_like(logits)
+        blocks = [_statistics(*block) for block in _row_blocks(logits, target, p)]
+        base, q, mass = (torch.cat(parts) for parts in zip(*blocks, strict=True))
         # A sum with 0, because an output may not be the same tensor as another.
         return series.combine(base, q) + 0, base, q, p, mass
 
@@ -103,14 +73,15 @@ class SoftLabelLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_loss, by_base, by_q, by_p, _):
         target, base, q, p, mass = ctx.saved_tensors
-        slope_base, slope_q = ctx.series.partial_derivatives(base, q)
-        by_base = _sum(by_base, None if by_loss is None else by_loss * slope_base)
-        by_q = _sum(by_q, None if by_loss is None else by_loss * slope_q)
+        if by_loss is not None:
+            slope_base, slope_q = ctx.series.partial_derivatives(base, q)
+            by_base = _sum(by_base, by_loss * slope_base)
+            by_q = _sum(by_q, by_loss * slope_q)
         by_logits = None
-        if by_base is not None:
-            by_logits = p * (by_base * mass).unsqueeze(1) - target * by_base.unsqueeze(1)
-        if by_q is not None:
-            by_logits = _sum(by_logits, p * ((1 - q).unsqueeze(1) - target) * by_q.unsqueeze(1))
+        if by_base is not None or by_q is not None:
+            zero = torch.zeros_like(q)
+            by_base, by_q = (zero if by is None else by for by in (by_base, by_q))
+            by_logits = _logits_gradient(target, q, p, mass, by_base, by_q)
         if by_p is not None:
             by_logits = _sum(by_logits, p * (by_p - (p * by_p).sum(1, keepdim=True)))
         return by_logits, None, None
@@ -135,7 +106,40 @@ class SoftLabelLoss(torch.autograd.Function):
 SoftLabelLoss.forward.__signature__ = inspect.signature(SoftLabelLoss.forward)
 
 
-def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return first + second
+def _row_blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Rows of all tensors at once, as many as stay in the cache; on other devices all rows."""
+    rows = max(len(tensors[0]), 1)
+    if tensors[0].device.type == "cpu":
+        rows = max(ELEMENTS_PER_BLOCK * rows // max(tensors[0].numel(), 1), 1)
+    return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+
+
+def _statistics(logits: Tensor, target: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Base term, q and ``sum_i y_i``; writes the probabilities into ``p``."""
+    torch.softmax(logits, 1, out=p)
+    mass = target.sum(1)
+    buffer = logits - logits.amax(1, keepdim=True)
+    # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
+    base = -(buffer.mul_(target).sum(1) + mass * p.amax(1).log_())
+    # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
+    q = torch.addcmul(p, p, target, value=-1, out=buffer).sum(1)
+    return base, q, mass
+
+
+def _logits_gradient(
+    target: Tensor, q: Tensor, p: Tensor, mass: Tensor, by_base: Tensor, by_q: Tensor
+) -> Tensor:
+    """The gradient that reaches the logits through the base term and through q."""
+    rows = (value.unsqueeze(1) for value in (by_base * mass + by_q * (1 - q), by_q, by_base))
+    if torch.is_grad_enabled():
+        a, b, c = rows
+        return p * a - target * (p * b + c)
+    # The same in blocks, in place: moving temporary arrays costs more than the arithmetic.
+    result = torch.empty_like(p)
+    for out, values, labels, a, b, c in _row_blocks(result, p, target, *rows):
+        torch.mul(values, a, out=out).addcmul_(labels, (values * b).add_(c), value=-1)
+    return result
+
+
+def _sum(first: Tensor | None, second: Tensor) -> Tensor:
+    return second if first is None else first + second

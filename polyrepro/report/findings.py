@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from polyrepro.report.labels import coefficient, number, signed
+from polyrepro.report.labels import coefficient, interval, number, signed
 
 
 def truncation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
@@ -14,6 +14,8 @@ def truncation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
         f"The lowest accuracy is {number(worst['mean'], 1)} % with N = {worst['terms']:.0f} "
         f"({signed(worst['difference'], 1)} points). "
     )
+    if table["difference_high"].isna().all():
+        return text + "A single seed gives no intervals."
     if below.empty:
         return text + "At no number of terms does the interval exclude cross-entropy's accuracy."
     largest = below["terms"].max()
@@ -39,16 +41,16 @@ def epsilon_sweep(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """Chosen coefficient, calibration, and the course of the leading term's share."""
     chosen = _selected(_top1(rows), "best_poly1")
     ece = rows[(rows["metric"] == "ece") & (rows["split"] == "test")].set_index("variant")["mean"]
-    share = metrics.query("metric == 'leading_share' and variant == 'cross_entropy'")
-    share = share[(share["split"] == "train") & (share["epoch"] % 1 != 0)]
-    course = share.groupby("epoch")["value"].mean()
+    course = _course(metrics, "leading_share")
+    summed = _course(metrics, "leading_share_weighted")
     return (
         f"Validation accuracy chose ε₁ = {coefficient(float(chosen['epsilon']))}, with "
         f"{number(chosen['mean'], 2)} % on the test images. The expected calibration error is "
         f"{number(ece['cross_entropy'], 1)} % with cross-entropy and {number(ece.min(), 1)} to "
-        f"{number(ece.max(), 1)} % over the sweep. The leading term's mean share of "
-        f"cross-entropy's gradient rises from {number(course.iloc[0], 2)} to "
-        f"{number(course.iloc[-1], 2)} during training."
+        f"{number(ece.max(), 1)} % over the sweep. The leading term's share of cross-entropy's "
+        f"gradient rises from {number(course.iloc[0], 2)} to {number(course.iloc[-1], 2)} during "
+        f"training as a mean over images, and from {number(summed.iloc[0], 2)} to "
+        f"{number(summed.iloc[-1], 2)} in the summed gradient."
     )
 
 
@@ -70,8 +72,8 @@ def long_tail(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     for group in ("head", "middle", "tail"):
         row = rows[(rows["metric"] == f"top1_{group}") & (rows["variant"] == name)]
         row = row[row["split"] == "test"].iloc[0]
-        interval = f"{signed(row['difference_low'], 1)} to {signed(row['difference_high'], 1)}"
-        parts.append(f"{signed(row['difference'], 1)} points on {group} classes ({interval})")
+        ends = interval(row["difference_low"], row["difference_high"], 1, signed)
+        parts.append(f"{signed(row['difference'], 1)} points on {group} classes ({ends})")
     return "With the chosen coefficient the change is " + ", ".join(parts) + "."
 
 
@@ -83,6 +85,12 @@ FINDINGS = {
 
 def _top1(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["metric"] == "top1") & (rows["split"] == "test")]
+
+
+def _course(metrics: pd.DataFrame, metric: str) -> pd.Series:
+    """Mean over seeds of a training metric of cross-entropy, at the times inside epochs."""
+    rows = metrics.query("metric == @metric and variant == 'cross_entropy' and split == 'train'")
+    return rows[rows["epoch"] % 1 != 0].groupby("epoch")["value"].mean()
 
 
 def _selected(table: pd.DataFrame, selection: str) -> pd.Series:

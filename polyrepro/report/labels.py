@@ -18,6 +18,18 @@ def signed(value: float, digits: int) -> str:
     return text if text == "–" or text.startswith("−") else f"+{text}"
 
 
+def interval(low: float, high: float, digits: int, shown=number) -> str:
+    """The ends of an interval; in words where a single seed gives none."""
+    if math.isnan(low):
+        return "no interval"
+    return f"{shown(low, digits)} to {shown(high, digits)}"
+
+
+def with_half_width(mean: float, high: float, digits: int, shown=number) -> str:
+    """A mean and the half width of its interval, which is symmetric: `86.62 ± 0.46`."""
+    return f"{shown(mean, digits)} ± {number(high - mean, digits)}"
+
+
 def coefficient(value: float) -> str:
     """A coefficient in at most three digits, e.g. 2 or −0.333."""
     return f"{value:.3g}".replace("-", "−")
@@ -30,12 +42,15 @@ def variant_label(row: dict, default_learning_rate: float) -> str:
         f"ε{str(j).translate(SUBSCRIPTS)} = {coefficient(e)}"
         for j, e in enumerate(epsilons, start=1)
     ]
+    if row["gamma"]:
+        details.append(f"γ = {row['gamma']:g}")
     if not math.isclose(row["learning_rate"], default_learning_rate):
         details.append(f"learning rate {row['learning_rate']:g}")
     if not math.isnan(row["terms"]):
         name = "first term" if row["terms"] == 1 else f"first {row['terms']:.0f} terms"
     else:
-        name = f"Poly-{len(epsilons)}" if epsilons else "cross-entropy"
+        plain = "focal" if row["gamma"] else "cross-entropy"
+        name = f"Poly-{len(epsilons)}" if epsilons else plain
     return f"{name} ({', '.join(details)})" if details else name
 
 

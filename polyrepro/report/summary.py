@@ -12,7 +12,7 @@ def summary_markdown(values: dict) -> str:
             "",
         ]
     lines += [
-        f"{values['provenance']['runs']} runs, {values['seeds']} seeds per variant; intervals are "
+        f"{values['provenance']['runs']} runs, seeds per variant: {values['seeds']}; intervals are "
         f"{values['confidence']} % t intervals, differences are paired by seed.",
         "",
         "| study | claim | measured (interval) | outcome | the paper (status) |",

@@ -17,12 +17,15 @@ from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
     coefficient,
     contrast_label,
+    interval,
     number,
     signed,
     variant_label,
+    with_half_width,
 )
-from polyrepro.studies.study import Study
+from polyrepro.studies.study import REFERENCE, Study
 
+BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 TOOLS = ("snakemake", "pandas", "scipy", "matplotlib", "typst")
 
 
@@ -48,6 +51,7 @@ def report_values(plan: Plan) -> dict:
         ],
         "claims_count": sum(outcomes.values()),
         "published": _published_rows(),
+        "benchmark": _benchmark(),
         "provenance": _provenance(plan, results),
     }
 
@@ -79,12 +83,11 @@ def _study_values(
             {
                 "label": labels[row["variant"]],
                 "selected": bool(row["selected"]),
-                "mean": number(row["mean"], 2),
-                "interval": f"{number(row['low'], 2)} to {number(row['high'], 2)}",
                 "n": row["n"],
-                "difference": signed(row["difference"], 2),
-                "difference_interval": f"{signed(row['difference_low'], 2)} to "
-                f"{signed(row['difference_high'], 2)}",
+                "top1": with_half_width(row["mean"], row["high"], 2),
+                "difference": with_half_width(
+                    row["difference"], row["difference_high"], 2, shown=signed
+                ),
             }
             for row in top1.to_dict("records")
         ],
@@ -119,10 +122,10 @@ def _contrast_values(row: dict, labels: dict[str, str]) -> dict:
     digits = 2 if row["contrast"].startswith("top1") else 3
     shown = signed if " - " in row["contrast"] else number  # a difference shows its sign
     return {
-        "contrast": contrast_label(row["contrast"], labels),
-        "expected": row["expected"],
+        "contrast": contrast_label(row["contrast"], labels | {REFERENCE: "CE"}),
+        "expected": row["expected"].replace("above", ">").replace("below", "<"),
         "measured": shown(row["measured"], digits),
-        "interval": f"{shown(row['low'], digits)} to {shown(row['high'], digits)}",
+        "interval": interval(row["low"], row["high"], digits, shown),
         "n": row["n"],
         "outcome": row["contrast_outcome"],
     }
@@ -151,6 +154,17 @@ def _published_rows() -> list[dict]:
                 }
             )
     return rows
+
+
+def _benchmark() -> dict | None:
+    """What `make bench` left: its figure, and what it ran on; None if it has not been run."""
+    if not (BENCHMARKS / "losses.csv").exists():
+        return None
+    rows = pd.read_csv(BENCHMARKS / "losses.csv")
+    return {
+        "figure": str(BENCHMARKS / "losses.png"),
+        **{key: _distinct(rows[key].astype(str)) for key in ("device", "threads", "torch")},
+    }
 
 
 def _provenance(plan: Plan, results: Path) -> dict:

@@ -13,6 +13,7 @@ from polyrepro.studies.study import (
     Contrast,
     Selection,
     Study,
+    against_reference,
     cross_entropy,
     poly1,
 )
@@ -33,16 +34,16 @@ STUDY = Study(
             statement="Poly-1 with a tuned coefficient is more accurate than cross-entropy",
             published="poly1_raises_accuracy",
             quantity="gain of the selected coefficient in top-1 (points)",
-            contrasts=(Contrast(weights={f"@{BEST.name}": 1, REFERENCE: -1}, metric="top1"),),
+            contrasts=(against_reference(f"@{BEST.name}"),),
         ),
         Claim(
             name="positive_epsilon_raises_mean_pt",
             statement="A positive coefficient raises the mean P_t, a negative one lowers it",
             published="epsilon_sign_moves_mean_pt",
-            quantity="change of mean P_t with e1 = +2 (and -1, expected negative)",
+            quantity="change of mean P_t with e1 = 2 and with e1 = −1",
             contrasts=(
-                Contrast(weights={poly1(2.0).name: 1, REFERENCE: -1}, metric="mean_pt"),
-                Contrast(weights={poly1(-1.0).name: 1, REFERENCE: -1}, metric="mean_pt", sign=-1),
+                against_reference(poly1(2.0).name, "mean_pt"),
+                against_reference(poly1(-1.0).name, "mean_pt", sign=-1),
             ),
         ),
         Claim(

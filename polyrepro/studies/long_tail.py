@@ -8,11 +8,10 @@ Cost: embedded 35 runs, 50 seconds on two cores.
 """
 
 from polyrepro.studies.study import (
-    REFERENCE,
     Claim,
-    Contrast,
     Selection,
     Study,
+    against_reference,
     cross_entropy,
     poly1,
 )
@@ -33,14 +32,14 @@ STUDY = Study(
             statement="Poly-1 is more accurate than cross-entropy on imbalanced data",
             published="imagenet21k_gain",
             quantity="gain of the selected coefficient in top-1, balanced test set (points)",
-            contrasts=(Contrast(weights={f"@{BEST.name}": 1, REFERENCE: -1}, metric="top1"),),
+            contrasts=(against_reference(f"@{BEST.name}"),),
         ),
         Claim(
             name="long_tail_mean_pt",
             statement="On imbalanced data a positive coefficient raises the mean P_t",
             published="epsilon_sign_moves_mean_pt",
-            quantity="change of mean P_t with e1 = +2",
-            contrasts=(Contrast(weights={poly1(2.0).name: 1, REFERENCE: -1}, metric="mean_pt"),),
+            quantity="change of mean P_t with e1 = 2",
+            contrasts=(against_reference(poly1(2.0).name, "mean_pt"),),
         ),
     ),
 )

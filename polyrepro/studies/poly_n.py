@@ -18,6 +18,7 @@ from polyrepro.studies.study import (
     Contrast,
     Selection,
     Study,
+    against_reference,
     cross_entropy,
     poly1,
     poly_next,
@@ -55,10 +56,7 @@ STUDY = Study(
             statement="Poly-N with N = 1, 2 and 3 is more accurate than cross-entropy",
             published="poly_n_beats_cross_entropy",
             quantity="gain of the selected coefficients in top-1 (points)",
-            contrasts=tuple(
-                Contrast(weights={f"@{best.name}": 1, REFERENCE: -1}, metric="top1")
-                for best in BEST
-            ),
+            contrasts=tuple(against_reference(f"@{best.name}") for best in BEST),
         ),
         Claim(
             name="first_coefficient_most",

@@ -45,6 +45,11 @@ class Contrast(Frozen):
     sign: Literal[1, -1] = 1
 
 
+def against_reference(name: str, metric: str = "top1", sign: Literal[1, -1] = 1) -> Contrast:
+    """The difference of a variant (or `@selection`) to the reference, expected to have `sign`."""
+    return Contrast(weights={name: 1, REFERENCE: -1}, metric=metric, sign=sign)
+
+
 class Claim(Frozen):
     """A statement of the paper, and the contrasts that must all hold for it.
 

@@ -8,10 +8,9 @@ Cost: embedded 50 runs (5 shared), 1.5 minutes on two cores.
 """
 
 from polyrepro.studies.study import (
-    REFERENCE,
     Claim,
-    Contrast,
     Study,
+    against_reference,
     cross_entropy,
     truncated,
 )
@@ -30,10 +29,7 @@ STUDY = Study(
             statement="Keeping only a few terms of the series costs accuracy",
             published="many_terms_needed",
             quantity="top-1 with N = 1 and with N = 2 terms minus cross-entropy's (points)",
-            contrasts=tuple(
-                Contrast(weights={truncated(n).name: 1, REFERENCE: -1}, metric="top1", sign=-1)
-                for n in (1, 2)
-            ),
+            contrasts=tuple(against_reference(truncated(n).name, sign=-1) for n in (1, 2)),
         ),
     ),
 )

@@ -8,11 +8,10 @@ Cost: embedded 60 runs (20 shared), 1.5 minutes on two cores.
 """
 
 from polyrepro.studies.study import (
-    REFERENCE,
     Claim,
-    Contrast,
     Selection,
     Study,
+    against_reference,
     cross_entropy,
     truncated,
 )
@@ -43,10 +42,7 @@ STUDY = Study(
             published="truncation_not_learning_rate",
             quantity="top-1 at the best learning rate minus cross-entropy's, per number of terms "
             "(points)",
-            contrasts=tuple(
-                Contrast(weights={f"@{best.name}": 1, REFERENCE: -1}, metric="top1", sign=-1)
-                for best in BEST.values()
-            ),
+            contrasts=tuple(against_reference(f"@{best.name}", sign=-1) for best in BEST.values()),
         ),
     ),
 )

@@ -7,13 +7,12 @@ import torch
 
 from polyrepro.classification import loop
 from polyrepro.classification.batches import MemoryBatches
-from polyrepro.classification.jobs import train_batch
 from polyrepro.classification.loop import TrainingError, train
 from polyrepro.classification.recipes import FASHION_MNIST
 from polyrepro.classification.records import finished_record, record_path, train_and_record
 from polyrepro.classification.runs import Loss, Run, Variant
 from polyrepro.data import load
-from polyrepro.settings import Overrides
+from polyrepro.losses import PolySeries
 
 CPU = torch.device("cpu")
 SMALL = FASHION_MNIST.model_copy(update={"epochs": 1, "train_images": 600})
@@ -43,10 +42,11 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(data):
 
 
 def test_variants_of_one_seed_share_weights_order_and_augmentation(data):
-    first, _, _ = loop._prepare(run(CROSS_ENTROPY), data, 4, CPU)
-    second, _, _ = loop._prepare(run(POLY1), data, 4, CPU)
-    other, _, _ = loop._prepare(run(POLY1, seed=1), data, 4, CPU)
-    weights = [torch.cat([p.flatten() for p in t.parameters()]) for t in (first, second, other)]
+    states = [
+        loop._prepare(which, data, 4, PolySeries(), CPU)
+        for which in (run(CROSS_ENTROPY), run(POLY1), run(POLY1, seed=1))
+    ]
+    weights = [torch.cat([p.flatten() for p in state.task.parameters()]) for state in states]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     batches = [MemoryBatches(data, SMALL, seed=0, device=CPU) for _ in range(2)]
@@ -105,11 +105,11 @@ def test_history_has_the_promised_metrics(data):
 
 def learning_rates(factor, data, steps):
     variant = Variant(name="x", loss=Loss(), learning_rate_factor=factor)
-    _, optimizer, scheduler = loop._prepare(run(variant), data, steps, CPU)
+    state = loop._prepare(run(variant), data, steps, PolySeries(), CPU)
     rates = []
     for step in range(steps):
-        scheduler.step_update(step)
-        rates.append(optimizer.param_groups[0]["lr"])
+        state.scheduler.step_update(step)
+        rates.append(state.optimizer.param_groups[0]["lr"])
     return rates
 
 
@@ -151,27 +151,3 @@ def test_a_record_of_another_recipe_is_not_taken_for_finished(data, tmp_path):
     assert finished_record(tmp_path, run()) is not None
     assert finished_record(tmp_path, run(recipe=longer)) is None
     assert finished_record(tmp_path, run(seed=1)) is None
-
-
-def test_a_job_trains_only_what_is_missing(tmp_path, capsys):
-    ids = ["fashion_mnist/cross_entropy/seed0", "fashion_mnist/truncated_n2/seed0"]
-    overrides = Overrides(epochs=1, train_images=300)
-    train_batch(tmp_path, ids[:1], overrides, device="cpu")
-    assert "trained in" in capsys.readouterr().err
-    train_batch(tmp_path, ids, overrides, device="cpu", receipt=tmp_path / "receipt.json")
-    lines = capsys.readouterr().err.splitlines()
-    assert "already finished" in lines[0] and "trained in" in lines[1]
-    assert list(json.loads((tmp_path / "receipt.json").read_text())) == ids
-
-
-def test_a_killed_write_leaves_no_record(tmp_path, monkeypatch):
-    """The rename is the last thing that happens; before it there is no record under its name."""
-    from polyrepro import files
-
-    def dies(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(files.os, "replace", dies)
-    with pytest.raises(KeyboardInterrupt):
-        files.write_json(tmp_path / "record.json", {"a": 1})
-    assert list(tmp_path.iterdir()) == []

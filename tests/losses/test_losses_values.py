@@ -4,7 +4,7 @@ import losses_oracle as oracle
 import pytest
 import torch
 
-from polyrepro.losses import PolyCrossEntropyLoss, poly_cross_entropy
+from polyrepro.losses import PolyCrossEntropyLoss, poly_cross_entropy, soft_labels
 
 SERIES = [
     {"epsilon": (2.0,)},
@@ -86,6 +86,19 @@ def test_class_index_and_its_one_hot_labels_agree(series):
         hard = poly_cross_entropy(LOGITS, INDEX, **series, **arguments, reduction="none")
         soft = poly_cross_entropy(LOGITS, one_hot, **series, **arguments, reduction="none")
         torch.testing.assert_close(hard, soft, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("series", [{"epsilon": 2.0}, {"gamma": 0.5}], ids=str)
+def test_blocks_of_rows_do_not_show(series, monkeypatch):
+    def result():
+        logits = LOGITS.clone().requires_grad_()
+        loss = poly_cross_entropy(logits, PROBABILITIES, **series)
+        loss.backward()
+        return loss.detach(), logits.grad
+
+    whole = result()
+    monkeypatch.setattr(soft_labels, "ELEMENTS_PER_BLOCK", 12)
+    torch.testing.assert_close(result(), whole, rtol=1e-14, atol=0)
 
 
 def test_mean_divides_by_the_weights_of_the_samples_that_count():

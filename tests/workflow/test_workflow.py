@@ -105,7 +105,7 @@ def test_numbers_of_the_report_go_back_to_run_records(finished):
     assert row["mean"] == pytest.approx(sum(values) / 2)
     study = json.loads((results / "report.json").read_text())["studies"]["truncation"]
     (shown,) = [r for r in study["rows"] if r["label"] == "first 5 terms"]
-    assert shown["mean"] == f"{sum(values) / 2:.2f}"
+    assert shown["top1"].startswith(f"{sum(values) / 2:.2f} ± ")
 
 
 def test_greedy_search_keeps_what_it_chose(finished):
@@ -162,6 +162,8 @@ def test_snakemake_report_holds_figures_and_captions(finished):
     assert process.returncode == 0, process.stderr
     text = (folder / "report.html").read_text()
     assert "truncation.png" in text and "report.pdf" in text
+    caption = (folder / "workflow/report/truncation.rst").read_text().split()[:4]
+    assert " ".join(caption) in text
 
 
 @pytest.mark.parametrize(

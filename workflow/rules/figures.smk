@@ -27,7 +27,9 @@ for figure_name, figure_study in DRAWN.items():
             shown=(
                 [f"{RESULTS}/metrics.csv", f"{RESULTS}/statistics.csv"]
                 if figure_study
-                else ["polyrepro/losses/series.py"]
+                else sorted(
+                    str(path) for path in Path("polyrepro/losses").glob("*.py")
+                )
             ),
         output:
             pdf=f"{RESULTS}/figures/{figure_name}.pdf",

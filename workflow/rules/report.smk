@@ -5,6 +5,8 @@ rule report:
         f"{RESULTS}/claims.csv",
         f"{RESULTS}/data_manifest.json",
         FIGURES,
+        # The appendix on speed appears once `make bench` has been run.
+        [str(path) for path in Path("results/benchmarks").glob("losses.*")],
         sorted(str(path) for path in Path("report").rglob("*.typ")),
         sorted(str(path) for path in Path("polyrepro/report").glob("*.py")),
     output:

@@ -11,6 +11,7 @@ from polyrepro.classification.records import finished_record, train_and_record
 from polyrepro.classification.runs import Run
 from polyrepro.data import load
 from polyrepro.files import require_writable, selection_path, write_json
+from polyrepro.interruption import Interruption
 from polyrepro.plan import parse_run_id
 from polyrepro.settings import Overrides
 
@@ -26,6 +27,8 @@ def train_batch(
 ) -> None:
     """Train the runs that have no finished record, one after the other.
 
+    SIGTERM and SIGUSR1 end the job after the current step, with a checkpoint to go on from.
+
     Args:
         results: folder below which records are written, each as soon as its run has finished.
         device: a torch device; by default the GPU if there is one.
@@ -38,18 +41,21 @@ def train_batch(
     runs = [resolve_prefix(parse_run_id(run_id, overrides), results) for run_id in run_ids]
     datasets = {name: load(name) for name in {run.recipe.dataset for run in runs}}
     identities = {}
-    for number, run in enumerate(runs, start=1):
-        started = time.perf_counter()
-        known = finished_record(results, run)
-        record = known or train_and_record(results, run, datasets[run.recipe.dataset], chosen)
-        identities[run.id] = record["identity"]
-        how = "already finished" if known else f"trained in {time.perf_counter() - started:.1f} s"
-        top1 = next(r["top1"] for r in reversed(record["history"]) if r["split"] == "test")
-        print(
-            f"[{number}/{len(runs)}] {run.id}: {how}, test top-1 {top1:.2f} %",
-            file=sys.stderr,
-            flush=True,
-        )
+    with Interruption() as interruption:
+        for number, run in enumerate(runs, start=1):
+            started = time.perf_counter()
+            data = datasets[run.recipe.dataset]
+            known = finished_record(results, run)
+            record = known or train_and_record(results, run, data, chosen, interruption)
+            identities[run.id] = record["identity"]
+            seconds = time.perf_counter() - started
+            how = "already finished" if known else f"trained in {seconds:.1f} s"
+            top1 = next(r["top1"] for r in reversed(record["history"]) if r["split"] == "test")
+            print(
+                f"[{number}/{len(runs)}] {run.id}: {how}, test top-1 {top1:.2f} %",
+                file=sys.stderr,
+                flush=True,
+            )
     if receipt is not None:
         write_json(receipt, identities)
 

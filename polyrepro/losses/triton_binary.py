@@ -1,0 +1,170 @@
+"""The sigmoid form of :class:`PolySeries` on a GPU: one kernel forward, one backward.
+
+Each reads logits and labels once; forward writes one loss per element, or one partial sum per
+block, backward writes the gradient. The formulas are those of ``elementwise.py``, to which any
+other series falls back. Speed has not been measured on a GPU yet; the kernels are tested in
+Triton's interpreter.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from polyrepro.losses.blocked import BlockedLoss
+from polyrepro.losses.triton_math import sigmoid, softplus
+
+BLOCK = 1024
+# q^gamma keeps finite derivatives for gamma below 1; see PolySeries.
+FLOOR = tl.constexpr(torch.finfo(torch.float32).tiny ** 0.5)
+
+
+@triton.jit
+def _truncated(q, terms):
+    """``sum_{j<=terms} q^j / j`` by Horner's rule."""
+    result = tl.zeros_like(q)
+    for step in range(terms):
+        result = (result + 1.0 / (terms - step)) * q
+    return result
+
+
+@triton.jit
+def _base(nll, q, terms, truncated: tl.constexpr):
+    """The base term of a class with probability 1 - q."""
+    return _truncated(q, terms) if truncated else nll
+
+
+@triton.jit
+def _base_weight(q, terms, truncated: tl.constexpr):
+    return 1.0 - tl.exp(terms * tl.log(q)) if truncated else tl.full(q.shape, 1.0, tl.float32)
+
+
+@triton.jit
+def _perturbation(q, epsilon, count: tl.constexpr):
+    """``sum_j e_j q^j`` and its derivative."""
+    value, slope = tl.zeros_like(q), tl.zeros_like(q)
+    for step in tl.static_range(count):
+        slope = slope * q + value
+        value = value * q + epsilon[count - 1 - step]
+    return value * q, slope * q + value
+
+
+@triton.jit
+def _load(logits, target, size, block: tl.constexpr):
+    at = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    inside = at < size
+    x = tl.load(logits + at, mask=inside, other=0.0).to(tl.float32)
+    y = tl.load(target + at, mask=inside, other=0).to(tl.float32)
+    return at, inside, x, y
+
+
+@triton.jit
+def _focused(x, y, q, epsilon, terms, count: tl.constexpr, truncated: tl.constexpr):
+    """Base term plus perturbation, before the focal factor, and the perturbation's slope."""
+    one = _base(softplus(-x), sigmoid(-x), terms, truncated)
+    zero = _base(softplus(x), sigmoid(x), terms, truncated)
+    value, slope = _perturbation(q, epsilon, count)
+    return y * one + (1.0 - y) * zero + value, slope
+
+
+@triton.jit
+def _forward_kernel(
+    logits, target, out, epsilon, size, terms, gamma, positive, negative,
+    count: tl.constexpr, truncated: tl.constexpr, focal: tl.constexpr, summed: tl.constexpr,
+    block: tl.constexpr,
+):  # fmt: skip
+    at, inside, x, y = _load(logits, target, size, block)
+    q = y * sigmoid(-x) + (1.0 - y) * sigmoid(x)
+    loss, _ = _focused(x, y, q, epsilon, terms, count, truncated)
+    if focal:
+        loss *= tl.exp(gamma * tl.log(tl.maximum(q, FLOOR)))
+    loss *= positive * y + negative * (1.0 - y)
+    if summed:
+        tl.store(out + tl.program_id(0), tl.sum(tl.where(inside, loss, 0.0), 0))
+    else:
+        tl.store(out + at, loss, mask=inside)
+
+
+@triton.jit
+def _backward_kernel(
+    logits, target, by_loss, by_logits, epsilon, size, terms, gamma, positive, negative,
+    count: tl.constexpr, truncated: tl.constexpr, focal: tl.constexpr, summed: tl.constexpr,
+    block: tl.constexpr,
+):  # fmt: skip
+    at, inside, x, y = _load(logits, target, size, block)
+    p, complement = sigmoid(x), sigmoid(-x)
+    q = y * complement + (1.0 - y) * p
+    focused, by_q = _focused(x, y, q, epsilon, terms, count, truncated)
+    rise = p * _base_weight(p, terms, truncated)
+    fall = complement * _base_weight(complement, terms, truncated)
+    if focal:
+        by_q += gamma * focused / tl.maximum(q, FLOOR)
+    slope = (1.0 - y) * rise - y * fall + by_q * p * complement * (1.0 - 2.0 * y)
+    if focal:
+        slope *= tl.exp(gamma * tl.log(tl.maximum(q, FLOOR)))
+    slope *= positive * y + negative * (1.0 - y)
+    factor = tl.load(by_loss) if summed else tl.load(by_loss + at, mask=inside, other=0.0)
+    tl.store(by_logits + at, slope * factor, mask=inside)
+
+
+class TritonBinaryLoss(BlockedLoss):
+    """:class:`BlockedLoss` for PolySeries, with its two inner loops replaced by kernels."""
+
+    @staticmethod
+    def forward(logits, target, series, alpha, reduction):
+        summed = reduction != "none"
+        blocks = triton.cdiv(logits.numel(), BLOCK)
+        out = torch.empty(
+            blocks if summed else logits.shape, dtype=torch.float32, device=logits.device
+        )
+        if blocks:
+            arguments, options = _arguments(logits, series, alpha, summed)
+            _forward_kernel[(blocks,)](
+                logits.contiguous(), _labels(target), out, *arguments, **options
+            )
+        if not summed:
+            return out
+        return out.sum() / logits.numel() if reduction == "mean" else out.sum()
+
+    @staticmethod
+    def backward(ctx, by_loss):
+        if torch.is_grad_enabled():
+            return BlockedLoss.backward(ctx, by_loss)
+        logits, target = ctx.saved_tensors
+        if ctx.reduction == "mean":
+            by_loss = by_loss / logits.numel()
+        by_logits = torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+        blocks = triton.cdiv(logits.numel(), BLOCK)
+        if blocks:
+            summed = ctx.reduction != "none"
+            arguments, options = _arguments(logits, ctx.series, ctx.alpha, summed)
+            _backward_kernel[(blocks,)](
+                logits.contiguous(), _labels(target), by_loss.contiguous(), by_logits,
+                *arguments, **options,
+            )  # fmt: skip
+        return by_logits, None, None, None, None
+
+
+def _labels(target: Tensor) -> Tensor:
+    """Contiguous, and bytes for booleans, which kernels do not read."""
+    return (
+        target.contiguous().view(torch.uint8) if target.dtype == torch.bool else target.contiguous()
+    )
+
+
+def _arguments(logits: Tensor, series, alpha: float | None, summed: bool) -> tuple[tuple, dict]:
+    """What both kernels take after their arrays."""
+    positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1.0 - alpha)
+    # A tuple of numbers, so that no coefficient is copied to the device or compiled in.
+    arguments = (
+        series.epsilon or (0.0,), logits.numel(), series.terms or 0, series.gamma,
+        positive, negative,
+    )  # fmt: skip
+    options = {
+        "count": len(series.epsilon),
+        "truncated": series.terms is not None,
+        "focal": series.gamma != 0,
+        "summed": summed,
+        "block": BLOCK,
+    }
+    return arguments, options

@@ -1,0 +1,266 @@
+"""Interrupted training: what a killed, pre-empted or unlucky run leaves, and that it goes on."""
+
+import hashlib
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from polyrepro.classification import loop
+from polyrepro.classification.checkpoints import CheckpointError, Checkpoints
+from polyrepro.classification.loop import train
+from polyrepro.classification.recipes import FASHION_MNIST
+from polyrepro.classification.records import RunInUseError, record_path, train_and_record
+from polyrepro.classification.runs import Loss, Run, Variant
+from polyrepro.classification.state import TrainingState
+from polyrepro.data import load
+from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError, Interruption
+
+CPU = torch.device("cpu")
+RECIPE = FASHION_MNIST.model_copy(update={"epochs": 3, "train_images": 1280})  # 10 steps each
+POLY1 = Variant(name="poly1_e+2", loss=Loss(epsilon=(2.0,)))
+RUN = Run(recipe=RECIPE, variant=POLY1, seed=0)
+STEPS = 30
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("fashion_mnist")
+
+
+class AtEveryStep(Checkpoints):
+    """Checkpoints that are always due, and count themselves."""
+
+    saved = 0
+    due = True
+
+    def save(self, state):
+        self.saved += 1
+        super().save(state)
+
+
+def without_times(history):
+    times = ("seconds", "images_per_second")
+    return [{key: v for key, v in row.items() if key not in times} for row in history]
+
+
+def interrupted_at(data, folder, step, identity="x"):
+    """Train until a signal comes during `step`; leaves a checkpoint after it."""
+    interruption = Interruption()
+    train_step = loop._train_step
+
+    def signalled(run, epoch, batch, state):
+        train_step(run, epoch, batch, state)
+        if state.position == step:
+            interruption.requested = signal.SIGTERM
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_train_step", signalled)
+        with pytest.raises(InterruptedTrainingError, match=f"after step {step} on SIGTERM"):
+            train(RUN, data, CPU, Checkpoints(folder, identity), interruption)
+
+
+@pytest.mark.parametrize("step", [1, 7, 10, 11, 29])
+def test_a_resumed_run_ends_with_the_same_bits(data, tmp_path, step):
+    """Inside an epoch, at its end, right after it, and one step before the end."""
+    undisturbed = without_times(train(RUN, data, CPU))
+    interrupted_at(data, tmp_path, step)
+    assert without_times(train(RUN, data, CPU, Checkpoints(tmp_path, "x"))) == undisturbed
+
+
+def test_a_resume_that_forgot_the_momentum_would_be_noticed(data, tmp_path, monkeypatch):
+    """The control of the test above: drop one tensor and the histories differ."""
+    undisturbed = without_times(train(RUN, data, CPU))
+    interrupted_at(data, tmp_path, 7)
+    whole = TrainingState.load
+
+    def without_momentum(self, tensors, numbers):
+        kept = {k: v for k, v in tensors.items() if not k.startswith("optimizer")}
+        whole(self, kept, numbers)
+
+    monkeypatch.setattr(TrainingState, "load", without_momentum)
+    assert without_times(train(RUN, data, CPU, Checkpoints(tmp_path, "x"))) != undisturbed
+
+
+def test_the_last_two_are_kept(data, tmp_path):
+    frequent = AtEveryStep(tmp_path, "x")
+    train(RUN, data, CPU, frequent)
+    assert frequent.saved == STEPS
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["step_000000029", "step_000000030"]
+
+
+def test_nothing_is_written_before_the_interval_has_passed(data, tmp_path):
+    train(RUN, data, CPU, Checkpoints(tmp_path / "none", "x", interval=3600))
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "no json", "half json", "no tensors"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(data, tmp_path, capsys, damage):
+    undisturbed = without_times(train(RUN, data, CPU))
+    interrupted_at(data, tmp_path, 12)
+    interrupted_at(data, tmp_path, 14)
+    newest = tmp_path / "step_000000014"
+    tensors, description = newest / "state.safetensors", newest / "state.json"
+    if damage == "flip":
+        raw = bytearray(tensors.read_bytes())
+        raw[-5] ^= 1
+        tensors.write_bytes(raw)
+    elif damage == "truncate":
+        tensors.write_bytes(tensors.read_bytes()[:-100])
+    elif damage == "no json":
+        description.unlink()
+    elif damage == "half json":
+        description.write_text(description.read_text()[:50])
+    else:
+        tensors.unlink()
+    assert without_times(train(RUN, data, CPU, Checkpoints(tmp_path, "x"))) == undisturbed
+    messages = capsys.readouterr().err
+    assert "step_000000014 is damaged and not used" in messages
+    assert "going on after step 12" in messages
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(data, tmp_path):
+    interrupted_at(data, tmp_path, 3, identity="one")
+    with pytest.raises(CheckpointError, match=r"belongs to another configuration.*remove"):
+        train(RUN, data, CPU, Checkpoints(tmp_path, "another"))
+    assert (tmp_path / "step_000000003").exists()
+
+
+def test_a_file_that_is_only_a_pickle_is_not_loaded(data, tmp_path, capsys):
+    """Whatever the checksum says, safetensors holds no code."""
+
+    class Malicious:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    folder = tmp_path / "step_000000005"
+    folder.mkdir()
+    raw = pickle.dumps(Malicious())
+    (folder / "state.safetensors").write_bytes(raw)
+    digest = hashlib.sha256(raw).hexdigest()
+    description = {"identity": "x", "sha256": digest, "position": 5, "history": [], "seconds": 0}
+    (folder / "state.json").write_text(json.dumps(description))
+    train(RUN, data, CPU, Checkpoints(tmp_path, "x"))
+    assert "step_000000005 is damaged and not used" in capsys.readouterr().err
+    assert not (tmp_path / "owned").exists()
+
+
+CODE = """
+import sys, time, torch
+from pathlib import Path
+from polyrepro.classification import checkpoints, records
+from polyrepro.classification.runs import Run
+from polyrepro.data import load
+from polyrepro.interruption import Interruption
+
+torch.set_num_threads(1)
+results, run, data = Path(sys.argv[1]), Run.model_validate_json(sys.argv[2]), load("fashion_mnist")
+checkpoints.Checkpoints.due = property(lambda self: True)
+original = checkpoints.Checkpoints.save
+
+def slow(self, state):
+    original(self, state)
+    print(state.position, flush=True)
+    time.sleep(0.05)
+
+checkpoints.Checkpoints.save = slow
+with Interruption() as interruption:
+    records.train_and_record(results, run, data, torch.device("cpu"), interruption)
+"""
+
+
+def start(results):
+    """Train RUN in a process of its own, with a checkpoint after every step."""
+    return subprocess.Popen(
+        [sys.executable, "-c", CODE, str(results), RUN.model_dump_json()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_step(process, step):
+    for line in process.stdout:
+        if int(line) >= step:
+            return
+    pytest.fail(f"ended before step {step}: {process.stderr.read()}")
+
+
+def test_killed_with_sigkill_again_and_again_it_ends_with_the_same_bits(data, tmp_path):
+    """Three kills without warning, each at some point of a step or of writing a checkpoint."""
+    for step in (3, 11, 20):
+        process = start(tmp_path)
+        wait_for_step(process, step)
+        time.sleep(0.01 * step % 0.06)
+        process.kill()
+        process.wait()
+        assert not record_path(tmp_path, RUN.id).exists()
+    record = train_and_record(tmp_path, RUN, data, CPU)
+    assert without_times(record["history"]) == without_times(train(RUN, data, CPU))
+    assert not (record_path(tmp_path, RUN.id).parent / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_the_step_it_came_in(tmp_path, number):
+    process = start(tmp_path)
+    wait_for_step(process, 4)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert f"on {number.name}; run the same command again" in error
+    newest = max((record_path(tmp_path, RUN.id).parent / "checkpoints").glob("step_*"))
+    assert int(newest.name.removeprefix("step_")) in (4, 5, 6)
+    assert not record_path(tmp_path, RUN.id).exists()
+
+
+def test_the_command_exits_with_the_documented_status(tmp_path):
+    command = [sys.executable, "-m", "polyrepro", "train", "--results", str(tmp_path)]
+    process = subprocess.Popen(
+        [*command, "--epochs", "500", "fashion_mnist/cross_entropy/seed0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lock = tmp_path / "runs/fashion_mnist/cross_entropy/seed0/lock"
+    deadline = time.monotonic() + 60
+    while not lock.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.terminate()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == EXIT_STATUS == 75, error
+    assert "run the same command again to go on" in error
+
+
+def test_two_processes_cannot_train_one_run(data, tmp_path):
+    process = start(tmp_path)
+    try:
+        wait_for_step(process, 2)
+        with pytest.raises(RunInUseError, match="is being trained by another process"):
+            train_and_record(tmp_path, RUN, data, CPU)
+    finally:
+        process.kill()
+        process.wait()
+    # The lock goes with the process that held it.
+    assert train_and_record(tmp_path, RUN, data, CPU)["history"]
+
+
+def test_a_full_disk_leaves_the_older_checkpoint_and_no_half_one(data, tmp_path):
+    """A real limit of the system on the size of files, as a full disk would be."""
+    interrupted_at(data, tmp_path, 5)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            train(RUN, data, CPU, AtEveryStep(tmp_path, "x"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["step_000000005"]
+    resumed = train(RUN, data, CPU, Checkpoints(tmp_path, "x"))
+    assert without_times(resumed) == without_times(train(RUN, data, CPU))

@@ -1,0 +1,86 @@
+"""Results of every study, made up but of the form that real runs have."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from polyrepro.analysis.metrics_table import COLUMNS, record_rows
+from polyrepro.analysis.statistics import summarise
+from polyrepro.classification.runs import Run
+from polyrepro.plan import Plan
+from polyrepro.settings import check_settings
+
+
+def made_up_record(run: Run) -> dict:
+    """A record whose values depend on loss and seed.
+
+    The best coefficients are 2 for N = 1 and N = 2, which has none to add, and (2, 0, 1) for N = 3.
+    One seed of the losses with 1 and 50 terms has given up a class.
+    """
+    random = np.random.default_rng(list(run.id.encode()))
+    first, second, third = (*run.loss.epsilon, 0.0, 0.0, 0.0)[:3]
+    top1 = 86.5 - 0.3 * abs(first - 2) - 0.3 * abs(second) - 0.3 * abs(third - 1)
+    top1 += random.normal(0, 0.1) - (8 / run.loss.terms if run.loss.terms else 0)
+    top1 -= 15 * (run.loss.terms in (1, 50) and run.seed == 2)
+    end = {"top1": top1, "mean_pt": 0.8 + random.normal(0, 0.01), "ece": random.uniform(1, 9)}
+    if run.recipe.name.endswith("long_tail"):
+        end |= {"top1_head": top1 + 6, "top1_middle": top1 - 14, "top1_tail": top1 + 2}
+    history = []
+    for epoch in (1, 2):
+        for part in (0.2, 0.4, 0.6, 0.8, 1.0):
+            time = epoch - 1 + part
+            share = 1 - 0.7**time + random.normal(0, 0.01)
+            shares = {"leading_share": share, "leading_share_weighted": share / 2}
+            history.append({"epoch": time, "split": "train"} | shares)
+        history.append({"epoch": epoch, "split": "test"} | end)
+        other = {name: 0.9 * value for name, value in end.items()}
+        history.append({"epoch": epoch, "split": "validation"} | other)
+    return {
+        "run": run.id,
+        "recipe": run.recipe.model_dump(),
+        "variant": run.variant.model_dump(),
+        "loss": run.loss.model_dump(),
+        "learning_rate": run.learning_rate,
+        "seed": run.seed,
+        "history": history,
+    }
+
+
+def write_results(folder: Path, seeds: int, without: tuple[str, ...] = ()) -> Path:
+    """Write `metrics.csv` and `statistics.csv` of all studies, without the variants named."""
+    settings = {"scale": "embedded", "studies": "all", "seeds": seeds, "runs_per_job": 1}
+    plan = Plan(check_settings(settings | {"results": str(folder)}))
+    prefixes = {"best_poly_n1": (2.0,), "best_poly_n2": (2.0, 0.0), None: ()}
+    rows = []
+    for study in plan.studies:
+        for planned in plan.runs_of(study):
+            run = planned.model_copy(update={"prefix": prefixes[planned.variant.after]})
+            common = {"study": study.name, "scale": "embedded"}
+            rows += [common | row for row in record_rows(made_up_record(run))]
+    metrics = pd.DataFrame(rows)[COLUMNS].astype({"terms": "Int64"})
+    statistics = summarise(metrics)
+    for name, table in (("metrics", metrics), ("statistics", statistics)):
+        kept = table[~table["variant"].isin(without)]
+        kept.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory) -> Path:
+    """A results folder with three seeds of everything."""
+    return write_results(tmp_path_factory.mktemp("three_seeds"), seeds=3)
+
+
+@pytest.fixture(scope="session")
+def single_seed_results(tmp_path_factory) -> Path:
+    """A results folder in which no mean has an interval."""
+    return write_results(tmp_path_factory.mktemp("one_seed"), seeds=1)
+
+
+@pytest.fixture(scope="session")
+def cut_results(tmp_path_factory) -> Path:
+    """A results folder in which parts of every grid are missing, selected losses among them."""
+    without = ("poly1_e+2", "poly3_e+1", "truncated_n1", "truncated_n100", "truncated_n5_lr_x2")
+    return write_results(tmp_path_factory.mktemp("cut"), seeds=3, without=without)

@@ -1,0 +1,53 @@
+"""Figures as they would be saved, and the data in them."""
+
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from polyrepro.figures import FIGURES
+from polyrepro.figures.measured import read_tables
+from polyrepro.figures.style import in_style
+
+
+@cache
+def figure_of(name, folder):
+    """The figure, laid out as it would be saved."""
+    tables = [read_tables(folder)] if FIGURES[name] else []
+    with in_style():
+        figure = import_module(f"polyrepro.figures.{name}").figure(*tables)
+        figure.draw_without_rendering()
+    return figure
+
+
+def rows_of(folder, study, metric="top1", split="test") -> pd.DataFrame:
+    """Rows of statistics.csv, read without the code under test, by variant."""
+    table = pd.read_csv(folder / "statistics.csv", keep_default_na=True)
+    rows = table[(table.study == study) & (table.metric == metric) & (table.split == split)]
+    return rows.set_index("variant")
+
+
+def line(axes: Axes, label: str) -> np.ndarray:
+    """x and y of the line with this label, a row per point."""
+    (found,) = [drawn for drawn in axes.lines if drawn.get_label() == label]
+    return np.column_stack([found.get_xdata(), found.get_ydata()]).astype(float)
+
+
+def intervals(axes: Axes, number: int = 0) -> np.ndarray:
+    """x, low, high of the error bars of the number-th series."""
+    (bars,) = axes.containers[number].lines[2]
+    return np.array([[s[0, 0], s[0, 1], s[1, 1]] for s in bars.get_segments()])
+
+
+def legend_labels(name, folder) -> list[str]:
+    """Entries of the legend."""
+    return [text.get_text() for text in figure_of(name, folder).legends[0].get_texts()]
+
+
+def dots(axes: Axes) -> set[tuple[float, float]]:
+    """Positions of all faint dots."""
+    drawn = [entry for entry in axes.lines if entry.get_alpha() == 0.45]
+    points = np.concatenate([np.column_stack(entry.get_data()).astype(float) for entry in drawn])
+    return {(round(x, 6), round(y, 6)) for x, y in points if np.isfinite(y)}

@@ -1,0 +1,136 @@
+"""The files: valid, of the right size, the same each time; and what cannot be drawn."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from polyrepro.figures import FIGURES, FigureError, draw
+from polyrepro.figures.style import COLUMN_WIDTH, TEXT_WIDTH
+from polyrepro.studies import STUDIES
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def copy_tables(results: Path, folder: Path) -> Path:
+    """A results folder of the test's own with the same tables."""
+    for name in ("metrics.csv", "statistics.csv"):
+        shutil.copy(results / name, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_pdf_and_png_are_valid_and_of_a_paper_s_width(name, results, tmp_path):
+    draw(name, copy_tables(results, tmp_path))
+    files = {path.name: path for path in (tmp_path / "figures").iterdir()}
+    assert set(files) == {f"{name}.pdf", f"{name}.png"}
+    pdf = files[f"{name}.pdf"].read_bytes()
+    assert pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
+    assert b"/FontFile2" in pdf and b"/Type3" not in pdf, "fonts are embedded as outlines"
+    assert b"CreationDate" not in pdf
+    box = re.search(rb"/MediaBox \[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", pdf)
+    width, height = (float(side) / 72 for side in box.groups())
+    assert any(width == pytest.approx(allowed) for allowed in (COLUMN_WIDTH, TEXT_WIDTH))
+    with Image.open(files[f"{name}.png"]) as image:
+        image.load()
+        assert image.format == "PNG"
+        assert image.size == pytest.approx((200 * width, 200 * height), abs=1)
+
+
+def test_another_process_and_another_taste_draw_the_same_bytes(results, tmp_path):
+    """The user's own matplotlib settings and Python's hash seed play no part.
+
+    These figures use every way of drawing that there is.
+    """
+    names = ("losses", "long_tail", "poly_n", "leading_share")
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+        copy_tables(results, folder)
+    (tmp_path / "matplotlibrc").write_text("font.size: 30\naxes.facecolor: yellow\n")
+    program = (
+        "import sys, pathlib, polyrepro.figures as f\n"
+        "for name in sys.argv[2:]: f.draw(name, pathlib.Path(sys.argv[1]))"
+    )
+    environment = os.environ | {"PYTHONHASHSEED": "1", "MATPLOTLIBRC": str(tmp_path)}
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    words = [sys.executable, "-c", program, str(there), *names]
+    subprocess.run(words, env=environment, check=True)
+    for name in names:
+        draw(name, here)
+    drawn = sorted(path.name for path in (here / "figures").iterdir())
+    assert len(drawn) == 2 * len(names)
+    for name in drawn:
+        same = (here / "figures" / name).read_bytes() == (there / "figures" / name).read_bytes()
+        assert same, name
+
+
+@pytest.mark.parametrize("name", ["poly_n", "leading_share"])
+@pytest.mark.parametrize("kind", ["single_seed_results", "cut_results"])
+def test_figures_without_intervals_or_variants_can_be_saved(request, kind, name, tmp_path):
+    folder = copy_tables(request.getfixturevalue(kind), tmp_path)
+    draw(name, folder)
+    assert (folder / f"figures/{name}.pdf").stat().st_size > 5000
+
+
+def test_the_losses_need_no_tables_and_leave_matplotlib_s_settings_alone(tmp_path):
+    before = dict(matplotlib.rcParams)
+    draw("losses", tmp_path)
+    assert (tmp_path / "figures/losses.pdf").exists()
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("epsilon_sweeps", "unknown figure 'epsilon_sweeps'; did you mean 'epsilon_sweep'?"),
+        ("accuracy", "unknown figure 'accuracy'."),
+    ],
+)
+def test_unknown_figure_is_an_error_that_names_the_known_ones(name, text, tmp_path):
+    with pytest.raises(FigureError) as error:
+        draw(name, tmp_path)
+    assert str(error.value) == f"{text} Known are: {', '.join(FIGURES)}"
+
+
+def test_a_missing_table_is_an_error_that_says_how_to_make_it(tmp_path):
+    table = tmp_path / "metrics.csv"
+    with pytest.raises(FigureError) as error:
+        draw("truncation", tmp_path)
+    assert str(error.value) == (
+        f"{table} does not exist; make it with: snakemake --cores 2 {table}"
+    )
+
+
+def test_a_study_that_was_not_run_is_an_error_that_says_how_to_run_it(results, tmp_path):
+    for name in ("metrics.csv", "statistics.csv"):
+        lines = (results / name).read_text().splitlines(keepends=True)
+        (tmp_path / name).write_text("".join(x for x in lines if not x.startswith("long_tail")))
+    with pytest.raises(FigureError, match=r"'long_tail' needs the study 'long_tail'.*--config"):
+        draw("long_tail", tmp_path)
+    draw("truncation", tmp_path)
+    assert (tmp_path / "figures/truncation.pdf").exists()
+
+
+def test_every_figure_has_a_file_a_caption_and_a_known_study():
+    for name, study in FIGURES.items():
+        assert (REPOSITORY / f"polyrepro/figures/{name}.py").exists()
+        assert (REPOSITORY / f"workflow/report/{name}.rst").read_text().strip()
+        assert study is None or study in STUDIES
+
+
+def test_the_registry_is_light():
+    program = (
+        "import sys, polyrepro.figures\n"
+        "print([m for m in ('matplotlib', 'pandas', 'torch') if m in sys.modules])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == "[]"

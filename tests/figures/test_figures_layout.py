@@ -1,0 +1,52 @@
+"""A figure's parts lie on the paper, within their panels, and do not cover each other."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from figures_drawn import figure_of, intervals
+
+from polyrepro.figures import FIGURES
+from polyrepro.figures.style import in_style
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("kind", ["results", "single_seed_results", "cut_results"])
+def test_nothing_is_cut_off_and_the_legend_covers_nothing(request, kind, name):
+    figure = figure_of(name, request.getfixturevalue(kind))
+    # The settings count when text is measured, too.
+    with in_style():
+        parts = [axes.get_tightbbox() for axes in figure.axes]
+        legend = figure.legends[0].get_window_extent()
+    for box in (*parts, legend):
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+        assert box.y0 >= 0 and box.y1 <= figure.bbox.y1
+    assert not any(legend.overlaps(box) for box in parts)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("kind", ["results", "cut_results"])
+def test_tick_labels_do_not_overlap(request, kind, name):
+    for axes in figure_of(name, request.getfixturevalue(kind)).axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            labels = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high]
+            shown = [label for label in labels if label.get_visible() and label.get_text()]
+            with in_style():
+                boxes = [label.get_window_extent() for label in shown]
+            # Panels that share an axis have its labels once.
+            assert len(boxes) > 1 or not any(label.get_visible() for label in labels)
+            assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("losses", "truncation")])
+def test_every_mean_interval_and_seed_lies_within_its_panel(results, name):
+    """`truncation` has a panel that enlarges a part, on purpose, and a test of its own."""
+    for axes in figure_of(name, results).axes:
+        bars = [intervals(axes, number)[:, 1:].ravel() for number in range(len(axes.containers))]
+        lines = [np.asarray(entry.get_ydata(), dtype=float) for entry in axes.lines]
+        values = np.concatenate([*bars, *lines])
+        values = values[np.isfinite(values)]
+        low, high = axes.get_ylim()
+        assert len(values) > 10 and ((low <= values) & (values <= high)).all()

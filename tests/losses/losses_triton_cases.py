@@ -1,0 +1,149 @@
+"""The Triton kernels in Triton's interpreter, against the float64 oracle.
+
+Not collected with the other tests: ``test_losses_triton.py`` runs this file in a process of its own
+with TRITON_INTERPRET=1, which must be set before triton is imported.
+"""
+
+import losses_oracle as oracle
+import pytest
+import torch
+
+from polyrepro.losses import poly_binary_cross_entropy, poly_cross_entropy, triton_cross_entropy
+from polyrepro.losses.backend import set_backend
+from polyrepro.losses.triton_binary import TritonBinaryLoss
+from polyrepro.losses.triton_cross_entropy import TargetNll, target_nll
+
+SERIES = [
+    {"epsilon": 2.0},
+    {"epsilon": (0.5, -0.3, 0.2)},
+    {"terms": 3},
+    {"gamma": 0.5},
+    {"epsilon": (0.4, 0.1), "terms": 4, "gamma": 1.5},
+]
+
+
+def _counted(function, calls):
+    def forward(*arguments):
+        calls.append(function)
+        return function(*arguments)
+
+    return staticmethod(forward)
+
+
+@pytest.fixture(autouse=True)
+def kernels(monkeypatch):
+    """Force the kernels, and count their use so that a silent fall-back is a failure."""
+    calls = []
+    for function in (TargetNll, TritonBinaryLoss):
+        monkeypatch.setattr(function, "forward", _counted(function.forward, calls))
+    set_backend("triton")
+    yield
+    set_backend("auto")
+    assert calls
+
+
+def _logits(rows, classes):
+    return torch.randn(rows, classes, generator=torch.Generator().manual_seed(classes)) * 3
+
+
+@pytest.mark.parametrize("series", SERIES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_softmax_form(series, dtype):
+    logits = _logits(5, 7).to(dtype).requires_grad_()
+    index = torch.tensor([0, 6, -100, 3, 3])
+    losses = poly_cross_entropy(logits, index, **series, reduction="none")
+    losses.sum().backward()
+    assert losses.dtype == torch.float32
+    assert logits.grad.dtype == dtype
+    values = series.get("epsilon", ())
+    named = {**series, "epsilon": (values,) if isinstance(values, float) else values}
+    for sample, target in enumerate(index.tolist()):
+        row = logits[sample].detach().double().tolist()
+        if target < 0:
+            assert losses[sample] == 0
+            assert (logits.grad[sample] == 0).all()
+            continue
+        labels = oracle.one_hot(target, 7)
+
+        def loss(point, labels=labels):
+            return oracle.softmax_loss(point, labels, **named)
+
+        assert losses[sample].item() == pytest.approx(loss(row), rel=2e-5)
+        tolerance = (
+            {"rel": 1e-2, "abs": 1e-3} if dtype == torch.bfloat16 else {"rel": 1e-4, "abs": 1e-6}
+        )
+        slopes = oracle.gradient(loss, row)
+        assert logits.grad[sample].tolist() == pytest.approx(slopes, **tolerance)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 8, 100])
+def test_rows_longer_than_a_block(classes, monkeypatch):
+    monkeypatch.setattr(triton_cross_entropy, "LARGEST_BLOCK", 16)
+    # A transposed array: classes are not next to each other in memory.
+    logits = _logits(classes, 3).T.requires_grad_()
+    index = torch.tensor([0, classes - 1, classes // 2])
+    nll = target_nll(logits, index)
+    expected = torch.nn.functional.cross_entropy(logits.double(), index, reduction="none")
+    torch.testing.assert_close(nll.double(), expected, rtol=1e-5, atol=1e-6)
+    slopes = [torch.autograd.grad(loss.sum(), logits)[0] for loss in (nll, expected)]
+    torch.testing.assert_close(*slopes, rtol=1e-5, atol=1e-6)
+
+
+def test_saturated_and_forbidden_logits():
+    rows = [[15.0, 0, 0], [1e4, 0, 0], [-1e4, 0, 0], [1e4, 1e4, 1e4], [0, float("-inf"), 1.0]]
+    logits = torch.tensor(rows, requires_grad=True)
+    index = torch.zeros(5, dtype=torch.int64)
+    loss = poly_cross_entropy(logits, index, gamma=0.5, reduction="sum")
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad.isfinite().all()
+    q = poly_cross_entropy(logits[:1], index[:1], terms=1)
+    assert q.item() == pytest.approx(2 / (2 + torch.e**15), rel=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("alpha", [None, 0.25])
+@pytest.mark.parametrize("series", SERIES, ids=str)
+def test_sigmoid_form(series, alpha, reduction):
+    # More elements than a block holds, and not a multiple of it.
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(300, 5, generator=generator) * 4
+    for target in (
+        torch.randint(0, 2, (300, 5), generator=generator),
+        torch.randint(0, 2, (300, 5), generator=generator).bool(),
+        torch.rand(300, 5, generator=generator),
+    ):
+        leaf, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
+        arguments = {**series, "alpha": alpha, "reduction": reduction}
+        ours = poly_binary_cross_entropy(leaf, target, **arguments)
+        # float64 is always computed by torch; that code is tested against the oracle.
+        expected = poly_binary_cross_entropy(exact, target, **arguments)
+        torch.testing.assert_close(ours.double(), expected, rtol=2e-5, atol=1e-6)
+        factor = torch.linspace(1, 2, ours.numel()).view(ours.shape)
+        (ours * factor).sum().backward()
+        (expected * factor).sum().backward()
+        torch.testing.assert_close(leaf.grad.double(), exact.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_sigmoid_form_on_saturated_logits():
+    logits = torch.tensor([-1e4, -100, -15, 0, 15, 100, 1e4], requires_grad=True)
+    loss = poly_binary_cross_entropy(logits, torch.ones(7), (1.0, 1.0), gamma=0.5, terms=3)
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad.isfinite().all()
+
+
+def test_second_derivatives_and_empty_batches():
+    logits, index = _logits(3, 4).requires_grad_(), torch.tensor([0, 1, 2])
+    for loss in (
+        poly_cross_entropy(logits, index, 1.0, gamma=2.0),
+        poly_binary_cross_entropy(logits, torch.ones(3, 4), 1.0, gamma=2.0),
+    ):
+        (slope,) = torch.autograd.grad(loss, logits, create_graph=True)
+        (curvature,) = torch.autograd.grad(slope.square().sum(), logits)
+        assert curvature.abs().sum() > 0
+    empty = torch.zeros(0, 4, requires_grad=True)
+    total = poly_cross_entropy(empty, index[:0], 1.0, reduction="sum")
+    total = total + poly_binary_cross_entropy(empty, empty.detach(), 1.0, reduction="sum")
+    total.backward()
+    assert total == 0

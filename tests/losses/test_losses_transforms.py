@@ -1,0 +1,168 @@
+"""Autograd, torch.func, torch.compile, memory, and determinism."""
+
+import pytest
+import torch
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.nn import functional
+
+from polyrepro.losses import PolyCrossEntropyLoss, poly_binary_cross_entropy, poly_cross_entropy
+
+SERIES = [{"epsilon": (1.0, -0.3)}, {"epsilon": 0.5, "terms": 3, "gamma": 1.5}, {"gamma": 0.5}]
+GENERATOR = torch.Generator().manual_seed(0)
+LOGITS = torch.randn(4, 5, dtype=torch.float64, generator=GENERATOR)
+INDEX = torch.tensor([0, 3, -100, 1])
+PROBABILITIES = torch.randn(4, 5, dtype=torch.float64, generator=GENERATOR).softmax(1)
+BINARY = torch.randint(0, 2, (4, 5), generator=GENERATOR)
+
+
+def _functions(series):
+    return {
+        "index": lambda z: poly_cross_entropy(z, INDEX, **series),
+        "per sample": lambda z: poly_cross_entropy(z, INDEX, **series, reduction="none"),
+        "smoothed": lambda z: poly_cross_entropy(z, INDEX, **series, label_smoothing=0.1),
+        "probabilities": lambda z: poly_cross_entropy(z, PROBABILITIES, **series),
+        "binary": lambda z: poly_binary_cross_entropy(z, BINARY, **series),
+        "per element": lambda z: poly_binary_cross_entropy(
+            z, PROBABILITIES, **series, alpha=0.3, reduction="none"
+        ),
+    }
+
+
+CASES = [
+    pytest.param(function, id=f"{name} {series}")
+    for series in SERIES
+    for name, function in _functions(series).items()
+]
+
+
+@pytest.mark.parametrize("function", CASES)
+def test_first_second_and_forward_derivatives(function):
+    logits = LOGITS.clone().requires_grad_()
+    assert torch.autograd.gradcheck(function, logits, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(function, logits)
+
+
+@pytest.mark.parametrize("function", CASES)
+def test_function_transforms(function):
+    stack = torch.stack([LOGITS, LOGITS * 2, -LOGITS])
+
+    def total(logits):
+        return function(logits).sum()
+
+    one_by_one = torch.stack([torch.func.grad(total)(logits) for logits in stack])
+    torch.testing.assert_close(torch.vmap(torch.func.grad(total))(stack), one_by_one)
+    mapped = torch.func.grad(lambda all_of_them: torch.vmap(total)(all_of_them).sum())(stack)
+    torch.testing.assert_close(mapped, one_by_one)
+    values = torch.stack([function(logits) for logits in stack])
+    torch.testing.assert_close(torch.vmap(function, in_dims=2)(stack.permute(1, 2, 0)), values)
+    expected = torch.autograd.functional.hessian(total, LOGITS)
+    torch.testing.assert_close(torch.func.hessian(total)(LOGITS), expected)
+
+
+def test_gradients_per_sample():
+    def loss(logits, index):
+        return poly_cross_entropy(logits, index, 1.0, gamma=0.5)
+
+    index = INDEX.where(INDEX >= 0, 2)
+    rows = torch.vmap(torch.func.grad(loss))(LOGITS, index)
+    logits = LOGITS.clone().requires_grad_()
+    poly_cross_entropy(logits, index, 1.0, gamma=0.5, reduction="sum").backward()
+    torch.testing.assert_close(rows, logits.grad)
+
+
+@pytest.mark.parametrize("function", CASES)
+def test_the_graph_can_be_used_twice_and_gives_the_same_bits(function):
+    logits = LOGITS.clone().requires_grad_()
+    loss = function(logits).sum()
+    (first,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    (second,) = torch.autograd.grad(loss, logits)
+    (third,) = torch.autograd.grad(function(logits).sum(), logits)
+    assert torch.equal(first, second)
+    assert torch.equal(first, third)
+
+
+def _kept_bytes(function, *tensors):
+    """Bytes of the distinct storages that the graph of ``function`` keeps for the backward pass."""
+    storages = {}
+
+    def pack(tensor):
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = function(*tensors)
+    assert loss.requires_grad
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize("series", [*SERIES, {"terms": 40}], ids=str)
+def test_memory_kept_for_the_backward_pass(series):
+    logits = torch.randn(64, 1000, requires_grad=True)
+    size = logits.untyped_storage().nbytes()
+    index = torch.randint(0, 1000, (64,))
+    hard = _kept_bytes(lambda z: poly_cross_entropy(z, index, **series), logits)
+    assert hard <= 1.02 * size
+    assert hard <= 1.02 * _kept_bytes(lambda z: functional.cross_entropy(z, index), logits)
+    smoothed = {"label_smoothing": 0.1}
+    if "terms" not in series:
+        kept = _kept_bytes(lambda z: poly_cross_entropy(z, index, **series, **smoothed), logits)
+        assert kept <= 1.02 * size
+        probabilities = torch.rand(64, 1000).softmax(1)
+        kept = _kept_bytes(lambda z: poly_cross_entropy(z, probabilities, **series), logits)
+        assert kept <= 2.02 * size
+    labels = (torch.rand(64, 1000) < 0.1).float()
+    kept = _kept_bytes(lambda z: poly_binary_cross_entropy(z, labels, **series, alpha=0.3), logits)
+    assert kept <= 2 * size
+
+
+@pytest.fixture
+def compiled():
+    torch._dynamo.reset()
+    counter = CompileCounterWithBackend("aot_eager")
+
+    def compile_(function):
+        return torch.compile(function, backend=counter, fullgraph=True), counter
+
+    yield compile_
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"label_smoothing": 0.1}, {"gamma": 0.5}, {"weight": torch.arange(1.0, 6.0)}],
+    ids=str,
+)
+@pytest.mark.parametrize("target", [INDEX, PROBABILITIES], ids=["index", "probabilities"])
+def test_compiles_whole_and_not_again_for_another_epsilon(target, arguments, compiled):
+    step, counter = compiled(lambda z, e: poly_cross_entropy(z, target, (e, 0.1), **arguments))
+    for epsilon in (0.5, 1.0, 2.0, 3.0):
+        logits, expected = (LOGITS.clone().requires_grad_() for _ in range(2))
+        loss = step(logits, epsilon)
+        loss.backward()
+        reference = poly_cross_entropy(expected, target, (epsilon, 0.1), **arguments)
+        reference.backward()
+        torch.testing.assert_close(loss, reference)
+        torch.testing.assert_close(logits.grad, expected.grad)
+    # The first number is compiled in, the second makes it an input.
+    assert counter.frame_count == 2
+
+
+def test_modules_that_differ_in_epsilon_share_a_compiled_graph(compiled):
+    step, counter = compiled(lambda module, z: module(z, INDEX))
+    counts = []
+    for epsilon in (0.5, 1.0, 2.0):
+        module = PolyCrossEntropyLoss(epsilon)
+        torch.testing.assert_close(step(module, LOGITS), module(LOGITS, INDEX))
+        counts.append(counter.frame_count)
+    assert counts[0] == counts[2]
+
+
+def test_sigmoid_form_compiles_whole(compiled):
+    step, counter = compiled(
+        lambda z, e: poly_binary_cross_entropy(z, BINARY, e, gamma=1.5, alpha=0.3)
+    )
+    for epsilon in (0.5, 1.0, 2.0):
+        logits = LOGITS.clone().requires_grad_()
+        expected = poly_binary_cross_entropy(logits, BINARY, epsilon, gamma=1.5, alpha=0.3)
+        torch.testing.assert_close(step(logits, epsilon), expected)
+    assert counter.frame_count == 2

@@ -1,0 +1,56 @@
+"""The computed sentences, on tables small enough to check by eye."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from polyrepro.report.findings import FINDINGS
+
+NO_METRICS = pd.DataFrame()
+
+
+def top1_rows(columns, *rows):
+    """Rows of `statistics.csv` for test top-1, with the given columns."""
+    table = pd.DataFrame([dict(zip(columns, row, strict=True)) for row in rows])
+    return table.assign(metric="top1", split="test")
+
+
+def truncation_rows(*rows):
+    columns = ("terms", "mean", "difference", "difference_high")
+    return top1_rows(columns, (math.nan, 87.0, 0.0, 0.0), *rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            [(1, 77.0, -10.0, -8.0), (5, 86.0, -1.0, -0.5), (20, 86.9, -0.1, 0.3)],
+            "The largest N whose interval lies wholly below cross-entropy is 5; from N = 20 on",
+        ),
+        ([(1, 77.0, -10.0, -8.0)], "is 1, the largest tried: the series has not met"),
+        ([(1, 87.1, 0.1, 0.5)], "At no number of terms does the interval exclude"),
+        ([(1, 80.0, -7.0, math.nan)], "A single seed gives no intervals."),
+    ],
+)
+def test_truncation(rows, words):
+    text = FINDINGS["truncation"](truncation_rows(*rows), NO_METRICS)
+    assert words in text
+    assert f"{rows[0][1]:.1f} % with N = 1" in text
+
+
+def test_truncation_against_learning_rate():
+    rows = top1_rows(("terms", "mean"), (1, 70.0), (1, 74.5), (5, 85.0), (5, 85.2))
+    text = FINDINGS["truncation_lr"](rows, NO_METRICS)
+    assert "4.5 points (N = 1), 0.2 points (N = 5)" in text
+
+
+def test_poly_n_names_the_chosen_coefficients():
+    rows = top1_rows(
+        ("epsilon", "mean", "selected"),
+        ("2", 86.0, "best_poly_n1 best_poly_n2"),
+        ("2 0 -0.5", 86.5, "best_poly_n3"),
+        ("4", 85.0, ""),
+    )
+    text = FINDINGS["poly_n"](rows, NO_METRICS)
+    assert "(2) for N = 1, 86.00 %; (2) for N = 2, 86.00 %; (2, 0, −0.5) for N = 3" in text
