@@ -2,7 +2,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from small_detectors import write_scenes
+import torch
+from loss_cases import CLASSES, SAMPLES
+from small_runs import write_scenes
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -18,3 +20,26 @@ def _names_are_those_of_mmdetection() -> None:
 def scenes(tmp_path_factory) -> Path:
     """A folder with four small images and ``scenes.json``."""
     return write_scenes(tmp_path_factory.mktemp("scenes"))
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(3)
+
+
+@pytest.fixture
+def logits(generator):
+    return 3 * torch.randn(SAMPLES, CLASSES, generator=generator)
+
+
+@pytest.fixture
+def labels(generator):
+    """Class indices of a sigmoid loss: CLASSES is background."""
+    return torch.randint(0, CLASSES + 1, (SAMPLES,), generator=generator)
+
+
+@pytest.fixture
+def weight(generator):
+    weight = torch.rand(SAMPLES, generator=generator)
+    weight[::4] = 0
+    return weight

@@ -1,7 +1,6 @@
-"""The hooks in real trainings of small detectors."""
+"""Poly losses by the hook, and the record of P_t, in trainings of small detectors."""
 
 import json
-import math
 from types import SimpleNamespace
 
 import pytest
@@ -14,35 +13,16 @@ pytest.importorskip(
 from mmdet.models.losses import CrossEntropyLoss
 from mmdet.registry import HOOKS, MODELS
 from mmengine.config import Config
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from small_detectors import mask_rcnn, retinanet, training
+from recorded_training import LossRecorder, train
+from small_detectors import mask_rcnn, retinanet
+from small_runs import training
 
 from polyrepro.detection import PolyLossHook, replace_losses
-from polyrepro.detection.errors import DetectionError, NonFiniteLossError
+from polyrepro.detection.errors import DetectionError
 
 SOFTMAX = {"type": "PolyCrossEntropyLoss", "epsilon": 0.0, "loss_weight": 0.7}
 FOCAL = {"type": "PolyFocalLoss", "use_sigmoid": True, "gamma": 1.5, "alpha": 0.3, "epsilon": 0.0}
-
-
-class LossRecorder(Hook):
-    """Keeps every loss of every iteration."""
-
-    def __init__(self):
-        self.losses = []
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.losses.append({name: float(value.detach()) for name, value in outputs.items()})
-
-
-def train(model, scenes, folder, hooks=(), **more) -> tuple[Runner, list[dict]]:
-    recorder = LossRecorder()
-    runner = Runner.from_cfg(Config(training(model, scenes, folder, **more)))
-    for hook in hooks:
-        runner.register_hook(hook if isinstance(hook, Hook) else HOOKS.build(hook))
-    runner.register_hook(recorder)
-    runner.train()
-    return runner, recorder.losses
 
 
 @pytest.mark.parametrize("make, poly", [(mask_rcnn, SOFTMAX), (retinanet, FOCAL)])
@@ -200,62 +180,3 @@ def test_p_t_is_recorded_per_epoch_for_stock_losses(scenes, tmp_path, make, loss
     if make is mask_rcnn:
         # For cross-entropy the leading term's share is P_t.
         assert first["foreground"]["leading_share"] == pytest.approx(first["foreground"]["mean_pt"])
-
-
-def test_a_loss_that_is_not_finite_stops_before_the_step(scenes, tmp_path):
-    class Poison(Hook):
-        def before_train_iter(self, runner, batch_idx, data_batch=None):
-            if runner.iter == 2:
-                with torch.no_grad():
-                    runner.model.bbox_head.retina_cls.bias.fill_(math.inf)
-                self.files = [sample.img_path for sample in data_batch["data_samples"]]
-                self.before = runner.model.backbone.conv1.weight.clone()
-
-    poison = Poison()
-    runner = Runner.from_cfg(Config(training(retinanet(), scenes, tmp_path, epochs=2)))
-    runner.register_hook(poison)
-    runner.register_hook(HOOKS.build({"type": "FiniteLossHook"}))
-    with pytest.raises(NonFiniteLossError, match=r"iteration 3 \(epoch 2\): loss_cls = ") as error:
-        runner.train()
-    assert len(poison.files) == 2 and all(file in str(error.value) for file in poison.files)
-    assert torch.equal(runner.model.backbone.conv1.weight, poison.before)
-
-
-def test_finite_losses_train_on_and_leave_the_model_as_it_was(scenes, tmp_path):
-    runner, losses = train(retinanet(), scenes, tmp_path, [{"type": "FiniteLossHook"}])
-    assert len(losses) == 2 and "parse_losses" not in vars(runner.model)
-
-
-@pytest.mark.parametrize(
-    "model, classes, message",
-    [
-        (
-            mask_rcnn(num_classes=3),
-            ("square", "disc"),
-            "has 2 classes .square, disc., but roi_head",
-        ),
-        (retinanet(num_classes=1), ("square", "disc"), "bbox_head .RetinaHead. is built for 1"),
-        (mask_rcnn(), ("square", "circle"), r"scenes.json has categories for 1 of them"),
-        (retinanet(), "square", "with the comma"),
-    ],
-)
-def test_class_lists_that_do_not_match_are_found_before_training(
-    scenes, tmp_path, model, classes, message
-):
-    recorder = LossRecorder()
-    runner = Runner.from_cfg(Config(training(model, scenes, tmp_path, classes=classes)))
-    for hook in (HOOKS.build({"type": "ClassCountHook"}), recorder):
-        runner.register_hook(hook)
-    with pytest.raises(DetectionError, match=message):
-        runner.train()
-    assert not recorder.losses
-
-
-def test_classes_are_checked_within_wrapped_data_sets(scenes, tmp_path):
-    config = training(mask_rcnn(), scenes, tmp_path, classes=("square", "circle"))
-    loader = config["train_dataloader"]
-    loader["dataset"] = {"type": "RepeatDataset", "times": 2, "dataset": loader["dataset"]}
-    runner = Runner.from_cfg(Config(config))
-    runner.register_hook(HOOKS.build({"type": "ClassCountHook"}))
-    with pytest.raises(DetectionError, match=r"scenes.json has categories for 1 of them"):
-        runner.train()

@@ -16,7 +16,8 @@ pytest.importorskip(
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner, load_checkpoint
-from small_detectors import mask_rcnn, retinanet, training
+from small_detectors import mask_rcnn, retinanet
+from small_runs import training
 
 from polyrepro.detection.checkpoints import load_from_local_safely
 from polyrepro.detection.errors import DetectionError
