@@ -15,7 +15,7 @@ from polyrepro.losses.batching import merge_mapped_dimension
 from polyrepro.losses.hard_labels import log_probability_of_target
 from polyrepro.losses.triton_math import sigmoid, softplus
 
-LARGEST_BLOCK = 4096
+LARGEST_BLOCK = 8192
 
 
 def target_nll(logits: Tensor, index: Tensor) -> Tensor:
@@ -28,29 +28,26 @@ def _forward_kernel(
     logits, index, own_logit, nll_out, q_out, top_out, log_sum_out, classes, stride,
     block: tl.constexpr,
 ):  # fmt: skip
-    """One row: an online softmax over the other classes, one running maximum and sum per lane."""
+    """One row: an online softmax over the other classes, with one exponential per class."""
     row = tl.program_id(0).to(tl.int64)
     target = tl.load(index + row)
     own = tl.load(own_logit + row).to(tl.float32)
-    top = tl.full([block], float("-inf"), tl.float32)
-    total = tl.zeros([block], tl.float32)
+    top = tl.full([], float("-inf"), tl.float32)
+    others = tl.full([], 0.0, tl.float32)
     for start in range(0, classes, block):
         column = start + tl.arange(0, block)
         inside = (column < classes) & (column != target)
         z = tl.load(logits + row * stride + column, mask=inside, other=float("-inf"))
         z = z.to(tl.float32)
-        higher = tl.maximum(top, z)
-        # A lane that has seen nothing yet must not compute inf - inf.
-        shift = tl.where(higher == float("-inf"), 0.0, higher)
-        total = total * tl.exp(top - shift) + tl.exp(z - shift)
+        higher = tl.maximum(top, tl.max(z, 0))
+        # While all classes so far have a logit of -inf, do not compute inf - inf.
+        higher = tl.where(higher == float("-inf"), own, higher)
+        others = others * tl.exp(top - higher) + tl.sum(tl.exp(z - higher), 0)
         top = higher
-    row_top = tl.max(top, 0)
-    row_top = tl.where(row_top == float("-inf"), own, row_top)
-    others = tl.sum(total * tl.exp(top - row_top), 0)
     # P_t = sigmoid(margin): the target is not in the sum, so nothing cancels at P_t next to 1.
-    margin = (own - row_top) - tl.log(others)
-    overall = tl.maximum(row_top, own)
-    log_sum = tl.log(tl.exp(own - overall) + others * tl.exp(row_top - overall))
+    margin = (own - top) - tl.log(others)
+    overall = tl.maximum(top, own)
+    log_sum = tl.log(tl.exp(own - overall) + others * tl.exp(top - overall))
     tl.store(nll_out + row, softplus(-margin))
     tl.store(q_out + row, sigmoid(-margin))
     tl.store(top_out + row, overall)

@@ -5,6 +5,7 @@ rule collect:
         f"{RESULTS}/metrics.csv",
     log:
         f"{RESULTS}/logs/collect.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -26,6 +27,7 @@ rule statistics:
         ),
     log:
         f"{RESULTS}/logs/statistics.log",
+    localrule: True
     conda:
         "../../environment.yml"
     shell:
@@ -42,6 +44,7 @@ rule claims:
         ),
     log:
         f"{RESULTS}/logs/claims.log",
+    localrule: True
     conda:
         "../../environment.yml"
     shell:

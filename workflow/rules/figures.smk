@@ -41,6 +41,7 @@ for figure_name, figure_study in DRAWN.items():
             ),
         log:
             f"{RESULTS}/logs/figures/{figure_name}.log",
+        localrule: True
         conda:
             "../../environment.yml"
         params:

@@ -17,6 +17,7 @@ rule report:
         f"{RESULTS}/report.json",
     log:
         f"{RESULTS}/logs/report.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:

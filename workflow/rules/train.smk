@@ -39,6 +39,7 @@ rule select:
         f"{RESULTS}/selections/{{selection}}.json",
     log:
         f"{RESULTS}/logs/select/{{selection}}.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
