@@ -1,0 +1,48 @@
+"""PolyLoss in MMDetection 3: registered losses and hooks, and operators without a compiler.
+
+Importing this package is all it takes; in a configuration of MMDetection::
+
+    custom_imports = dict(imports=["polyrepro.detection"])
+
+It needs MMDetection; the rest of polyrepro does not, and imports nothing from here.
+"""
+
+# ruff: noqa: E402 - MMDetection can be imported only once the operators are in place.
+from polyrepro.detection.requirements import require_mmdetection
+
+require_mmdetection()
+
+from polyrepro.detection.operators import install_operators
+
+install_operators()
+
+from mmdet.registry import HOOKS, MODELS
+
+from polyrepro.detection.checkpoints import install_safe_loading
+from polyrepro.detection.hooks import (
+    ClassCountHook,
+    EpochSeedHook,
+    FiniteLossHook,
+    PolyLossHook,
+    TargetProbabilityHook,
+)
+from polyrepro.detection.hooks.poly_loss import replace_losses
+from polyrepro.detection.losses import PolyCrossEntropyLoss, PolyFocalLoss
+from polyrepro.detection.registration import register
+
+install_safe_loading()
+for _loss in (PolyCrossEntropyLoss, PolyFocalLoss):
+    register(MODELS, _loss)
+for _hook in (ClassCountHook, EpochSeedHook, FiniteLossHook, PolyLossHook, TargetProbabilityHook):
+    register(HOOKS, _hook)
+
+__all__ = [
+    "ClassCountHook",
+    "EpochSeedHook",
+    "FiniteLossHook",
+    "PolyCrossEntropyLoss",
+    "PolyFocalLoss",
+    "PolyLossHook",
+    "TargetProbabilityHook",
+    "replace_losses",
+]

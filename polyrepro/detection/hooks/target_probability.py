@@ -1,0 +1,119 @@
+"""Record P_t of foreground and background, and the leading term's share, while training."""
+
+import inspect
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.dist import all_reduce, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import nn
+
+from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.heads import classification_losses
+from polyrepro.detection.replacement import kind_of
+from polyrepro.detection.target_probability import TargetProbabilityMeter, summarised
+
+FILE_NAME = "target_probability.jsonl"
+
+
+class TargetProbabilityHook(Hook):
+    """Writes ``target_probability.jsonl`` into the runner's folder, a line per loss and interval.
+
+    A line has the ``epoch`` and ``iteration`` up to which it counts (both from 1), the name of the
+    ``loss``, and what :func:`polyrepro.detection.target_probability.summarised` gives for
+    ``foreground`` and ``background``. The means also go to the runner's log. Works for stock losses
+    and Poly losses.
+
+    Args:
+        bins: number of equal bins of the histogram over [0, 1].
+        interval: iterations per line; None for one line per epoch. A rest is written at the end of
+            the epoch.
+        heads: as for ``PolyLossHook``.
+
+    Raises:
+        DetectionError: before training, for settings or losses that cannot be used.
+    """
+
+    # After PolyLossHook has put its losses in place.
+    priority = "LOW"
+
+    def __init__(
+        self,
+        bins: int = 20,
+        interval: int | None = None,
+        heads: str | Sequence[str] | None = None,
+    ) -> None:
+        for name, value in (("bins", bins), ("interval", interval)):
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise DetectionError(
+                    f"TargetProbabilityHook: {name} must be an integer >= 1, got {value!r}"
+                )
+        self.bins = bins
+        self.heads = heads
+        self._interval = interval
+        self._meters: dict[str, TargetProbabilityMeter] = {}
+        self._handles: list = []
+
+    def before_train(self, runner: Runner) -> None:
+        for place in classification_losses(runner.model, self.heads):
+            meter = TargetProbabilityMeter(kind_of(place.loss, place.path), self.bins)
+            self._meters[place.path] = meter
+            self._handles.append(attach(place.loss, meter))
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: object = None,
+        outputs: dict | None = None,
+    ) -> None:
+        if self._interval is not None and (runner.iter + 1) % self._interval == 0:
+            self._write(runner, runner.iter + 1)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        # The loop has counted the epoch's last iteration already.
+        self._write(runner, runner.iter)
+
+    def after_train(self, runner: Runner) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._meters.clear()
+
+    def _write(self, runner: Runner, iteration: int) -> None:
+        lines = []
+        device = next(runner.model.parameters()).device
+        for path, meter in self._meters.items():
+            state = meter.state(device)
+            all_reduce(state)
+            meter.reset()
+            if state.any():
+                summary = summarised(state, self.bins)
+                self._log(runner, path, summary)
+                where = {"epoch": runner.epoch + 1, "iteration": iteration, "loss": path}
+                lines.append(json.dumps({**where, **summary}) + "\n")
+        if lines and is_main_process():
+            with Path(runner.work_dir, FILE_NAME).open("a") as file:
+                file.writelines(lines)
+
+    def _log(self, runner: Runner, path: str, summary: dict[str, dict]) -> None:
+        for group, values in summary.items():
+            for name in ("mean_pt", "leading_share"):
+                if values[name] is not None:
+                    key = f"{path}/{group}_{name}"
+                    runner.message_hub.update_scalar(f"train/{key}", values[name])
+
+
+def attach(loss: nn.Module, meter: TargetProbabilityMeter):
+    """Pass every call of the loss on to the meter, whatever way its arguments are given."""
+    signature = inspect.signature(loss.forward)
+
+    def record(module, args, kwargs, output) -> None:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()  # FCOS gives no weight
+        logits, label, weight = list(bound.arguments.values())[:3]
+        meter.update(logits, label, weight)
+
+    return loss.register_forward_hook(record, with_kwargs=True)

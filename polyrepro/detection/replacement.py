@@ -1,0 +1,82 @@
+"""The Poly loss that takes the place of a loss of MMDetection, and what a loss computes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmdet.models.losses import CrossEntropyLoss, FocalLoss
+from torch import nn
+
+from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.losses import PolyCrossEntropyLoss, PolyFocalLoss
+from polyrepro.losses import PolySeries
+
+CROSS_ENTROPY_SETTINGS = (
+    "use_sigmoid",
+    "use_mask",
+    "reduction",
+    "class_weight",
+    "ignore_index",
+    "loss_weight",
+    "avg_non_ignore",
+)
+FOCAL_SETTINGS = ("use_sigmoid", "gamma", "alpha", "reduction", "loss_weight", "activated")
+REPLACEABLE = (CrossEntropyLoss, FocalLoss, PolyCrossEntropyLoss, PolyFocalLoss)
+
+
+def poly_loss_for(loss: nn.Module, epsilon: float | Sequence[float], path: str) -> nn.Module:
+    """The Poly loss with the settings of ``loss`` and the given epsilon.
+
+    Kept are weights, kind (softmax, sigmoid, mask), reduction, ignored label, gamma and alpha; of a
+    Poly loss also the truncation.
+
+    Args:
+        loss: one of ``REPLACEABLE``; subclasses may compute anything and are not accepted.
+        path: name of the loss in the model, for the error.
+
+    Raises:
+        DetectionError: naming the loss that has no Poly counterpart.
+    """
+    _require_replaceable(loss, path)
+    terms = loss.series.terms if hasattr(loss, "series") else None
+    if isinstance(loss, CrossEntropyLoss | PolyCrossEntropyLoss):
+        settings = {name: getattr(loss, name) for name in CROSS_ENTROPY_SETTINGS}
+        replacement = PolyCrossEntropyLoss(**settings, epsilon=epsilon, terms=terms)
+    else:
+        settings = {name: getattr(loss, name) for name in FOCAL_SETTINGS}
+        replacement = PolyFocalLoss(**settings, epsilon=epsilon, terms=terms)
+    return replacement.train(loss.training)
+
+
+@dataclass(frozen=True)
+class LossKind:
+    """What a loss computes: its series in 1 - P_t, and on which probabilities."""
+
+    series: PolySeries
+    sigmoid: bool
+    ignore_index: int | None = None
+
+
+def kind_of(loss: nn.Module, path: str) -> LossKind:
+    """The kind of a loss that could be replaced, stock or Poly.
+
+    Raises:
+        DetectionError: for any other loss, for mask losses, and for probabilities as predictions.
+    """
+    _require_replaceable(loss, path)
+    if getattr(loss, "use_mask", False) or getattr(loss, "activated", False):
+        raise DetectionError(
+            f"{path} is a loss of masks or of probabilities; P_t is recorded for classification "
+            "losses on logits only: name other heads="
+        )
+    series = getattr(loss, "series", None) or PolySeries(gamma=getattr(loss, "gamma", 0.0))
+    return LossKind(series, loss.use_sigmoid, getattr(loss, "ignore_index", None))
+
+
+def _require_replaceable(loss: nn.Module, path: str) -> None:
+    if type(loss) in REPLACEABLE:
+        return
+    known = ", ".join(sorted(entry.__name__ for entry in REPLACEABLE))
+    raise DetectionError(
+        f"{path} is a {type(loss).__module__}.{type(loss).__qualname__}, which has no Poly "
+        f"counterpart; known are {known}. Give another loss to that head, or name other heads="
+    )

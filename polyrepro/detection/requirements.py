@@ -1,0 +1,31 @@
+"""Whether MMDetection can be used, and what to install if not."""
+
+import importlib
+import importlib.util
+
+from polyrepro.detection.errors import MissingDetectionError
+
+PACKAGES = {"mmdet": "mmdet==3.3.0", "mmcv": "mmcv-lite==2.1.0", "mmengine": "mmengine==0.10.7"}
+HOW_TO_INSTALL = "run `make setup`, or install them yourself: pip install " + " ".join(
+    PACKAGES.values()
+)
+
+
+def require_mmdetection() -> None:
+    """Check that mmdet, mmcv and mmengine are there and fit together.
+
+    Raises:
+        MissingDetectionError: naming what is missing, or why the import failed.
+    """
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingDetectionError(
+            "polyrepro.detection needs MMDetection, but these packages are not installed: "
+            f"{', '.join(missing)}; {HOW_TO_INSTALL}. The rest of polyrepro works without them."
+        )
+    try:
+        importlib.import_module("mmdet")
+    except (ImportError, AssertionError) as error:  # mmdet asserts the versions of its companions
+        raise MissingDetectionError(
+            f"MMDetection is installed but cannot be imported ({error}); {HOW_TO_INSTALL}"
+        ) from error

@@ -1,0 +1,119 @@
+"""P_t of a detector's classification: per group, its mean, histogram, and the leading term's part.
+
+Groups are foreground and background: with softmax the samples of a class and those of the last
+channel; with sigmoid the elements (sample, class) that are 1 and those that are 0.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from polyrepro.detection.losses.targets import NO_INDEX, element_weight, sigmoid_labels
+from polyrepro.detection.replacement import LossKind
+
+GROUPS = ("foreground", "background")
+# A dense head has millions of elements per step; in pieces, their sums need little memory.
+PIECE = 2**20
+
+
+def target_log_probabilities(
+    kind: LossKind, logits: Tensor, label: Tensor, weight: Tensor | None = None
+) -> dict[str, Tensor]:
+    """``log P_t`` of every sample that counts, by group; flat float32 tensors.
+
+    Args:
+        kind: what the loss computes.
+        logits, label, weight: as the loss gets them. Samples of weight 0, ignored ones, and with
+            sigmoid labels strictly between 0 and 1 do not count.
+    """
+    ignored = NO_INDEX if kind.ignore_index is None else kind.ignore_index
+    logits = logits.detach().float()
+    if kind.sigmoid:
+        return _sigmoid_groups(logits, label, weight, ignored)
+    counts = label != ignored
+    if weight is not None:
+        counts = counts & (weight > 0)
+    label = label.where(counts, 0)
+    log_pt = functional.log_softmax(logits, 1).gather(1, label.unsqueeze(1)).squeeze(1)
+    background = label == logits.shape[1] - 1
+    groups = {"foreground": counts & ~background, "background": counts & background}
+    return {name: log_pt[mask] for name, mask in groups.items()}
+
+
+def _sigmoid_groups(
+    logits: Tensor, label: Tensor, weight: Tensor | None, ignored: int
+) -> dict[str, Tensor]:
+    if weight is not None and label.dim() == logits.dim():
+        weight = element_weight(weight, logits)
+    labels, weight, _ = sigmoid_labels(logits, label, weight, ignored)
+    counts = (weight > 0).expand(logits.shape)
+    one, zero = counts & (labels == 1), counts & (labels == 0)
+    return {
+        "foreground": functional.logsigmoid(logits[one]),
+        "background": functional.logsigmoid(-logits[zero]),
+    }
+
+
+class TargetProbabilityMeter:
+    """Adds up P_t over training steps, on the device, so that no step waits for a number.
+
+    Args:
+        kind: what the loss computes.
+        bins: number of equal bins of the histogram over [0, 1].
+    """
+
+    def __init__(self, kind: LossKind, bins: int) -> None:
+        self.kind = kind
+        self.bins = bins
+        self._sums: dict[str, Tensor] = {}
+
+    def update(self, logits: Tensor, label: Tensor, weight: Tensor | None = None) -> None:
+        """Add the samples of one call of the loss."""
+        groups = target_log_probabilities(self.kind, logits, label, weight)
+        for name, log_pt in groups.items():
+            sums = sum(self._sums_of(piece) for piece in log_pt.split(PIECE))
+            self._sums[name] = self._sums[name] + sums if name in self._sums else sums
+
+    def _sums_of(self, log_pt: Tensor) -> Tensor:
+        """Histogram, then the sums of: 1, P_t, share, leading gradient, whole gradient."""
+        # Above P_t = 1 - 1e-13 the share has reached its limit, but 1 - P_t is no longer resolved.
+        log_pt = log_pt.double().clamp(min=-30)
+        pt, q = log_pt.exp(), -torch.expm1(log_pt)
+        leading = self.kind.series.leading_weight(log_pt)
+        whole = self.kind.series.gradient_weight(log_pt)
+        share = torch.where(whole == 0, 0, leading / whole)
+        bins = (pt * self.bins).long().clamp(max=self.bins - 1)
+        histogram = torch.bincount(bins, minlength=self.bins).double()
+        sums = [torch.ones_like(pt), pt, share, leading * q, whole * q]
+        return torch.cat([histogram, torch.stack([value.sum() for value in sums])])
+
+    def state(self, device: torch.device | None = None) -> Tensor:
+        """(groups, bins + 5): what has been added up, to be summed over processes."""
+        empty = torch.zeros(self.bins + 5, dtype=torch.float64, device=device)
+        return torch.stack([self._sums.get(name, empty) for name in GROUPS])
+
+    def reset(self) -> None:
+        """Forget all samples."""
+        self._sums.clear()
+
+
+def summarised(state: Tensor, bins: int) -> dict[str, dict[str, object]]:
+    """Per group, from :meth:`TargetProbabilityMeter.state`; None where there was no sample.
+
+    Returns:
+        count: samples or elements. histogram: how many per bin of P_t, from 0 to 1.
+        mean_pt: mean of P_t. leading_share: mean over samples of the leading term's part of the
+        gradient weight. leading_share_weighted: its part of the summed magnitudes of the gradients
+        by the target's logit.
+    """
+    summary = {}
+    for name, row in zip(GROUPS, state.tolist(), strict=True):
+        count, pt, share, leading, whole = row[bins:]
+        summary[name] = {
+            "count": int(count),
+            "mean_pt": pt / count if count else None,
+            "leading_share": share / count if count else None,
+            "leading_share_weighted": leading / whole if whole else None,
+            "histogram": [int(number) for number in row[:bins]],
+        }
+    return summary
