@@ -1,4 +1,6 @@
-"""The rule by which our autograd functions take part in ``torch.vmap``."""
+"""How our autograd functions cut a batch into blocks, and take part in ``torch.vmap``."""
+
+from collections.abc import Iterator
 
 from torch import Tensor
 
@@ -17,3 +19,14 @@ def merge_mapped_dimension(info, in_dims, *tensors: Tensor) -> tuple[int, list[T
             tensor = tensor.movedim(dim, 0)
         merged.append(tensor.flatten(0, 1))
     return info.batch_size, merged
+
+
+def row_blocks(elements: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Rows of all tensors at once: so many that the first one has ``elements``, but one at least.
+
+    On other devices than the CPU, where no cache is to be kept to, all rows are one block.
+    """
+    rows = max(len(tensors[0]), 1)
+    if tensors[0].device.type == "cpu":
+        rows = max(elements * rows // max(tensors[0].numel(), 1), 1)
+    return zip(*(tensor.split(rows) for tensor in tensors), strict=True)

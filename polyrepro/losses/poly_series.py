@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from polyrepro.losses.checks import check_terms, checked_epsilon, checked_gamma
-from polyrepro.losses.polynomial import HORNER_LIMIT, evaluate_derivative, evaluate_polynomial
+from polyrepro.losses.polynomial import (
+    HORNER_LIMIT,
+    evaluate_derivative,
+    evaluate_polynomial,
+    integer_power,
+    truncated_logarithm,
+)
 from polyrepro.losses.series import Series
 
 
@@ -48,7 +54,7 @@ class PolySeries(Series):
     def base(self, nll: Tensor) -> Tensor:
         if self.terms is None:
             return nll
-        return evaluate_polynomial(-torch.expm1(-nll), self._base_coefficients(self.terms))
+        return truncated_logarithm(-torch.expm1(-nll), self.terms)
 
     def modulation(self, q: Tensor) -> Tensor | None:
         if self.gamma == 0:
@@ -65,7 +71,7 @@ class PolySeries(Series):
     def base_weight(self, nll: Tensor) -> Tensor | float:
         if self.terms is None:
             return 1.0
-        return 1 - (-torch.expm1(-nll)) ** self.terms
+        return 1 - integer_power(-torch.expm1(-nll), self.terms)
 
     def partial_derivatives(self, base: Tensor | None, q: Tensor) -> tuple[Tensor | float, ...]:
         """Written out, because this runs in every training step."""

@@ -28,6 +28,31 @@ def evaluate_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | fl
     return evaluate_polynomial(q, higher) + constant if higher else constant
 
 
+def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
+    """``sum_{j<=terms} q^j / j``, the start of the series of ``-log(1 - q)``, shaped like ``q``.
+
+    Horner's rule on ``s_j = 1 + q s_(j+1) j / (j+1)``, which is one call to torch per term.
+    """
+    if terms > 2 * HORNER_LIMIT and q.numel() <= SHORT_VECTOR:
+        return _blocked(q, [1 / j for j in range(1, terms + 1)])
+    one = result = q.new_ones(())
+    for j in range(terms - 1, 0, -1):
+        result = torch.addcmul(one, q, result, value=j / (j + 1))
+    return result * q
+
+
+def integer_power(q: Tensor, exponent: int) -> Tensor:
+    """``q ** exponent`` for an exponent >= 1 by repeated squaring; torch takes a logarithm."""
+    result = None
+    while True:
+        if exponent % 2:
+            result = q if result is None else result * q
+        exponent //= 2
+        if not exponent:
+            return result
+        q = q * q
+
+
 def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     result = q * coefficients[-1]
     for coefficient in reversed(coefficients[:-1]):

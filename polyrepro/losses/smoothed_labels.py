@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.batching import merge_mapped_dimension
+from polyrepro.losses.expected_base import along_classes
 from polyrepro.losses.hard_labels import NO_INDEX, slope_and_nll, softmax_derivative
 from polyrepro.losses.series import Series
-from polyrepro.losses.soft_labels import along_classes, soft_label_losses
+from polyrepro.losses.soft_labels import soft_label_losses
 
 
 def smoothed_label_losses(

@@ -7,13 +7,12 @@ labels y. For a base of ``-log p`` the gradient by the logits is again a short e
 """
 
 import inspect
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from polyrepro.losses.batching import merge_mapped_dimension
+from polyrepro.losses.batching import merge_mapped_dimension, row_blocks
+from polyrepro.losses.expected_base import ExpectedLoss, expected_losses
 from polyrepro.losses.series import Series
 
 ELEMENTS_PER_BLOCK = 2**20
@@ -27,23 +26,15 @@ def soft_label_losses(
     A class weight multiplies its term of the expectation; the polynomial, which belongs to no one
     class, is multiplied by the expected weight ``sum_i y_i w_i``.
     """
-    fast = class_weight is None and series.has_cross_entropy_base and not target.requires_grad
-    if fast and not torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or _any_requires_grad(target, class_weight):
+        return expected_losses(logits, target, series, class_weight)
+    if class_weight is None and series.has_cross_entropy_base:
         return SoftLabelLoss.apply(logits, target, series)[0]
-    log_p = functional.log_softmax(logits, 1)
-    base = target * series.base(-log_p)
-    expected_weight = None
-    if class_weight is not None:
-        class_weight = along_classes(class_weight, logits)
-        base = base * class_weight
-        expected_weight = (target * class_weight).sum(1)
-    q = ((1 - target) * log_p.exp()).sum(1)
-    return series.combine(base.sum(1), q, expected_weight)
+    return ExpectedLoss.apply(logits, target, series, class_weight)
 
 
-def along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:
-    """One weight per class, in a shape that broadcasts with ``logits``."""
-    return class_weight.view(-1, *[1] * (logits.dim() - 2))
+def _any_requires_grad(*tensors: Tensor | None) -> bool:
+    return any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 class SoftLabelLoss(torch.autograd.Function):
@@ -56,7 +47,7 @@ class SoftLabelLoss(torch.autograd.Function):
     @staticmethod
     def forward(logits, target, series):
         p = torch.empty_like(logits)
-        blocks = [_statistics(*block) for block in _row_blocks(logits, target, p)]
+        blocks = [_statistics(*block) for block in row_blocks(ELEMENTS_PER_BLOCK, logits, target, p)]
         base, q, mass = (torch.cat(parts) for parts in zip(*blocks, strict=True))
         # A sum with 0, because an output may not be the same tensor as another.
         return series.combine(base, q) + 0, base, q, p, mass
@@ -106,14 +97,6 @@ class SoftLabelLoss(torch.autograd.Function):
 SoftLabelLoss.forward.__signature__ = inspect.signature(SoftLabelLoss.forward)
 
 
-def _row_blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Rows of all tensors at once, as many as stay in the cache; on other devices all rows."""
-    rows = max(len(tensors[0]), 1)
-    if tensors[0].device.type == "cpu":
-        rows = max(ELEMENTS_PER_BLOCK * rows // max(tensors[0].numel(), 1), 1)
-    return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
-
-
 def _statistics(logits: Tensor, target: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Base term, q and ``sum_i y_i``; writes the probabilities into ``p``."""
     torch.softmax(logits, 1, out=p)
@@ -136,7 +119,7 @@ def _logits_gradient(
         return p * a - target * (p * b + c)
     # The same in blocks, in place: moving temporary arrays costs more than the arithmetic.
     result = torch.empty_like(p)
-    for out, values, labels, a, b, c in _row_blocks(result, p, target, *rows):
+    for out, values, labels, a, b, c in row_blocks(ELEMENTS_PER_BLOCK, result, p, target, *rows):
         torch.mul(values, a, out=out).addcmul_(labels, (values * b).add_(c), value=-1)
     return result
 
