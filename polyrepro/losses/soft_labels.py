@@ -30,7 +30,7 @@ def soft_label_losses(
         return expected_losses(logits, target, series, class_weight)
     if class_weight is None and series.has_cross_entropy_base:
         return SoftLabelLoss.apply(logits, target, series)[0]
-    return ExpectedLoss.apply(logits, target, series, class_weight)
+    return ExpectedLoss.apply(logits, target, series, class_weight)[0]
 
 
 def _any_requires_grad(*tensors: Tensor | None) -> bool:
@@ -47,7 +47,9 @@ class SoftLabelLoss(torch.autograd.Function):
     @staticmethod
     def forward(logits, target, series):
         p = torch.empty_like(logits)
-        blocks = [_statistics(*block) for block in row_blocks(ELEMENTS_PER_BLOCK, logits, target, p)]
+        blocks = [
+            _statistics(*block) for block in row_blocks(ELEMENTS_PER_BLOCK, logits, target, p)
+        ]
         base, q, mass = (torch.cat(parts) for parts in zip(*blocks, strict=True))
         # A sum with 0, because an output may not be the same tensor as another.
         return series.combine(base, q) + 0, base, q, p, mass
