@@ -26,7 +26,8 @@ def row_blocks(elements: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
     On other devices than the CPU, where no cache is to be kept to, all rows are one block.
     """
-    rows = max(len(tensors[0]), 1)
-    if tensors[0].device.type == "cpu":
-        rows = max(elements * rows // max(tensors[0].numel(), 1), 1)
+    first = tensors[0]
+    if first.device.type != "cpu" or first.numel() <= elements:
+        return iter([tensors])
+    rows = max(elements * len(first) // first.numel(), 1)
     return zip(*(tensor.split(rows) for tensor in tensors), strict=True)

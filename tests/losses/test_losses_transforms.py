@@ -22,6 +22,9 @@ def _functions(series):
         "per sample": lambda z: poly_cross_entropy(z, INDEX, **series, reduction="none"),
         "smoothed": lambda z: poly_cross_entropy(z, INDEX, **series, label_smoothing=0.1),
         "probabilities": lambda z: poly_cross_entropy(z, PROBABILITIES, **series),
+        "weighted and smoothed": lambda z: poly_cross_entropy(
+            z, INDEX, **series, weight=WEIGHT, label_smoothing=0.1
+        ),
         "weighted probabilities": lambda z: poly_cross_entropy(
             z, PROBABILITIES, **series, weight=WEIGHT
         ),
