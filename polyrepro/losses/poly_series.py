@@ -85,6 +85,8 @@ class PolySeries(Series):
     def gradient_weight(self, log_pt: Tensor) -> Tensor:
         if self.gamma != 0:
             return super().gradient_weight(log_pt)
+        if self.terms is not None and not self.is_perturbed:
+            return self.base_weight(-log_pt)
         # Without a focal factor the base term's value does not matter, only its slope.
         _, by_q = self.partial_derivatives(None, -torch.expm1(log_pt))
         return by_q * torch.exp(log_pt) + self.base_weight(-log_pt)

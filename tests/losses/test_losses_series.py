@@ -17,7 +17,12 @@ from polyrepro.losses import (
     series_binary_cross_entropy,
     series_cross_entropy,
 )
-from polyrepro.losses.polynomial import evaluate_derivative, evaluate_polynomial
+from polyrepro.losses.polynomial import (
+    evaluate_derivative,
+    evaluate_polynomial,
+    integer_power,
+    truncated_logarithm,
+)
 
 PT = torch.linspace(0.01, 0.99, 25, dtype=torch.float64)
 Q = 1 - PT
@@ -97,6 +102,17 @@ def test_polynomials_and_their_derivatives(count, short, monkeypatch):
         assert computed[0, 0].item() == pytest.approx(expected, rel=1e-12, abs=1e-14)
         derivative = evaluate_derivative(q, coefficients) + torch.zeros_like(q)
         assert derivative[1, 2].item() == pytest.approx(slope, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("short", [2**15, 0])
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 12, 13, 100])
+def test_truncated_logarithms_and_powers(count, short, monkeypatch):
+    monkeypatch.setattr(polynomial, "SHORT_VECTOR", short)
+    values = (0.0, 0.3, 0.999, 1.0)
+    q = torch.tensor(values, dtype=torch.float64)
+    expected = [math.fsum(value**j / j for j in range(1, count + 1)) for value in values]
+    assert truncated_logarithm(q, count).tolist() == pytest.approx(expected, rel=1e-13)
+    assert integer_power(q, count).tolist() == pytest.approx([value**count for value in values])
 
 
 def test_a_new_series_works_in_both_forms_with_its_derivatives():
