@@ -118,7 +118,11 @@ def _logits_gradient(
     if torch.is_grad_enabled():
         return (p * b + c) * target + p * a
     # The same in place: fetching memory for temporary arrays costs more than the arithmetic.
-    return (p * b).add_(c).mul_(target).addcmul_(p, a)
+    result = torch.empty_like(p)
+    blocks = row_blocks(ELEMENTS_PER_BLOCK, result, p, target, a, b, c)
+    for out, values, labels, a, b, c in blocks:
+        torch.mul(values, b, out=out).add_(c).mul_(labels).addcmul_(values, a)
+    return result
 
 
 def _sum(first: Tensor | None, second: Tensor) -> Tensor:
