@@ -41,7 +41,7 @@ def _slope(logits, target, base, q, weight, series, class_weight) -> Tensor:
     # combine(base, q, weight) is weight * combine(base / weight, q).
     by_base, by_q = series.partial_derivatives(base / weight.where(weight != 0, 1), q)
     by_q = (by_q * weight).unsqueeze(1)
-    by_base = torch.as_tensor(by_base).expand_as(q).unsqueeze(1)
+    by_base = (torch.ones_like(q) * by_base).unsqueeze(1)
     if class_weight is not None:
         by_base = by_base * along_classes(class_weight, logits)
     by_base = by_base * series.base_weight(-functional.log_softmax(logits, 1))

@@ -175,3 +175,15 @@ def test_sigmoid_form_compiles_whole(compiled):
         expected = poly_binary_cross_entropy(logits, BINARY, epsilon, gamma=1.5, alpha=0.3)
         torch.testing.assert_close(step(logits, epsilon), expected)
     assert counter.frame_count == 2
+
+
+@pytest.mark.parametrize("series", [*SERIES, {"terms": 8}], ids=str)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_no_form_makes_tensors_on_another_device(series, smoothing):
+    # torch's meta device has shapes only; like a GPU it refuses to be mixed with the CPU.
+    for labels in (torch.zeros(4, dtype=torch.int64), torch.rand(4, 5)):
+        for weight in (None, torch.rand(5, device="meta")):
+            logits = torch.randn(4, 5, device="meta", requires_grad=True)
+            arguments = {**series, "weight": weight, "label_smoothing": smoothing}
+            poly_cross_entropy(logits, labels.to("meta"), **arguments).backward()
+            assert logits.grad.shape == logits.shape
