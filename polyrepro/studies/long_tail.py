@@ -4,7 +4,7 @@ Paper: Table 1, ImageNet-21K with EfficientNetV2-L: 45.8 with cross-entropy, 46.
 (verified). The embedded split has a ratio of 50 between its largest and smallest class.
 Command: snakemake --cores 2 --config studies=long_tail
 Expected: a positive e1 is more accurate and raises the mean P_t.
-Cost: embedded 35 runs, 50 seconds on two cores.
+Cost: embedded 35 runs, half a minute on two cores.
 """
 
 from polyrepro.studies.study import (

@@ -8,7 +8,7 @@ kept, then e3 with both kept; "the new coefficient is zero" is always one of the
 accuracy, averaged over seeds, chooses; the test accuracy is reported. A full grid over three
 coefficients would cost the product of the grids instead of their sum.
 Expected: N = 1, 2, 3 beat cross-entropy; the first coefficient brings most of the gain (secondary).
-Cost: embedded 80 runs (40 shared with epsilon_sweep), 2 minutes on two cores.
+Cost: embedded 80 runs (40 shared with epsilon_sweep), 1.5 minutes on two cores.
 """
 
 from polyrepro.studies.epsilon_sweep import EPSILONS

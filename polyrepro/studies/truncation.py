@@ -4,7 +4,7 @@ Paper: the experiment that drops the higher-order polynomials, ResNet-50 on Imag
 Command: snakemake --cores 2 --config studies=truncation
 Expected: a few terms lose accuracy, more than 600 are needed on ImageNet (secondary). With ten
 classes P_t starts at 1/10 instead of 1/1000 and far fewer suffice.
-Cost: embedded 50 runs (5 shared), 1.5 minutes on two cores.
+Cost: embedded 45 runs (5 shared), 1 minute on two cores.
 """
 
 from polyrepro.studies.study import (

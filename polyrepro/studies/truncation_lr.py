@@ -4,7 +4,7 @@ Paper: the ablation of the truncation experiment, ResNet-50 on ImageNet, learnin
 above the default 0.1.
 Command: snakemake --cores 2 --config studies=truncation_lr
 Expected: no learning rate makes up for the dropped terms (secondary).
-Cost: embedded 60 runs (20 shared), 1.5 minutes on two cores.
+Cost: embedded 60 runs (20 shared), 1 minute on two cores.
 """
 
 from polyrepro.studies.study import (

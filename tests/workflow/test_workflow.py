@@ -22,7 +22,7 @@ def finished(tmp_path_factory):
 
 
 def test_jobs_are_counted(finished):
-    """50 runs: 9 + 15 variants (cross-entropy is shared) of 2 seeds, 20 runs per job at most."""
+    """48 runs: 9 + 15 variants (cross-entropy is shared) of 2 seeds, 20 runs per job at most."""
     folder, printed = finished
     counts = job_counts(printed)
     assert counts["train"] == 4  # 32 runs without a selection before them, then 8, then 8
