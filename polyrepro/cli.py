@@ -137,7 +137,7 @@ def _verify_data(options: argparse.Namespace) -> None:
     from polyrepro.data import load
     from polyrepro.files import write_json
 
-    write_json(options.output, {name: load(name).manifest() for name in options.datasets})
+    write_json(options.output, {name: load(name).manifest for name in options.datasets})
 
 
 def _train(options: argparse.Namespace) -> None:

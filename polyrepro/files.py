@@ -41,10 +41,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     data = content.encode() if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        os.close(handle)
+        write_durably(Path(temporary), data)
         # mkstemp makes files private; results are to be shared like any other file.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)

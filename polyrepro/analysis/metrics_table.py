@@ -99,7 +99,7 @@ def collect(plan: Plan) -> pd.DataFrame:
 
 def read_metrics(path: Path) -> pd.DataFrame:
     """Read `metrics.csv`; an empty epsilon is text (cross-entropy), not a missing number."""
-    table = pd.read_csv(path, dtype={"epsilon": str, "terms": "Int64"}, keep_default_na=True)
+    table = pd.read_csv(path, dtype={"epsilon": str, "terms": "Int64"})
     return table.fillna({"epsilon": ""})
 
 

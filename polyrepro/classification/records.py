@@ -50,7 +50,7 @@ def train_and_record(
     """
     path = record_path(results, run.id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    manifest = data.manifest()
+    manifest = data.manifest
     # A checkpoint also belongs to its images: their checksums are part of its identity.
     identity = hashlib.sha256(json.dumps([run.identity(), manifest]).encode()).hexdigest()
     checkpoints = Checkpoints(path.parent / "checkpoints", identity)

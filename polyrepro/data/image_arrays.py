@@ -1,5 +1,6 @@
 """A small data set that lives in memory."""
 
+import functools
 import hashlib
 from dataclasses import dataclass, field
 
@@ -55,6 +56,7 @@ class ImageArrays:
     std: float
     class_groups: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
+    @functools.cached_property
     def manifest(self) -> dict:
         """Counts per class and checksums per split: what a run record cites."""
         return {

@@ -26,6 +26,7 @@ from polyrepro.report.labels import (
 from polyrepro.studies.study import REFERENCE, Study
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
+CLAIM_KEYS = ("statement", "quantity", "outcome", "verdict", "published", "published_status")
 TOOLS = ("snakemake", "pandas", "scipy", "matplotlib", "typst")
 
 
@@ -73,7 +74,6 @@ def _study_values(
         "question": study.question,
         "recipe": recipe.model_dump(),
         "images": images,
-        "runs": len(plan.runs_of(study)),
         "figures": {
             name: str((Path(plan.settings.results) / f"figures/{name}.pdf").resolve())
             for name, needed in FIGURES.items()
@@ -104,14 +104,8 @@ def _claim_values(claims: pd.DataFrame, labels: dict[str, str]) -> list[dict]:
     for _, rows in claims.groupby("claim", sort=False):
         first = rows.iloc[0]
         entries.append(
-            {
-                key: first[key]
-                for key in ("claim", "statement", "quantity", "outcome", "verdict", "published")
-            }
+            {key: first[key] for key in CLAIM_KEYS}
             | {
-                "published_status": first["published_status"],
-                "published_source": first["published_source"],
-                "published_gain": signed(first["published_gain"], 1),
                 "contrasts": [_contrast_values(row, labels) for row in rows.to_dict("records")],
             }
         )
@@ -127,7 +121,6 @@ def _contrast_values(row: dict, labels: dict[str, str]) -> dict:
         "measured": shown(row["measured"], digits),
         "interval": interval(row["low"], row["high"], digits, shown),
         "n": row["n"],
-        "outcome": row["contrast_outcome"],
     }
 
 

@@ -11,7 +11,7 @@ from polyrepro.data.long_tail import long_tailed_counts
 
 
 def test_counts_and_balance():
-    manifest = load("fashion_mnist").manifest()
+    manifest = load("fashion_mnist").manifest
     expected = {"train": 1200, "validation": 200, "test": 200}
     for split, per_class in expected.items():
         assert manifest["splits"][split]["per_class"] == [per_class] * 10
@@ -62,12 +62,12 @@ def test_unknown_data_set_lists_the_known_ones():
 
 
 def test_long_tail_falls_exponentially_by_the_ratio_and_leaves_the_test_balanced():
-    manifest = load("fashion_mnist_long_tail").manifest()
+    manifest = load("fashion_mnist_long_tail").manifest
     counts = manifest["splits"]["train"]["per_class"]
     assert counts[0] == 1200 and counts[-1] == 24
     ratios = [later / earlier for earlier, later in pairwise(counts)]
     assert ratios == pytest.approx([50 ** (-1 / 9)] * 9, rel=0.02)
-    assert manifest["splits"]["test"] == load("fashion_mnist").manifest()["splits"]["test"]
+    assert manifest["splits"]["test"] == load("fashion_mnist").manifest["splits"]["test"]
 
 
 def test_long_tail_groups_cover_every_class_once():
