@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from polyrepro.data.commands import add_data_commands
 from polyrepro.errors import PolyreproError
 from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError
 from polyrepro.settings import Overrides, Settings, check_settings
@@ -37,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("datasets", nargs="+", metavar="DATASET")
     command.add_argument("--output", type=Path, required=True)
     command.set_defaults(command=_verify_data)
+
+    add_data_commands(commands)
 
     command = commands.add_parser("train", help="train runs that have no finished record yet")
     command.add_argument("runs", nargs="+", metavar="RUN", help="recipe/variant/seedN")

@@ -70,10 +70,10 @@ def check_classes(dataset: ImageDataset, part: Part) -> None:
         wanted = " or ".join(f"{count:,}" for count in counts) or f"up to {len(known):,}"
         text = f"{part.where} has {len(part.class_folders):,} classes, {dataset.name} has {wanted}"
         if missing and counts:
-            text += f"; missing ({len(missing):,}): {_first(missing)}"
+            text += f"; restore the missing ones ({len(missing):,}): {_first(missing)}"
         if unknown:
-            text += f"; not classes of it ({len(unknown):,}): {_first(unknown)}"
-        raise DataError(f"{text}. Restore the former and move the latter elsewhere")
+            text += f"; move away those that are not its own ({len(unknown):,}): {_first(unknown)}"
+        raise DataError(text)
     empty = sorted(part.class_folders - set(part.classes))
     if empty:
         raise DataError(
