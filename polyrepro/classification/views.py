@@ -94,11 +94,16 @@ def _decode_smaller(image: Image.Image, box: Box, size: int) -> Box:
     """
     width, height = image.size
     shrink = min(box[2] - box[0], box[3] - box[1]) // size
-    if shrink >= 2:
-        scale = min(8, 1 << (int(shrink).bit_length() - 1))
-        image.draft("RGB", (max(1, width // scale), max(1, height // scale)))
-    x, y = image.size[0] / width, image.size[1] / height
-    return box[0] * x, box[1] * y, min(image.size[0], box[2] * x), min(image.size[1], box[3] * y)
+    if shrink < 2:
+        return box
+    scale = min(8, 1 << (int(shrink).bit_length() - 1))
+    drafted = image.draft("RGB", (max(1, width // scale), max(1, height // scale)))
+    if drafted is None:
+        return box
+    # The size is rounded up to whole pixels, the scale of what is in them is not.
+    scale = width / drafted[1][2]
+    left, upper, right, lower = (edge / scale for edge in box)
+    return left, upper, min(image.size[0], right), min(image.size[1], lower)
 
 
 def _with_global_draws(augment, image: Image.Image, seed: int) -> Image.Image:
