@@ -10,6 +10,7 @@ from pathlib import Path
 from polyrepro.data.commands import add_data_commands
 from polyrepro.errors import PolyreproError
 from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError
+from polyrepro.runs import InitialWeights
 from polyrepro.settings import Overrides, Settings, check_settings
 from polyrepro.studies import SCALES, STUDIES
 
@@ -34,9 +35,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="polyrepro", description="Reproduce the PolyLoss paper.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("verify-data", help="check data sets and write their manifest")
-    command.add_argument("datasets", nargs="+", metavar="DATASET")
-    command.add_argument("--output", type=Path, required=True)
+    data = commands.add_parser("data", help="data sets: verify").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    command = data.add_parser("verify", help="check a data set and write its manifest")
+    command.add_argument("dataset")
+    command.add_argument("--root", type=Path, help="folder that the data set lies in")
+    command.add_argument("--output", type=Path, required=True, help="folder for the manifest")
     command.set_defaults(command=_verify_data)
 
     add_data_commands(commands)
@@ -45,8 +50,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("runs", nargs="+", metavar="RUN", help="recipe/variant/seedN")
     _add_results(command)
     _add_overrides(command)
-    command.add_argument("--device", help="torch device; default: cuda if there is one, else cpu")
-    command.add_argument("--threads", type=_positive, default=1, help="CPU threads (default 1)")
+    _add_weights(command)
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: cpu")
+    command.add_argument(
+        "--processes", type=_positive, default=1, help="spread each run over so many devices"
+    )
+    command.add_argument(
+        "--cpus", type=_positive, default=1, help="threads, or readers of images, per process"
+    )
+    command.add_argument(
+        "--not-deterministic", action="store_true", help="on a GPU: faster, other bits every time"
+    )
+    command.add_argument(
+        "--timeout",
+        type=_positive,
+        default=600,
+        metavar="SECONDS",
+        help="a process gives up on one that does not answer for so long (default 600)",
+    )
     command.add_argument("--receipt", type=Path, help="write the ids of the finished runs here")
     command.set_defaults(command=_train)
 
@@ -92,19 +113,34 @@ def _add_results(command: argparse.ArgumentParser) -> None:
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:
     command.add_argument("--epochs", type=_positive, help="override the recipe's epochs")
-    command.add_argument("--train-images", type=_positive, help="use only the first so many images")
+    command.add_argument("--train-images", type=_positive, help="use only so many images")
+    command.add_argument(
+        "--images-per-device", type=_positive, help="images of one forward pass of a classifier"
+    )
+
+
+def _add_weights(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--weights",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("RECIPE", "PATH", "SHA256"),
+        help="weights that stand in for the runs of a pre-training recipe",
+    )
 
 
 def _add_plan(command: argparse.ArgumentParser) -> None:
     _add_results(command)
     command.add_argument("--scale", choices=SCALES, default=SCALES[0])
-    command.add_argument("--studies", nargs="+", choices=list(STUDIES), default=list(STUDIES))
+    command.add_argument("--studies", nargs="+", choices=list(STUDIES), default="all")
     command.add_argument("--seeds", type=_positive, required=True, help="seeds per variant")
     _add_overrides(command)
+    _add_weights(command)
 
 
 def _overrides(options: argparse.Namespace) -> Overrides:
-    return Overrides(epochs=options.epochs, train_images=options.train_images)
+    return Overrides(**{name: getattr(options, name) for name in Overrides.model_fields})
 
 
 def _plan(options: argparse.Namespace):
@@ -118,42 +154,78 @@ def _plan(options: argparse.Namespace):
             "runs_per_job": 1,
             "results": str(options.results),
             "overrides": _overrides(options).model_dump(),
+            "weights": _weights(options),
         }
     )
     return Plan(settings)
 
 
+def _weights(options: argparse.Namespace) -> dict[str, dict]:
+    return {name: {"path": path, "sha256": sha256} for name, path, sha256 in options.weights}
+
+
 def plan_options(settings: Settings) -> str:
     """The options of `select`, `collect` and `report` that stand for these settings."""
     words = [f"--results {settings.results} --scale {settings.scale} --seeds {settings.seeds}"]
-    words += ["--studies", *settings.studies, override_options(settings.overrides)]
-    return " ".join(words).rstrip()
+    words += ["--studies", *settings.studies, *_what_options(settings)]
+    return " ".join(words)
 
 
-def override_options(overrides: Overrides) -> str:
-    """The options of `train` that stand for these overrides."""
-    given = overrides.model_dump(exclude_none=True)
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+def train_options(settings: Settings) -> str:
+    """The options of `train` that stand for these settings."""
+    words = [f"--results {settings.results} --device {settings.device}"]
+    words += [f"--processes {settings.processes_per_run} --cpus {settings.cpus_per_process}"]
+    words += [] if settings.deterministic else ["--not-deterministic"]
+    return " ".join([*words, *_what_options(settings)])
+
+
+def _what_options(settings: Settings) -> list[str]:
+    """What belongs to the runs themselves: overrides and weights."""
+    given = settings.overrides.model_dump(exclude_none=True)
+    words = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
+    return words + [f"--weights {n} {w.path} {w.sha256}" for n, w in settings.weights.items()]
 
 
 def _verify_data(options: argparse.Namespace) -> None:
     from polyrepro.data import load
     from polyrepro.files import write_json
 
-    write_json(options.output, {name: load(name).manifest for name in options.datasets})
+    write_json(options.output / "manifest.json", load(options.dataset).manifest)
 
 
 def _train(options: argparse.Namespace) -> None:
-    from polyrepro.jobs import train_batch
+    from polyrepro.launch import start
 
-    train_batch(
-        options.results,
-        options.runs,
-        _overrides(options),
-        device=options.device,
-        threads=options.threads,
-        receipt=options.receipt,
-    )
+    start(options.processes, options.device, lambda: _train_here(options))
+
+
+def _train_here(options: argparse.Namespace) -> None:
+    """The training itself, in this process, alone or as one of several."""
+    import torch
+
+    from polyrepro.execution import Execution
+    from polyrepro.interruption import Interruption
+    from polyrepro.jobs import train_batch
+    from polyrepro.processes import joined
+
+    torch.set_num_threads(options.cpus)
+    weights = {name: InitialWeights(**entry) for name, entry in _weights(options).items()}
+    with Interruption() as interruption, joined(options.device, options.timeout) as processes:
+        execution = Execution(
+            processes,
+            interruption,
+            deterministic=not options.not_deterministic,
+            # One CPU of several drives the training itself.
+            workers=options.cpus - 1,
+        )
+        train_batch(
+            options.results,
+            options.runs,
+            _overrides(options),
+            execution,
+            weights=weights,
+            receipt=options.receipt,
+        )
 
 
 def _select(options: argparse.Namespace) -> None:

@@ -16,6 +16,11 @@ def selection_path(results: Path, name: str) -> Path:
     return results / "selections" / f"{name}.json"
 
 
+def manifest_path(results: Path, dataset: str) -> Path:
+    """Where the manifest of a verified data set lies below a results folder."""
+    return results / "data" / dataset / "manifest.json"
+
+
 def require_writable(folder: Path) -> None:
     """Fail now, not after hours of training.
 

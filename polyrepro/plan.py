@@ -1,11 +1,14 @@
 """From settings to runs, and from runs to jobs."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from polyrepro.classification.recipes import RECIPES, Recipe
-from polyrepro.classification.runs import Run
+from pydantic import ValidationError
+
 from polyrepro.errors import PolyreproError
+from polyrepro.recipes import RECIPES, AnyRecipe
+from polyrepro.runs import Run
 from polyrepro.settings import Overrides, Settings
 from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Selection, Study
@@ -21,11 +24,13 @@ class Batch:
 
     Attributes:
         after: the selection that must be known before the runs can start, if any.
+        pretraining: ids of the runs whose weights these runs start from.
     """
 
     name: str
     runs: tuple[Run, ...]
     after: str | None
+    pretraining: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Plan:
         """The chosen studies, in the order of the report."""
         return [STUDIES[name] for name in self.settings.studies]
 
-    def recipe_of(self, study: Study) -> Recipe:
+    def recipe_of(self, study: Study) -> AnyRecipe:
         """The recipe of a study at this scale, with the overrides applied."""
         return overridden(RECIPES[study.recipes[self.settings.scale]], self.settings.overrides)
 
@@ -48,14 +53,22 @@ class Plan:
         recipe = self.recipe_of(study)
         return [
             Run(recipe=recipe, variant=variant, seed=seed)
-            for variant in study.variants
+            for variant in study.variants_at(self.settings.scale)
             for seed in range(self.settings.seeds)
         ]
 
     @cached_property
     def runs(self) -> list[Run]:
-        """Every run once."""
-        return list({run.id: run for study in self.studies for run in self.runs_of(study)}.values())
+        """Every run once; those that only give initial weights to others come first."""
+        of_studies = [run for study in self.studies for run in self.runs_of(study)]
+        before = [b for run in of_studies if (b := self.pretraining_of(run)) is not None]
+        return list({run.id: run for run in (*before, *of_studies)}.values())
+
+    def pretraining_of(self, run: Run) -> Run | None:
+        """The run whose weights a run starts from; None if the configuration gives weights."""
+        if run.recipe.pretraining in self.settings.weights:
+            return None
+        return pretraining_run(run, self.settings.overrides)
 
     @cached_property
     def batches(self) -> dict[str, Batch]:
@@ -67,8 +80,18 @@ class Plan:
         for (recipe, after), runs in groups.items():
             for number, start in enumerate(range(0, len(runs), size)):
                 name = "-".join([recipe, *([f"after_{after}"] if after else []), f"{number:02d}"])
-                batches[name] = Batch(name, tuple(runs[start : start + size]), after)
+                chosen = tuple(runs[start : start + size])
+                before = [b.id for run in chosen if (b := self.pretraining_of(run)) is not None]
+                batches[name] = Batch(name, chosen, after, tuple(before))
         return batches
+
+    @cached_property
+    def _batch_of_run(self) -> dict[str, str]:
+        return {run.id: batch.name for batch in self.batches.values() for run in batch.runs}
+
+    def batches_before(self, batch: Batch) -> list[str]:
+        """Names of the jobs whose weights a job starts from."""
+        return sorted({self._batch_of_run[run_id] for run_id in batch.pretraining})
 
     @cached_property
     def selections(self) -> dict[str, tuple[Study, Selection]]:
@@ -82,34 +105,52 @@ class Plan:
     def batches_for(self, selection_name: str) -> list[str]:
         """Names of the jobs that train the candidates of a selection."""
         study, selection = self.selections[selection_name]
-        ids = {r.id for r in self.runs_of(study) if r.variant.name in selection.candidates}
-        return [b.name for b in self.batches.values() if ids & {run.id for run in b.runs}]
+        ids = [r.id for r in self.runs_of(study) if r.variant.name in selection.candidates]
+        return sorted({self._batch_of_run[run_id] for run_id in ids})
 
 
-def overridden(recipe: Recipe, overrides: Overrides) -> Recipe:
-    """The recipe with the values that the configuration replaces."""
-    return recipe.model_copy(update=overrides.model_dump(exclude_none=True))
+def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
+    """The recipe with the values that the configuration replaces, as far as it has them.
+
+    Raises:
+        PlanError: if a value does not fit the recipe's others.
+    """
+    given = overrides.model_dump(exclude_none=True)
+    given = {name: value for name, value in given.items() if name in type(recipe).model_fields}
+    try:
+        return type(recipe).model_validate(recipe.model_dump() | given)
+    except ValidationError as error:
+        raise PlanError(
+            f"overrides: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        ) from None
+
+
+def pretraining_run(run: Run, overrides: Overrides) -> Run | None:
+    """The run of the same loss and seed that gives the initial weights, if the recipe has one."""
+    if run.recipe.pretraining is None:
+        return None
+    recipe = overridden(RECIPES[run.recipe.pretraining], overrides)
+    return Run(recipe=recipe, variant=run.variant, seed=run.seed)
 
 
 def parse_run_id(text: str, overrides: Overrides) -> Run:
     """The run with this id.
 
     Raises:
-        PlanError: if no study has such a run.
+        PlanError: if there is no such recipe or variant.
     """
     try:
         recipe_name, variant_name, seed = text.split("/")
-        recipe, number = RECIPES[recipe_name], int(seed.removeprefix("seed"))
+        recipe, number = RECIPES[recipe_name], re.fullmatch(r"seed(\d+)", seed)[1]
         variant = next(
             variant
             for study in STUDIES.values()
-            if recipe_name in study.recipes.values()
             for variant in study.variants
             if variant.name == variant_name
         )
-    except (ValueError, KeyError, StopIteration):
+    except (ValueError, KeyError, TypeError, StopIteration):
         raise PlanError(
             f"no study has a run {text!r}; a run id is recipe/variant/seedN, for example "
             "fashion_mnist/poly1_e+2/seed0"
         ) from None
-    return Run(recipe=overridden(recipe, overrides), variant=variant, seed=number)
+    return Run(recipe=overridden(recipe, overrides), variant=variant, seed=int(number))

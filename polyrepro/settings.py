@@ -2,14 +2,19 @@
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from polyrepro.classification.recipes import Frozen
+from polyrepro.data import EXTERNAL_DATASETS
 from polyrepro.errors import PolyreproError
+from polyrepro.recipes import RECIPES, Frozen
+from polyrepro.runs import InitialWeights
 from polyrepro.studies import SCALES, STUDIES
+
+# Part of shell commands and of wildcard patterns: no spaces, quotes or braces.
+PathText = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
 
 
 class SettingsError(PolyreproError):
@@ -24,6 +29,7 @@ class Overrides(Frozen):
 
     epochs: int | None = Field(default=None, ge=1)
     train_images: int | None = Field(default=None, ge=1)
+    images_per_device: int | None = Field(default=None, ge=1)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -41,14 +47,25 @@ class Settings(Frozen):
         seeds: number of seeds per variant, 0 .. seeds - 1.
         runs_per_job: trainings that share one process.
         results: folder for everything that is generated.
+        device: what trainings run on.
+        processes_per_run: one run is spread over so many devices of a machine.
+        cpus_per_process: threads, or processes that read images, of each of them.
+        deterministic: on a GPU, use only operators that give the same bits every time.
+        data: name of a data set to the folder it lies in; embedded ones need none.
+        weights: name of a pre-training recipe to weights that stand in for its runs.
     """
 
     scale: str
     studies: list[str]
     seeds: int = Field(ge=1)
     runs_per_job: int = Field(ge=1)
-    # Part of shell commands and of wildcard patterns: no spaces, quotes or braces.
-    results: str = Field(pattern=r"^[\w./+-]+$")
+    results: PathText
+    device: Literal["cpu", "cuda"] = "cpu"
+    processes_per_run: int = Field(default=1, ge=1)
+    cpus_per_process: int = Field(default=1, ge=1)
+    deterministic: bool = True
+    data: dict[str, PathText] = Field(default={})
+    weights: dict[str, InitialWeights] = Field(default={})
     overrides: Overrides = Overrides()
 
     @field_validator("scale")
@@ -60,16 +77,39 @@ class Settings(Frozen):
 
     @field_validator("studies", mode="before")
     @classmethod
-    def _known_studies(cls, value: Any) -> list[str]:
+    def _known_studies(cls, value: Any, info: ValidationInfo) -> list[str]:
+        scale = info.data.get("scale", SCALES[0])
+        at_scale = [name for name, study in STUDIES.items() if scale in study.recipes]
         if value == "all":
-            return list(STUDIES)
+            return at_scale
         names = value.split(",") if isinstance(value, str) else value
         if not isinstance(names, list) or not names:
             raise ValueError(f'give "all" or a list of study names, not {value!r}')
         for name in names:
             if name not in STUDIES:
                 raise ValueError(f"unknown study {name!r}{_known(name, STUDIES)}")
-        return [name for name in STUDIES if name in names]
+            if name not in at_scale:
+                raise ValueError(
+                    f"{name!r} does not exist at the scale {scale!r}; there: {', '.join(at_scale)}"
+                )
+        return [name for name in at_scale if name in names]
+
+    @field_validator("data")
+    @classmethod
+    def _known_data(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name not in EXTERNAL_DATASETS:
+                raise ValueError(f"unknown data set {name!r}{_known(name, EXTERNAL_DATASETS)}")
+        return value
+
+    @field_validator("weights")
+    @classmethod
+    def _known_weights(cls, value: dict[str, InitialWeights]) -> dict[str, InitialWeights]:
+        allowed = sorted({recipe.pretraining for recipe in RECIPES.values()} - {None})
+        for name in value:
+            if name not in allowed:
+                raise ValueError(f"no recipe starts from {name!r}{_known(name, allowed)}")
+        return value
 
 
 def _known(value: Any, choices: Any) -> str:

@@ -2,8 +2,11 @@
 
 import pytest
 
-from polyrepro.cli import main, override_options, plan_options
+from polyrepro.cli import main, plan_options, train_options
+from polyrepro.runs import InitialWeights
 from polyrepro.settings import Overrides, Settings
+
+WEIGHTS = InitialWeights(path="weights/s.safetensors", sha256="0" * 64)
 
 
 def error_of(capsys, *arguments):
@@ -64,7 +67,30 @@ def test_options_of_the_rules_give_the_settings_back(tmp_path):
         runs_per_job=1,
         results=str(tmp_path),
         overrides=Overrides(epochs=3, train_images=100),
+        weights={"efficientnetv2_s_imagenet21k": WEIGHTS},
     )
     words = plan_options(settings).split()
     assert cli._plan(cli._parser().parse_args(["report", *words])).settings == settings
-    assert override_options(Overrides()) == ""
+
+
+def test_options_of_a_training_give_its_settings_back(tmp_path):
+    from polyrepro import cli
+
+    settings = Settings(
+        scale="paper",
+        studies=["finetuning_s"],
+        seeds=1,
+        runs_per_job=1,
+        results=str(tmp_path),
+        device="cuda",
+        processes_per_run=8,
+        cpus_per_process=4,
+        deterministic=False,
+        weights={"efficientnetv2_s_imagenet21k": WEIGHTS},
+    )
+    words = train_options(settings).split()
+    options = cli._parser().parse_args(["train", *words, "--timeout", "7", "some/run/seed0"])
+    assert (options.device, options.processes, options.cpus) == ("cuda", 8, 4)
+    assert options.not_deterministic and options.timeout == 7
+    name, path, sha256 = options.weights[0]
+    assert {name: InitialWeights(path=path, sha256=sha256)} == settings.weights

@@ -3,18 +3,23 @@
 import json
 
 import pytest
+import torch
 
 from polyrepro import files
+from polyrepro.execution import Execution
 from polyrepro.jobs import train_batch
+from polyrepro.processes import Processes
 from polyrepro.settings import Overrides
+
+HERE = Execution(Processes(torch.device("cpu")))
 
 
 def test_a_job_trains_only_what_is_missing(tmp_path, capsys):
     ids = ["fashion_mnist/cross_entropy/seed0", "fashion_mnist/truncated_n2/seed0"]
     overrides = Overrides(epochs=1, train_images=300)
-    train_batch(tmp_path, ids[:1], overrides, device="cpu")
+    train_batch(tmp_path, ids[:1], overrides, HERE)
     assert "trained in" in capsys.readouterr().err
-    train_batch(tmp_path, ids, overrides, device="cpu", receipt=tmp_path / "receipt.json")
+    train_batch(tmp_path, ids, overrides, HERE, receipt=tmp_path / "receipt.json")
     lines = capsys.readouterr().err.splitlines()
     assert "already finished" in lines[0] and "trained in" in lines[1]
     assert list(json.loads((tmp_path / "receipt.json").read_text())) == ids

@@ -45,7 +45,16 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
         ({"overrides": {"epochs": -1}}, r"overrides.epochs: .*got -1"),
         ({"results": ""}, r"results: .*should match pattern"),
         ({"results": "my results"}, r"results: .*should match pattern.*got 'my results'"),
-        ({"scale": "paper"}, r"unknown scale 'paper'\. Known are: embedded"),
+        ({"scale": "papre"}, r"unknown scale 'papre'; did you mean 'paper'\? Known are: embedded"),
+        ({"studies": "pretraining_s"}, r"'pretraining_s' does not exist at the scale 'embedded'"),
+        ({"device": "gpu"}, r"device: .*'cpu' or 'cuda', got 'gpu'"),
+        ({"data": {"imagenet": "/x"}}, r"unknown data set 'imagenet'; did you mean 'imagenet1k'"),
+        ({"data": {"imagenet1k": "/a b"}}, r"data.imagenet1k: .*match pattern.*got '/a b'"),
+        ({"weights": {"resnet50": {}}}, r"weights.resnet50.sha256: missing"),
+        (
+            {"weights": {"efficientnetv2_s_imagenet21k": {"path": "x", "sha256": "abc"}}},
+            r"weights.efficientnetv2_s_imagenet21k.sha256: .*match pattern.*got 'abc'",
+        ),
         ({"results": None}, r"results: .*valid string, got None"),
     ],
 )

@@ -35,7 +35,7 @@ def evaluate_claims(metrics: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for study_name in metrics["study"].unique():
         study = STUDIES[study_name]
-        won = winners(metrics, study_name, study.selections)
+        won = winners(metrics, study)
         for claim in study.claims:
             rows += _claim_rows(study, claim, metrics, won, scale, statements)
     return pd.DataFrame(rows)

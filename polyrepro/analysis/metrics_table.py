@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from polyrepro.classification.runs import Run
 from polyrepro.errors import PolyreproError
 from polyrepro.files import record_path
 from polyrepro.plan import Plan
+from polyrepro.runs import Run
 
 WITHIN_EPOCH = {"mean_pt", "leading_share", "leading_share_weighted"}
 """Metrics whose course inside an epoch is kept; of the others, the values at its end."""

@@ -7,9 +7,9 @@ import pandas as pd
 from polyrepro.analysis.metrics_table import final_values, read_record, record_rows
 from polyrepro.files import selection_path, write_json
 from polyrepro.plan import Plan, PlanError
-from polyrepro.studies.study import Selection
+from polyrepro.studies.study import Selection, Study
 
-METRIC, SPLIT = "top1", "validation"
+SPLIT = "validation"
 
 
 def candidates_of(selection: Selection, known: dict[str, Selection]) -> list[str]:
@@ -18,25 +18,20 @@ def candidates_of(selection: Selection, known: dict[str, Selection]) -> list[str
     return [*earlier, *selection.candidates]
 
 
-def select(
-    metrics: pd.DataFrame, study: str, selection: Selection, known: dict[str, Selection]
-) -> pd.Series:
-    """Mean validation accuracy of the candidates, best first; ties keep the grid's order.
+def select(metrics: pd.DataFrame, study: Study, selection: Selection) -> pd.Series:
+    """Mean of the study's metric on validation images, best first; ties keep the grid's order.
 
-    Args:
-        metrics: the tidy table.
-        study: the study whose runs are compared.
-        known: the study's selections by name.
+    Candidates that are not run at the scale of the table have no rows there and do not count.
     """
-    values = final_values(metrics, study, METRIC, SPLIT)
-    scores = values[candidates_of(selection, known)].mean()
-    return scores.sort_values(ascending=False, kind="stable")
+    known = {s.name: s for s in study.selections}
+    values = final_values(metrics, study.name, study.metric, SPLIT)
+    candidates = [name for name in candidates_of(selection, known) if name in values]
+    return values[candidates].mean().sort_values(ascending=False, kind="stable")
 
 
-def winners(metrics: pd.DataFrame, study: str, selections: tuple[Selection, ...]) -> dict[str, str]:
+def winners(metrics: pd.DataFrame, study: Study) -> dict[str, str]:
     """The winning variant of each selection of a study."""
-    known = {selection.name: selection for selection in selections}
-    return {s.name: str(select(metrics, study, s, known).index[0]) for s in selections}
+    return {s.name: str(select(metrics, study, s).index[0]) for s in study.selections}
 
 
 def write_selection(plan: Plan, name: str) -> None:
@@ -53,12 +48,11 @@ def write_selection(plan: Plan, name: str) -> None:
         raise PlanError(f"unknown selection {name!r}; known are: {', '.join(plan.selections)}")
     study, selection = plan.selections[name]
     results = Path(plan.settings.results)
-    known = {s.name: s for s in study.selections}
-    candidates = candidates_of(selection, known)
+    candidates = candidates_of(selection, {s.name: s for s in study.selections})
     runs = [run for run in plan.runs_of(study) if run.variant.name in candidates]
     records = [read_record(results, run) for run in runs]
     rows = pd.DataFrame({"study": study.name} | row for r in records for row in record_rows(r))
-    scores = select(rows, study.name, selection, known)
+    scores = select(rows, study, selection)
     epsilons = {record["variant"]["name"]: record["loss"]["epsilon"] for record in records}
     longest = max(len(epsilon) for epsilon in epsilons.values())
     winner = epsilons[scores.index[0]]
@@ -68,6 +62,6 @@ def write_selection(plan: Plan, name: str) -> None:
             "selection": name,
             "winner": scores.index[0],
             "epsilon": winner + [0.0] * (longest - len(winner)),
-            "validation_top1": scores.to_dict(),
+            f"validation_{study.metric}": scores.to_dict(),
         },
     )

@@ -67,7 +67,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     rows = []
     groups = metrics[["study", "metric", "split"]].drop_duplicates()
     for study in groups["study"].unique():
-        won = winners(metrics, study, STUDIES[study].selections)
+        won = winners(metrics, STUDIES[study])
         for _, _, metric, split in groups[groups["study"] == study].itertuples():
             values = final_values(metrics, study, metric, split)
             for variant in [v.name for v in STUDIES[study].variants if v.name in values]:

@@ -1,5 +1,4 @@
-"""Classification: recipes, batches, training loop, evaluation, run records.
+"""Classification: batches, training loop, checkpoints, evaluation.
 
-Importing this package costs nothing; `runs` and `recipes` need neither torch nor timm, so that a
-workflow is planned in a moment.
+Importing this package costs nothing.
 """

@@ -7,16 +7,39 @@ import torch
 from torch import Tensor
 
 from polyrepro.classification.randomness import generator
-from polyrepro.classification.recipes import Recipe
 from polyrepro.data import ImageArrays
+from polyrepro.processes import DeviceError, Processes
+from polyrepro.recipes import ClassificationRecipe
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (batch, 1, height, width) in float32, normalised, and their labels (batch,)."""
+    """The images of one forward pass.
+
+    Attributes:
+        images: (images, channels, height, width), float32, normalised, on the device.
+        targets: (images,) class indices, or (images, classes) probabilities.
+        names: of the images, for messages.
+    """
 
     images: Tensor
-    labels: Tensor
+    targets: Tensor
+    names: list[str]
+
+
+def passes_of(recipe: ClassificationRecipe, processes: Processes) -> range:
+    """Which of the forward passes of a step are this process's.
+
+    Raises:
+        DeviceError: if the processes cannot share the passes equally.
+    """
+    if recipe.passes_per_step % processes.count:
+        raise DeviceError(
+            f"{recipe.name} takes {recipe.passes_per_step} forward passes of "
+            f"{recipe.images_per_device} images per step, which {processes.count} processes cannot "
+            "share equally; set processes_per_run to a divisor"
+        )
+    return range(processes.rank, recipe.passes_per_step, processes.count)
 
 
 class MemoryBatches:
@@ -26,16 +49,20 @@ class MemoryBatches:
     augmentation does not depend on the batch it lands in.
     """
 
-    def __init__(self, data: ImageArrays, recipe: Recipe, seed: int, device: torch.device) -> None:
-        self._recipe, self._seed, self._device = recipe, seed, device
+    def __init__(
+        self, data: ImageArrays, recipe: ClassificationRecipe, seed: int, processes: Processes
+    ) -> None:
+        self._recipe, self._seed, self._processes = recipe, seed, processes
+        self._passes = passes_of(recipe, processes)
+        self._device = processes.device
         self._images: dict[str, Tensor] = {}
         self._labels: dict[str, Tensor] = {}
         for name, split in data.splits.items():
             if name == "train":
                 split = split.take(slice(recipe.train_images))
-            pixels = torch.from_numpy(split.images).to(device, torch.float32)
+            pixels = torch.from_numpy(split.images).to(self._device, torch.float32)
             self._images[name] = ((pixels / 255 - data.mean) / data.std).unsqueeze(1)
-            self._labels[name] = torch.from_numpy(split.labels).to(device)
+            self._labels[name] = torch.from_numpy(split.labels).to(self._device)
         # Shifted images show the background, which is black in this data.
         border = (recipe.max_shift,) * 4
         padded = torch.nn.functional.pad(self._images["train"], border, value=-data.mean / data.std)
@@ -52,24 +79,37 @@ class MemoryBatches:
         """Full batches per epoch; a smaller rest is left out, and differs from epoch to epoch."""
         return max(1, self.train_images // self._recipe.batch_size)
 
-    def train(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch (counted from 0), shuffled and augmented, from a step on."""
+    def train(self, epoch: int, first_step: int = 0) -> Iterator[list[Batch]]:
+        """This process's passes of each step of an epoch (counted from 0), from a step on."""
         order = torch.randperm(self.train_images, generator=generator("order", self._seed, epoch))
-        order = order.to(self._device)
         rows, columns = self._augmentation(epoch)
+        size = self._recipe.images_per_device
         for step in range(first_step, self.steps_per_epoch):
             start = step * self._recipe.batch_size
-            index = order[start : start + self._recipe.batch_size]
-            # Gathering from flat images takes a third of the time of indexing three dimensions.
-            pixels = rows[index, :, None] * self._padded_width + columns[index, None, :]
-            images = self._padded_pixels[index].gather(1, pixels.flatten(1))
-            yield Batch(images.view(-1, 1, *pixels.shape[1:]), self._labels["train"][index])
+            passes = order[start : start + self._recipe.batch_size].split(size)
+            yield [
+                self._batch(passes[number], rows, columns)
+                for number in self._passes
+                if number < len(passes)  # fewer images than one batch
+            ]
+
+    def _batch(self, numbers: Tensor, rows: Tensor, columns: Tensor) -> Batch:
+        index = numbers.to(self._device)
+        # Gathering from flat images takes a third of the time of indexing three dimensions.
+        pixels = rows[index, :, None] * self._padded_width + columns[index, None, :]
+        images = self._padded_pixels[index].gather(1, pixels.flatten(1))
+        names = [f"training image {number}" for number in numbers.tolist()]
+        return Batch(images.view(-1, 1, *pixels.shape[1:]), self._labels["train"][index], names)
 
     def evaluation(self, split: str, batch_size: int = 500) -> Iterator[Batch]:
-        """All images of a split, each once, in order, as they are."""
-        for start in range(0, len(self._labels[split]), batch_size):
-            stop = start + batch_size
-            yield Batch(self._images[split][start:stop], self._labels[split][start:stop])
+        """This process's share of a split, as it is; over all processes each image once."""
+        count = len(self._labels[split])
+        for start in range(
+            self._processes.rank * batch_size, count, self._processes.count * batch_size
+        ):
+            chosen = slice(start, start + batch_size)
+            names = [f"{split} image {number}" for number in range(count)[chosen]]
+            yield Batch(self._images[split][chosen], self._labels[split][chosen], names)
 
     def _augmentation(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Rows and columns of the padded images to show: (images, height), (images, width)."""

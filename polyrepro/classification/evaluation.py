@@ -1,81 +1,96 @@
 """What is measured on predictions: accuracy, P_t, calibration, share of the leading term."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from polyrepro.classification.batches import MemoryBatches
-from polyrepro.losses import PolySeries
+from polyrepro.losses import PolySeries, series_cross_entropy
 
 ECE_BINS = 15
+MEANS = ("loss", "cross_entropy", "top1", "mean_pt", "leading_share")
 
 
-class PredictionMeter:
-    """Collects logits and labels; `compute` gives the metrics over everything collected.
+class Metrics:
+    """Turns predictions into sums, which add up over batches and processes, and sums into metrics.
 
-    Values stay on the device until `compute`, so a training step is not held up.
+    Args:
+        series: the trained loss.
+        class_groups: named groups of classes whose accuracy is reported apart.
     """
 
-    def __init__(self, series: PolySeries) -> None:
-        self._series = series
-        self._batches: list[dict[str, Tensor]] = []
+    def __init__(self, series: PolySeries, class_groups: dict[str, tuple[int, ...]]) -> None:
+        self._series, self._groups = series, class_groups
 
-    def update(self, logits: Tensor, labels: Tensor) -> None:
-        """Add predictions: logits (batch, classes), labels (batch,)."""
-        log_p = logits.detach().float().log_softmax(dim=1)
+    def none(self, device: torch.device) -> Tensor:
+        """The sums over no predictions."""
+        size = 1 + len(MEANS) + 2 + ECE_BINS + 2 * len(self._groups)
+        return torch.zeros(size, dtype=torch.float64, device=device)
+
+    @torch.no_grad()
+    def sums(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The sums over some predictions: float64, on the device of the logits.
+
+        Args:
+            logits: (images, classes).
+            targets: (images,) class indices, or (images, classes) probabilities.
+        """
+        logits = logits.detach().float()
+        log_p = logits.log_softmax(dim=1)
         confidence, predicted = log_p.max(dim=1)
-        self._batches.append(
-            {
-                "log_pt": log_p.gather(1, labels[:, None]).squeeze(1),
-                "confidence": confidence.exp(),
-                "correct": (predicted == labels).float(),
-                "labels": labels,
-            }
-        )
+        confidence = confidence.exp()
+        if targets.is_floating_point():
+            log_pt = (targets * log_p.exp()).sum(dim=1).log()
+            cross_entropy = -(targets * log_p).sum(dim=1)
+            loss = series_cross_entropy(logits, targets, self._series, reduction="none")
+            correct = (targets.gather(1, predicted[:, None]).squeeze(1) > 0).float()
+        else:
+            log_pt = log_p.gather(1, targets[:, None]).squeeze(1)
+            cross_entropy, loss = -log_pt, self._series.value(log_pt)
+            correct = (predicted == targets).float()
+        leading, total, q = leading_weights(self._series, log_pt)
+        # Where the whole gradient vanishes (P_t = 1), so does the leading term's: count it as 0.
+        share = torch.where(total == 0, 0, leading / total)
+        columns = [torch.ones_like(loss), loss, cross_entropy, correct, log_pt.exp(), share]
+        sums = torch.stack([c.double() for c in (*columns, leading * q, total * q)]).sum(dim=1)
+        parts = [sums, calibration_gaps(confidence, correct).double()]
+        for classes in self._groups.values():
+            member = torch.isin(targets, torch.tensor(classes, device=targets.device))
+            parts.append(torch.stack([member.sum(), correct[member].sum()]).double())
+        return torch.cat(parts)
 
-    def compute(self, class_groups: dict[str, tuple[int, ...]] | None = None) -> dict[str, float]:
-        """Metrics over all predictions since the last `reset`.
+    def values(self, sums: Tensor) -> dict[str, float]:
+        """The metrics.
 
         Returns:
-            loss: mean of the trained loss; cross_entropy: mean of -log P_t, for any variant.
-            top1: accuracy in percent; top1_<group>: the same over a group of classes.
+            loss: mean of the trained loss; cross_entropy: mean of -log P_t, for any variant (of
+                the expectation over the labels, if there are several).
+            top1: accuracy in percent; with several labels, any of them counts. top1_<group>: the
+                same over a group of classes.
             mean_pt: mean probability of the target class, 0..1.
-            ece: expected calibration error in percent (see `expected_calibration_error`).
-            leading_share, leading_share_weighted: see `leading_term_shares`.
+            ece: expected calibration error in percent (see `calibration_gaps`).
+            leading_share: mean over images of the share of the gradient that comes from the leading
+                term of the series; for cross-entropy it is P_t.
+            leading_share_weighted: share of the leading term in the summed gradient magnitudes
+                (each image's gradient is w(P_t) q times a unit vector), which well-classified
+                images hardly move.
         """
-        joined = self.state()
-        log_pt, correct, labels = joined["log_pt"], joined["correct"], joined["labels"]
-        share, weighted_share = leading_term_shares(self._series, log_pt)
-        metrics = {
-            "loss": self._series.value(log_pt).mean(),
-            "cross_entropy": -log_pt.mean(),
-            "top1": 100 * correct.mean(),
-            "mean_pt": log_pt.exp().mean(),
-            "ece": 100 * expected_calibration_error(joined["confidence"], correct),
-            "leading_share": share,
-            "leading_share_weighted": weighted_share,
-        }
-        for group, classes in (class_groups or {}).items():
-            member = torch.isin(labels, torch.tensor(classes, device=labels.device))
-            metrics[f"top1_{group}"] = 100 * correct[member].mean()
-        return {name: float(value) for name, value in metrics.items()}
-
-    def state(self) -> dict[str, Tensor]:
-        """The predictions collected so far, joined; empty if there are none."""
-        if not self._batches:
-            return {}
-        return {key: torch.cat([batch[key] for batch in self._batches]) for key in self._batches[0]}
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Replace the collected predictions by those of `state`."""
-        self._batches = [state] if state else []
-
-    def reset(self) -> None:
-        """Forget all predictions."""
-        self._batches.clear()
+        numbers = sums.tolist()
+        count, means = numbers[0], numbers[1 : 1 + len(MEANS)]
+        leading, total, *rest = numbers[1 + len(MEANS) :]
+        metrics = {name: value / count for name, value in zip(MEANS, means, strict=True)}
+        metrics["top1"] *= 100
+        metrics["ece"] = 100 * sum(abs(gap) for gap in rest[:ECE_BINS]) / count
+        metrics["leading_share_weighted"] = leading / total if total else 0.0
+        pairs = zip(rest[ECE_BINS::2], rest[ECE_BINS + 1 :: 2], strict=True)
+        for group, (members, correct) in zip(self._groups, pairs, strict=True):
+            if members:
+                metrics[f"top1_{group}"] = 100 * correct / members
+        return metrics
 
 
-def expected_calibration_error(confidence: Tensor, correct: Tensor) -> Tensor:
-    """ECE with 15 equal bins (Guo et al., ICML 2017, eq. 3), as a fraction 0..1.
+def calibration_gaps(confidence: Tensor, correct: Tensor) -> Tensor:
+    """Per bin the sum of accuracy minus confidence (Guo et al., ICML 2017, eq. 3), 15 equal bins.
+
+    The expected calibration error is the sum of their magnitudes over the number of images.
 
     Args:
         confidence: (images,), probability of the predicted class.
@@ -83,40 +98,18 @@ def expected_calibration_error(confidence: Tensor, correct: Tensor) -> Tensor:
     """
     bins = (confidence * ECE_BINS).long().clamp(max=ECE_BINS - 1)
     gaps = torch.zeros(ECE_BINS, device=confidence.device)
-    return gaps.index_add(0, bins, correct - confidence).abs().sum() / len(confidence)
+    if gaps.is_cuda:
+        # index_add has no deterministic order there; a matrix product has.
+        return torch.nn.functional.one_hot(bins, ECE_BINS).float().T @ (correct - confidence)
+    return gaps.index_add(0, bins, correct - confidence)
 
 
-def leading_term_shares(series: PolySeries, log_pt: Tensor) -> tuple[Tensor, Tensor]:
-    """Share of the gradient that comes from the leading term of the series.
+def leading_weights(series: PolySeries, log_pt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Per image the gradient weight of the leading term, that of the whole series, and q.
 
-    Per image both gradients point the same way, so the share is a ratio of weights; for
-    cross-entropy it is exactly P_t. Below P_t = 1e-13 the ratio has reached its limit, but not
-    even float64 resolves 1 - P_t from 1, so P_t is kept above that.
-
-    Returns:
-        The mean of the ratio over images, and the ratio of the summed gradient magnitudes (each
-        image's gradient is w(P_t) q times a unit vector), which well-classified images hardly move.
+    Per image both gradients point the same way, so the leading term's share is a ratio of weights.
+    Below P_t = 1e-13 the ratio has reached its limit, but not even float64 resolves 1 - P_t from 1,
+    so P_t is kept above that.
     """
     log_pt = log_pt.double().clamp(min=-30)
-    leading, total = series.leading_weight(log_pt), series.gradient_weight(log_pt)
-    q = -torch.expm1(log_pt)
-    # Where the whole gradient vanishes (P_t = 1), so does the leading term's: count it as 0.
-    per_image = torch.where(total == 0, 0, leading / total)
-    magnitude = (total * q).sum()
-    return per_image.mean(), torch.where(magnitude == 0, 0, (leading * q).sum() / magnitude)
-
-
-@torch.inference_mode()
-def evaluate(
-    model: nn.Module,
-    batches: MemoryBatches,
-    split: str,
-    series: PolySeries,
-    class_groups: dict[str, tuple[int, ...]],
-) -> dict[str, float]:
-    """Metrics of `model` in evaluation mode over all images of a split, each counted once."""
-    model.eval()
-    meter = PredictionMeter(series)
-    for batch in batches.evaluation(split):
-        meter.update(model(batch.images), batch.labels)
-    return meter.compute(class_groups)
+    return series.leading_weight(log_pt), series.gradient_weight(log_pt), -torch.expm1(log_pt)

@@ -3,26 +3,27 @@
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import NamedTuple, Protocol
 
-import timm
 import torch
-from timm.optim import create_optimizer_v2
-from timm.scheduler import create_scheduler_v2
-from timm.task import ClassificationTask
+from torch import Tensor
 from tqdm import tqdm
 
-from polyrepro.classification import models  # noqa: F401  (registers the embedded network)
 from polyrepro.classification.batches import Batch, MemoryBatches
 from polyrepro.classification.checkpoints import Checkpoints
-from polyrepro.classification.evaluation import PredictionMeter, evaluate
+from polyrepro.classification.evaluation import Metrics
+from polyrepro.classification.prepare import prepare
 from polyrepro.classification.randomness import seed_global_draws
-from polyrepro.classification.runs import Run
+from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import ImageArrays
 from polyrepro.errors import PolyreproError
-from polyrepro.interruption import InterruptedTrainingError, Interruption
-from polyrepro.losses import PolyCrossEntropyLoss, PolySeries
+from polyrepro.execution import Execution
+from polyrepro.interruption import InterruptedTrainingError
+from polyrepro.losses import PolySeries
+from polyrepro.runs import Run
 
 PARTS_PER_EPOCH = 5
 """Gradient shares change fastest in the first epoch, so training metrics are kept per fifth."""
@@ -32,143 +33,250 @@ class TrainingError(PolyreproError):
     """A run that cannot go on; it leaves no record."""
 
 
+class Batches(Protocol):
+    """What the loop needs of a data set, in memory or on disk."""
+
+    train_images: int
+    steps_per_epoch: int
+
+    def train(self, epoch: int, first_step: int = 0) -> Iterator[list[Batch]]: ...
+
+    def evaluation(self, split: str) -> Iterator[Batch]: ...
+
+
+class Asked(NamedTuple):
+    """What the processes agreed on after a step.
+
+    Attributes:
+        to_stop: one of them was told to make room.
+        to_save: the interval between checkpoints has passed.
+    """
+
+    to_stop: bool
+    to_save: bool
+
+
+def make_batches(data, run: Run, execution: Execution) -> Batches:
+    """The batches of a run's data set."""
+    return MemoryBatches(data, run.recipe, run.seed, execution.processes)
+
+
 def train(
     run: Run,
     data: ImageArrays,
-    device: torch.device,
+    execution: Execution,
     checkpoints: Checkpoints | None = None,
-    interruption: Interruption | None = None,
-) -> list[dict]:
-    """Train one run and return its history.
+) -> TrainingState:
+    """Train one run; the history of the state that is returned is its result.
 
     Args:
         checkpoints: where to go on from, and to save to when due; None saves nothing.
-        interruption: asked after each step whether to save and stop.
 
     Returns:
-        One row per split and time: `epoch` (passes over the data, fractional inside an epoch),
-        `split` and the metrics of `PredictionMeter.compute`; rows of split `train` at whole epochs
-        also have `seconds` and `images_per_second`.
+        The final state. Its history has one row per split and time: `epoch` (passes over the data,
+        fractional inside an epoch), `split` and the metrics of `Metrics.values`; rows of split
+        `train` at whole epochs also have `seconds` and `images_per_second`.
 
     Raises:
         TrainingError: at the first loss that is not finite, before the optimiser steps.
         InterruptedTrainingError: after an interruption; the checkpoint is written.
         CheckpointError: if there are checkpoints of another configuration.
     """
-    batches = MemoryBatches(data, run.recipe, run.seed, device)
-    series = PolySeries(run.loss.epsilon, run.loss.terms, run.loss.gamma)
-    state = _prepare(run, data, batches.steps_per_epoch, series, device)
-    if checkpoints is not None and checkpoints.restore(state):
-        print(f"{run.id}: going on after step {state.position}", file=sys.stderr)
+    return _Training(run, data, execution, checkpoints).to_the_end()
 
-    def save_if_asked() -> None:
-        stop = interruption is not None and interruption.requested is not None
-        if checkpoints is not None and (stop or checkpoints.due):
-            checkpoints.save(state)
-        if stop:
+
+class _Training:
+    """One run while it is trained."""
+
+    def __init__(self, run, data, execution: Execution, checkpoints: Checkpoints | None) -> None:
+        self.run, self.execution, self.checkpoints = run, execution, checkpoints
+        self.processes = execution.processes
+        self.batches = make_batches(data, run, execution)
+        series = PolySeries(run.loss.epsilon, run.loss.terms, run.loss.gamma)
+        self.metrics = Metrics(series, data.class_groups)
+        self.state = prepare(
+            run,
+            data.channels,
+            len(data.classes),
+            self.batches.steps_per_epoch,
+            self.metrics,
+            self.processes,
+        )
+        self.running_statistics = RunningStatistics(
+            self.state.network, self.processes, run.recipe.passes_per_step
+        )
+
+    def to_the_end(self) -> TrainingState:
+        run, state, steps = self.run, self.state, self.batches.steps_per_epoch
+        if self.checkpoints is not None and self.checkpoints.restore(state):
+            self._say(f"going on after step {state.position}")
+        progress = tqdm(
+            total=run.recipe.epochs * steps,
+            initial=state.position,
+            desc=run.id,
+            unit="step",
+            leave=False,
+            disable=not (sys.stderr.isatty() and self.processes.first),
+        )
+        with progress:
+            for epoch in range(state.evaluated, run.recipe.epochs):
+                for asked in self._train_epoch(epoch):
+                    progress.update()
+                    self._obey(asked)
+                for split in ("validation", "test"):
+                    row = {"epoch": epoch + 1, "split": split} | self._evaluate(split)
+                    state.history.append(row)
+                state.evaluated = epoch + 1
+                self._obey(self._asked())
+        return state
+
+    def _train_epoch(self, epoch: int) -> Iterator[Asked]:
+        """The remaining steps of an epoch; appends rows for its parts and the whole."""
+        state, steps = self.state, self.batches.steps_per_epoch
+        first_step = state.position - epoch * steps
+        if first_step == steps:
+            return  # only the evaluation is left
+        state.task.train()
+        ends = {math.ceil(steps * part / PARTS_PER_EPOCH) for part in range(1, PARTS_PER_EPOCH + 1)}
+        started = time.perf_counter() - state.seconds
+        for step, passes in enumerate(self.batches.train(epoch, first_step), start=first_step + 1):
+            asked = self._train_step(epoch, passes)
+            state.seconds = time.perf_counter() - started
+            if step in ends:
+                self._end_part(epoch, step)
+            yield asked
+
+    def _end_part(self, epoch: int, step: int) -> None:
+        state, steps = self.state, self.batches.steps_per_epoch
+        state.whole += state.part
+        # The last part has no row of its own: the whole epoch's stands at the same time.
+        sums = state.part if step < steps else state.whole
+        row = {"epoch": epoch + step / steps, "split": "train"} | self._metrics_of(sums)
+        state.part.zero_()
+        if step == steps:
+            images = steps * min(self.run.recipe.batch_size, self.batches.train_images)
+            row |= {"epoch": epoch + 1, "seconds": state.seconds}
+            row |= {"images_per_second": images / state.seconds}
+            state.whole.zero_()
+            state.seconds = 0.0
+        state.history.append(row)
+
+    def _train_step(self, epoch: int, passes: list[Batch]) -> Asked:
+        """One step of the optimiser; the position afterwards is one more."""
+        state, position = self.state, self.state.position + 1
+        images = sum(len(batch.targets) for batch in passes)
+        losses: list[Tensor] = []
+        state.optimizer.zero_grad()
+        self.running_statistics.begin_step()
+        for number, batch in enumerate(passes):
+            # Whatever the model draws itself (dropout) depends on position and pass alone.
+            which = number * self.processes.count + self.processes.rank
+            seed_global_draws(self.processes.device, "step", self.run.seed, position, which)
+            last = number == len(passes) - 1
+            with nullcontext() if last else state.task.no_sync():
+                with self._autocast():
+                    result = state.task(batch.images, batch.targets)
+                losses.append(result["loss"].detach())
+                state.part += self.metrics.sums(result["output"], batch.targets)
+                on_host = _copied_to_host(losses) if last else None
+                part = len(batch.targets) / images
+                (result["loss"] if part == 1 else result["loss"] * part).backward()
+            self.running_statistics.end_pass()
+        found = on_host()
+        asked, failed = self._agree(not found.isfinite().all())
+        if failed:
+            raise self._not_finite(epoch, position, passes, found)
+        self.running_statistics.end_step()
+        state.optimizer.step()
+        state.scheduler.step_update(position)
+        state.task.update_ema()
+        state.position = position
+        return asked
+
+    @torch.inference_mode()
+    def _evaluate(self, split: str) -> dict[str, float]:
+        """Metrics over all images of a split, each counted once, whatever the processes' number."""
+        model = self.state.task.get_eval_model(ema=self.state.task.has_ema())
+        model.eval()
+        sums = self.metrics.none(self.processes.device)
+        batches = self.batches.evaluation(split)
+        while True:
+            batch = next(batches, None)
+            stop, more = self.processes.any(self.execution.stop_requested, batch is not None)
+            if stop:
+                self._obey(Asked(to_stop=True, to_save=False))
+            if not more:
+                return self._metrics_of(sums)
+            if batch is not None:
+                with self._autocast():
+                    logits = model(batch.images)
+                sums += self.metrics.sums(logits, batch.targets)
+
+    def _metrics_of(self, sums: Tensor) -> dict[str, float]:
+        return self.metrics.values(self.processes.gathered(sums).sum(dim=0))
+
+    def _autocast(self):
+        half = self.run.recipe.precision == "bfloat16" and self.processes.device.type == "cuda"
+        return torch.autocast("cuda", torch.bfloat16) if half else nullcontext()
+
+    def _asked(self) -> Asked:
+        return self._agree(False)[0]
+
+    def _agree(self, failed: bool) -> tuple[Asked, bool]:
+        due = self.checkpoints is not None and self.processes.first and self.checkpoints.due
+        stop, save, failed = self.processes.any(self.execution.stop_requested, due, failed)
+        return Asked(stop, save), failed
+
+    def _obey(self, asked: Asked) -> None:
+        """Save and stop, if that is what the processes agreed on."""
+        if self.checkpoints is not None and (asked.to_stop or asked.to_save):
+            self.checkpoints.save(self.state)
+        if asked.to_stop:
+            requested = self.execution.interruption and self.execution.interruption.requested
             raise InterruptedTrainingError(
-                f"{run.id} stopped after step {state.position} on "
-                f"{interruption.requested.name}; run the same command again to go on"
+                f"{self.run.id} stopped after step {self.state.position} on "
+                f"{requested.name if requested else 'a signal to another process'}; run the same "
+                "command again to go on"
             )
 
-    progress = tqdm(
-        total=run.recipe.epochs * batches.steps_per_epoch,
-        initial=state.position,
-        desc=run.id,
-        unit="step",
-        leave=False,
-        disable=not sys.stderr.isatty(),
-    )
-    with progress:
-        for epoch in range(state.position // batches.steps_per_epoch, run.recipe.epochs):
-            for _ in _train_epoch(run, epoch, batches, state):
-                progress.update()
-                # The end of the epoch has its turn below, once it has been evaluated.
-                if state.position % batches.steps_per_epoch:
-                    save_if_asked()
-            for split in ("validation", "test"):
-                metrics = evaluate(
-                    state.task.get_eval_model(), batches, split, series, data.class_groups
+    def _not_finite(
+        self, epoch: int, position: int, passes: list[Batch], losses: Tensor
+    ) -> TrainingError:
+        where = f"at step {position} (epoch {epoch + 1})"
+        for batch, loss in zip(passes, losses, strict=True):
+            if not loss.isfinite():
+                shown = ", ".join(batch.names[:10])
+                more = f" and {n} more" if (n := len(batch.names) - 10) > 0 else ""
+                return TrainingError(
+                    f"{self.run.id}: the loss is {loss.item()} {where}; the weights before it are "
+                    "finite. Lower the learning rate or choose another epsilon. The images were: "
+                    f"{shown}{more}"
                 )
-                state.history.append({"epoch": epoch + 1, "split": split} | metrics)
-            save_if_asked()
-    return state.history
-
-
-def _prepare(
-    run: Run, data: ImageArrays, steps_per_epoch: int, series: PolySeries, device: torch.device
-) -> TrainingState:
-    """The state before the first step; the initial weights depend on the seed alone."""
-    recipe = run.recipe
-    seed_global_draws(device, "initial weights", run.seed)
-    model = timm.create_model(recipe.model, in_chans=1, num_classes=len(data.classes))
-    criterion = PolyCrossEntropyLoss(run.loss.epsilon, terms=run.loss.terms, gamma=run.loss.gamma)
-    task = ClassificationTask(model.to(device), criterion, device=device, verbose=False)
-    optimizer = create_optimizer_v2(
-        model,
-        opt="sgd",
-        lr=run.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
-    scheduler, _ = create_scheduler_v2(
-        optimizer,
-        sched="cosine",
-        num_epochs=recipe.epochs,
-        warmup_epochs=recipe.warmup_epochs,
-        warmup_lr=0.0,
-        step_on_epochs=False,
-        updates_per_epoch=steps_per_epoch,
-    )
-    return TrainingState(
-        task, optimizer, scheduler, part=PredictionMeter(series), whole=PredictionMeter(series)
-    )
-
-
-def _train_epoch(
-    run: Run, epoch: int, batches: MemoryBatches, state: TrainingState
-) -> Iterator[None]:
-    """The remaining steps of an epoch, one per `next`; appends rows for its parts and the whole."""
-    state.task.train()
-    steps = batches.steps_per_epoch
-    part_ends = {math.ceil(steps * part / PARTS_PER_EPOCH) for part in range(1, PARTS_PER_EPOCH)}
-    part_ends.discard(steps)  # the end of the epoch has its own row
-    first_step = state.position % steps
-    started = time.perf_counter() - state.seconds
-    for step, batch in enumerate(batches.train(epoch, first_step), start=first_step + 1):
-        _train_step(run, epoch, batch, state)
-        state.seconds = time.perf_counter() - started
-        if step in part_ends:
-            row = {"epoch": epoch + step / steps, "split": "train"} | state.part.compute()
-            state.history.append(row)
-            state.part.reset()
-        if step == steps:
-            images = steps * min(run.recipe.batch_size, batches.train_images)
-            row = {"epoch": epoch + 1, "split": "train"} | state.whole.compute()
-            row |= {"seconds": state.seconds, "images_per_second": images / state.seconds}
-            state.history.append(row)
-            state.part.reset()
-            state.whole.reset()
-            state.seconds = 0.0
-        yield
-
-
-def _train_step(run: Run, epoch: int, batch: Batch, state: TrainingState) -> None:
-    """One step of the optimiser; the position afterwards is one more."""
-    position = state.position + 1
-    # Whatever the model draws itself (dropout) depends on the position alone.
-    seed_global_draws(state.task.device, "step", run.seed, position)
-    result = state.task(batch.images, batch.labels)
-    if not torch.isfinite(result["loss"]):
-        raise TrainingError(
-            f"{run.id}: the loss is {result['loss'].item()} at step {position} "
-            f"(epoch {epoch + 1}); the weights before it are finite. "
-            "Lower the learning rate or choose another epsilon"
+        return TrainingError(
+            f"{self.run.id}: another process found a loss that is not finite {where}"
         )
-    state.optimizer.zero_grad()
-    result["loss"].backward()
-    state.optimizer.step()
-    state.scheduler.step_update(position)
-    for meter in (state.part, state.whole):
-        meter.update(result["output"], batch.labels)
-    state.position = position
+
+    def _say(self, text: str) -> None:
+        if self.processes.first:
+            print(f"{self.run.id}: {text}", file=sys.stderr)
+
+
+def _copied_to_host(losses: list[Tensor]) -> Callable[[], Tensor]:
+    """Start to copy losses to the CPU; what is returned waits for them and nothing later.
+
+    Called between forward and backward pass, so that a GPU still has work while the CPU looks at
+    the losses and queues the step of the optimiser.
+    """
+    stacked = torch.stack(losses).float()
+    if stacked.device.type == "cpu":
+        return lambda: stacked
+    host = torch.empty(stacked.shape, pin_memory=True)
+    host.copy_(stacked, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+
+    def wait() -> Tensor:
+        copied.synchronize()
+        return host
+
+    return wait

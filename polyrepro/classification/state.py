@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from timm.scheduler.scheduler import Scheduler
 from timm.task import ClassificationTask
-from torch import Tensor
+from timm.utils import unwrap_model
+from torch import Tensor, nn
 
-from polyrepro.classification.evaluation import PredictionMeter
+from polyrepro.processes import Processes
 
 
 @dataclass
@@ -19,30 +20,48 @@ class TrainingState:
     """A run in the middle of its training.
 
     Attributes:
+        part, whole: sums over the predictions of the current part of the epoch, and of its earlier
+            parts (see `polyrepro.classification.evaluation.Metrics`); each process has its own.
         position: steps done since the start of the run.
-        part, whole: predictions of the current part of the epoch and of the current epoch.
-        history: the rows of `polyrepro.classification.loop.train` so far.
+        evaluated: epochs whose evaluation is in the history.
+        history: the rows so far.
         seconds: spent on the steps of the current epoch.
     """
 
     task: ClassificationTask
     optimizer: torch.optim.Optimizer
     scheduler: Scheduler
-    part: PredictionMeter
-    whole: PredictionMeter
+    part: Tensor
+    whole: Tensor
     position: int = 0
+    evaluated: int = 0
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All tensors under flat names, as a safetensors file holds them."""
-        optimizer = self.optimizer.state_dict()["state"]
-        groups = {
-            "model": self.task.trainable_module.state_dict(),
-            "part": self.part.state(),
-            "whole": self.whole.state(),
-            **{f"optimizer.{index}": entries for index, entries in optimizer.items()},
+    @property
+    def network(self) -> nn.Module:
+        """The trained network, without wrappers of compilation or of several processes."""
+        return unwrap_model(self.task.trainable_module)
+
+    @property
+    def kept_network(self) -> nn.Module:
+        """The network whose weights count in the end: the moving average, if there is one."""
+        average = self.task.get_trainable_module(ema=True)
+        return self.network if average is None else average.module
+
+    def tensors(self, processes: Processes) -> dict[str, Tensor]:
+        """All tensors under flat names, as a safetensors file holds them; all processes ask."""
+        groups: dict[str, dict] = {
+            "network": self.network.state_dict(),
+            "sums": {
+                "part": processes.gathered(self.part),
+                "whole": processes.gathered(self.whole),
+            },
         }
+        if self.task.has_ema():
+            groups["average"] = self.kept_network.state_dict()
+        for index, entries in self.optimizer.state_dict()["state"].items():
+            groups[f"optimizer.{index}"] = entries
         return {
             f"{group}/{name}": value.detach().contiguous()
             for group, entries in groups.items()
@@ -52,20 +71,43 @@ class TrainingState:
 
     def numbers(self) -> dict:
         """Everything else, as JSON holds it."""
-        return {"position": self.position, "history": self.history, "seconds": self.seconds}
+        return {
+            "position": self.position,
+            "evaluated": self.evaluated,
+            "history": self.history,
+            "seconds": self.seconds,
+        }
 
-    def load(self, tensors: dict[str, Tensor], numbers: dict) -> None:
-        """Become the state that `tensors` and `numbers` were taken from."""
+    def load(self, tensors: dict[str, Tensor], numbers: dict, processes: Processes) -> None:
+        """Become the state that `tensors` and `numbers` were taken from.
+
+        With another number of processes than before, the first one takes over all sums.
+        """
         groups: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             group, name = key.split("/", 1)
             groups.setdefault(group, {})[name] = value
-        self.task.trainable_module.load_state_dict(groups.pop("model"))
-        self.part.load_state(groups.pop("part", {}))
-        self.whole.load_state(groups.pop("whole", {}))
+        self.network.load_state_dict(groups.pop("network"))
+        if self.task.has_ema():
+            self.kept_network.load_state_dict(groups.pop("average"))
+        for name, sums in groups.pop("sums").items():
+            if len(sums) != processes.count:
+                sums = torch.cat(
+                    [sums.sum(0, keepdim=True), sums.new_zeros(processes.count, sums.shape[1])]
+                )
+            getattr(self, name).copy_(sums[processes.rank])
         saved = self.optimizer.state_dict()
         saved["state"] = {int(g.removeprefix("optimizer.")): e for g, e in groups.items()}
         self.optimizer.load_state_dict(saved)
-        self.position, self.seconds = numbers["position"], numbers["seconds"]
+        self._lay_out_like_weights()
+        self.position, self.evaluated = numbers["position"], numbers["evaluated"]
+        self.seconds = numbers["seconds"]
         self.history[:] = numbers["history"]
         self.scheduler.step_update(self.position)
+
+    def _lay_out_like_weights(self) -> None:
+        """A file has one memory layout; the optimiser is fast if its tensors have the weights'."""
+        for weight, entries in self.optimizer.state.items():
+            for name, value in entries.items():
+                if isinstance(value, Tensor) and value.shape == weight.shape:
+                    entries[name] = torch.empty_like(weight).copy_(value)

@@ -1,10 +1,23 @@
-"""Data sets by name. `load(name)` verifies what it reads."""
+"""Data sets by name."""
+
+from pathlib import Path
 
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.long_tail import make_long_tailed
 
-__all__ = ["DATASETS", "DataError", "ImageArrays", "Split", "load"]
+__all__ = [
+    "DATASETS",
+    "EXTERNAL_DATASETS",
+    "DataError",
+    "ImageArrays",
+    "Split",
+    "load",
+    "open_dataset",
+]
+
+EXTERNAL_DATASETS = ("imagenet1k", "imagenet21k", "coco")
+"""Data sets whose folder the configuration names."""
 
 
 def _fashion_mnist_long_tail() -> ImageArrays:
@@ -26,3 +39,8 @@ def load(name: str) -> ImageArrays:
     if name not in DATASETS:
         raise DataError(f"unknown data set {name!r}; known are: {', '.join(DATASETS)}")
     return DATASETS[name]()
+
+
+def open_dataset(name: str, results: Path) -> ImageArrays:
+    """The data set for a training: an embedded one, or the verified index below `results`."""
+    return load(name)

@@ -56,6 +56,14 @@ class ImageArrays:
     std: float
     class_groups: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
+    channels = 1
+    """Grey images."""
+
+    @property
+    def citation(self) -> dict:
+        """What a run record says about its data."""
+        return self.manifest
+
     @functools.cached_property
     def manifest(self) -> dict:
         """Counts per class and checksums per split: what a run record cites."""

@@ -2,6 +2,9 @@
 
 import math
 
+METRIC_LABELS = {"top1": "top-1"}
+"""Metrics in percent that a study can be about, as tables call them."""
+
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 

@@ -12,9 +12,11 @@ from polyrepro.analysis.metrics_table import read_metrics, read_record
 from polyrepro.analysis.published import published_numbers
 from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
 from polyrepro.figures import FIGURES
+from polyrepro.files import manifest_path
 from polyrepro.plan import Plan
 from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
+    METRIC_LABELS,
     coefficient,
     contrast_label,
     interval,
@@ -62,11 +64,11 @@ def _study_values(
 ) -> dict:
     recipe = plan.recipe_of(study)
     rows = statistics[statistics["study"] == study.name]
-    top1 = rows[(rows["metric"] == "top1") & (rows["split"] == "test")]
-    manifest = json.loads((Path(plan.settings.results) / "data_manifest.json").read_text())
-    images = {name: split["images"] for name, split in manifest[recipe.dataset]["splits"].items()}
+    shown = rows[(rows["metric"] == study.metric) & (rows["split"] == "test")]
+    manifest = _manifest(plan, recipe.dataset)
+    images = {name: split["images"] for name, split in manifest["splits"].items()}
     labels = {
-        row["variant"]: variant_label(row, recipe.learning_rate) for row in top1.to_dict("records")
+        row["variant"]: variant_label(row, recipe.learning_rate) for row in shown.to_dict("records")
     }
     images["train"] = min(images["train"], recipe.train_images or images["train"])
     return {
@@ -74,6 +76,7 @@ def _study_values(
         "question": study.question,
         "recipe": recipe.model_dump(),
         "images": images,
+        "metric": METRIC_LABELS[study.metric],
         "figures": {
             name: str((Path(plan.settings.results) / f"figures/{name}.pdf").resolve())
             for name, needed in FIGURES.items()
@@ -84,18 +87,23 @@ def _study_values(
                 "label": labels[row["variant"]],
                 "selected": bool(row["selected"]),
                 "n": row["n"],
-                "top1": with_half_width(row["mean"], row["high"], 2),
+                "value": with_half_width(row["mean"], row["high"], 2),
                 "difference": with_half_width(
                     row["difference"], row["difference_high"], 2, shown=signed
                 ),
             }
-            for row in top1.to_dict("records")
+            for row in shown.to_dict("records")
         ],
         "claims": _claim_values(claims[claims["study"] == study.name], labels),
         "finding": FINDINGS[study.name](rows, metrics[metrics["study"] == study.name])
         if study.name in FINDINGS
         else "",
     }
+
+
+def _manifest(plan: Plan, dataset: str) -> dict:
+    path = manifest_path(Path(plan.settings.results), dataset)
+    return json.loads(path.read_text())
 
 
 def _claim_values(claims: pd.DataFrame, labels: dict[str, str]) -> list[dict]:
@@ -113,7 +121,7 @@ def _claim_values(claims: pd.DataFrame, labels: dict[str, str]) -> list[dict]:
 
 
 def _contrast_values(row: dict, labels: dict[str, str]) -> dict:
-    digits = 2 if row["contrast"].startswith("top1") else 3
+    digits = 2 if row["contrast"].split(" ")[0] in METRIC_LABELS else 3
     shown = signed if " - " in row["contrast"] else number  # a difference shows its sign
     return {
         "contrast": contrast_label(row["contrast"], labels | {REFERENCE: "CE"}),
@@ -197,8 +205,8 @@ def _provenance(plan: Plan, results: Path) -> dict:
         "overrides": ", ".join(f"{key} = {value}" for key, value in overrides.items()),
         "data": [
             {"dataset": name, "split": split, "images": entry["images"], "sha256": entry["sha256"]}
-            for name, manifest in json.loads((results / "data_manifest.json").read_text()).items()
-            for split, entry in manifest["splits"].items()
+            for name in sorted({run.recipe.dataset for run in plan.runs})
+            for split, entry in _manifest(plan, name)["splits"].items()
         ],
         "command": "snakemake --cores all --config " + " ".join(arguments),
     }

@@ -1,9 +1,25 @@
-"""The studies by name, in the order of the report. Importing them needs neither torch nor timm."""
+"""The studies by name, in the order of the report. Needs neither torch nor timm."""
 
-from polyrepro.studies import epsilon_sweep, long_tail, poly_n, truncation, truncation_lr
+from polyrepro.studies import (
+    efficientnetv2_finetuning,
+    efficientnetv2_pretraining,
+    epsilon_sweep,
+    long_tail,
+    poly_n,
+    truncation,
+    truncation_lr,
+)
 
 STUDIES = {
-    module.STUDY.name: module.STUDY
-    for module in (truncation, truncation_lr, epsilon_sweep, poly_n, long_tail)
+    study.name: study
+    for study in (
+        truncation.STUDY,
+        truncation_lr.STUDY,
+        epsilon_sweep.STUDY,
+        poly_n.STUDY,
+        long_tail.STUDY,
+        *efficientnetv2_pretraining.STUDIES,
+        *efficientnetv2_finetuning.STUDIES,
+    )
 }
-SCALES = ("embedded",)
+SCALES = ("embedded", "paper")

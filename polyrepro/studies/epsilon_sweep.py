@@ -4,7 +4,8 @@ Paper: the Poly-1 experiments on ImageNet (Table 1 has the best value per data s
 ResNet-50 is known to us from secondary sources only).
 Command: snakemake --cores 2 --config studies=epsilon_sweep
 Expected: accuracy rises when e1 is raised above 0 (secondary); mean P_t rises too (secondary).
-Cost: embedded 40 runs, 1 minute on two cores.
+Cost: embedded 40 runs, 1 minute on two cores; paper 8 runs per seed of ResNet-50, see
+`polyrepro estimate`.
 """
 
 from polyrepro.studies.study import (
@@ -26,7 +27,7 @@ STUDY = Study(
     title="Poly-1: the first coefficient",
     question="Does raising or lowering the coefficient of 1 - P_t change the accuracy?",
     variants=(cross_entropy(), *(poly1(e) for e in EPSILONS)),
-    recipes={"embedded": "fashion_mnist"},
+    recipes={"embedded": "fashion_mnist", "paper": "resnet50_imagenet1k"},
     selections=(BEST,),
     claims=(
         Claim(

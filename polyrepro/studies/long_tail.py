@@ -1,7 +1,8 @@
 """Long tail: Poly-1 on an imbalanced training set, the analogue of ImageNet-21K.
 
 Paper: Table 1, ImageNet-21K with EfficientNetV2-L: 45.8 with cross-entropy, 46.4 with Poly-1
-(verified). The embedded split has a ratio of 50 between its largest and smallest class.
+(verified); the study `pretraining_l` repeats that itself. The embedded split has a ratio of 50
+between its largest and smallest class.
 Command: snakemake --cores 2 --config studies=long_tail
 Expected: a positive e1 is more accurate and raises the mean P_t.
 Cost: embedded 35 runs, half a minute on two cores.

@@ -4,15 +4,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from polyrepro.classification.recipes import Frozen
-from polyrepro.classification.runs import Loss, Variant
+from polyrepro.recipes import Frozen
+from polyrepro.runs import Loss, Variant
 
 REFERENCE = "cross_entropy"
 """Every study contains this variant; differences are paired with its runs, seed by seed."""
 
 
 class Selection(Frozen):
-    """The variant with the best mean validation accuracy; test images choose nothing.
+    """The variant with the best mean of the study's metric; test images choose nothing.
 
     Attributes:
         name: unique over all studies; claims refer to the winner as `@name`.
@@ -76,6 +76,9 @@ class Study(Frozen):
         question: one sentence.
         variants: the grid, the reference among them.
         recipes: scale to recipe name. A scale that is missing cannot run this study.
+        restricted: scale to the names of the variants that are run there; a scale that is missing
+            runs all of them.
+        metric: what the study is about; selections and the report's table go by it.
         selections, claims: what is decided from the runs.
     """
 
@@ -84,6 +87,8 @@ class Study(Frozen):
     question: str
     variants: tuple[Variant, ...]
     recipes: dict[str, str]
+    restricted: dict[str, tuple[str, ...]] = Field(default={})
+    metric: str = "top1"
     selections: tuple[Selection, ...] = ()
     claims: tuple[Claim, ...] = ()
 
@@ -94,11 +99,22 @@ class Study(Frozen):
             raise ValueError(f"study {self.name}: variant names repeat: {names}")
         if REFERENCE not in names:
             raise ValueError(f"study {self.name}: the grid must contain {REFERENCE}")
+        for scale, chosen in self.restricted.items():
+            if REFERENCE not in chosen or set(chosen) - set(names):
+                raise ValueError(
+                    f"study {self.name}: the variants at scale {scale} must be of its grid, "
+                    f"{REFERENCE} among them: {chosen}"
+                )
         for selection in self.selections:
             unknown = set(selection.candidates) - set(names)
             if unknown:
                 raise ValueError(f"selection {selection.name}: unknown variants {sorted(unknown)}")
         return self
+
+    def variants_at(self, scale: str) -> tuple[Variant, ...]:
+        """The variants that are run at a scale."""
+        names = self.restricted.get(scale, [variant.name for variant in self.variants])
+        return tuple(variant for variant in self.variants if variant.name in names)
 
 
 def cross_entropy(learning_rate_factor: float = 1.0) -> Variant:

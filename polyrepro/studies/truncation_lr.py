@@ -4,7 +4,8 @@ Paper: the ablation of the truncation experiment, ResNet-50 on ImageNet, learnin
 above the default 0.1.
 Command: snakemake --cores 2 --config studies=truncation_lr
 Expected: no learning rate makes up for the dropped terms (secondary).
-Cost: embedded 60 runs (20 shared), 1 minute on two cores.
+Cost: embedded 60 runs (20 shared), 1 minute on two cores; paper 12 runs per seed (4 shared) of
+ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.study import (
@@ -33,7 +34,7 @@ STUDY = Study(
         *(cross_entropy(factor) for factor in FACTORS),
         *(variant for variants in GRID.values() for variant in variants),
     ),
-    recipes={"embedded": "fashion_mnist"},
+    recipes={"embedded": "fashion_mnist", "paper": "resnet50_imagenet1k"},
     selections=tuple(BEST.values()),
     claims=(
         Claim(

@@ -9,8 +9,9 @@ import pytest
 from polyrepro.analysis.claims import contrast_outcome, evaluate_claims, verdict
 from polyrepro.analysis.selection import select, winners
 from polyrepro.analysis.statistics import Estimate, estimate, summarise
+from polyrepro.runs import Loss, Variant
 from polyrepro.studies import STUDIES
-from polyrepro.studies.study import Contrast, Selection
+from polyrepro.studies.study import Contrast, Selection, Study
 
 
 def metrics_table(values, study="epsilon_sweep", metric="top1", split="test", epochs=(1, 2)):
@@ -73,13 +74,20 @@ def test_differences_are_paired_by_seed():
     assert row["high"] - row["low"] > 20
 
 
+def study_with(*selections):
+    """A study with the variants a, b and c beside the reference, and these selections."""
+    named = [Variant(name=name, loss=Loss()) for name in ("cross_entropy", "a", "b", "c")]
+    empty = {"title": "", "question": "", "recipes": {}}
+    return Study(name="epsilon_sweep", variants=tuple(named), selections=selections, **empty)
+
+
 def test_selection_looks_at_validation_only_and_ties_keep_the_order_of_the_grid():
     selection = Selection(name="s", candidates=("a", "b", "c"))
     validation = metrics_table(
         {"a": [1.0, 1.0], "b": [3.0, 1.0], "c": [2.0, 2.0]}, split="validation"
     )
     test = metrics_table({"a": [9.0, 9.0], "b": [0.0, 0.0], "c": [0.0, 0.0]})
-    scores = select(pd.concat([validation, test]), "epsilon_sweep", selection, {"s": selection})
+    scores = select(pd.concat([validation, test]), study_with(selection), selection)
     assert scores.index.tolist() == ["b", "c", "a"] and scores["b"] == 2.0
 
 
@@ -87,7 +95,7 @@ def test_the_winner_of_the_previous_selection_stays_a_candidate():
     first = Selection(name="first", candidates=("a",))
     second = Selection(name="second", candidates=("b",), previous="first")
     table = metrics_table({"a": [2.0], "b": [1.0]}, split="validation")
-    assert winners(table, "epsilon_sweep", (first, second)) == {"first": "a", "second": "a"}
+    assert winners(table, study_with(first, second)) == {"first": "a", "second": "a"}
 
 
 NO_NUMBER = pd.Series({"status": "secondary", "gain": math.nan})

@@ -11,23 +11,19 @@ import sys
 import time
 
 import pytest
-import torch
+from small_trainings import ALONE, HERE, RUN, STEPS, history, without_times
 
 from polyrepro.classification import loop
-from polyrepro.classification.checkpoints import CheckpointError, Checkpoints
+from polyrepro.classification.checkpoints import CheckpointError
+from polyrepro.classification.checkpoints import Checkpoints as CheckpointsOf
 from polyrepro.classification.loop import train
-from polyrepro.classification.recipes import FASHION_MNIST
-from polyrepro.classification.records import RunInUseError, record_path, train_and_record
-from polyrepro.classification.runs import Loss, Run, Variant
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import load
+from polyrepro.execution import Execution
+from polyrepro.files import record_path
 from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError, Interruption
-
-CPU = torch.device("cpu")
-RECIPE = FASHION_MNIST.model_copy(update={"epochs": 3, "train_images": 1280})  # 10 steps each
-POLY1 = Variant(name="poly1_e+2", loss=Loss(epsilon=(2.0,)))
-RUN = Run(recipe=RECIPE, variant=POLY1, seed=0)
-STEPS = 30
+from polyrepro.jobs import train_and_record
+from polyrepro.records import RunInUseError
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +31,12 @@ def data():
     return load("fashion_mnist")
 
 
-class AtEveryStep(Checkpoints):
+def Checkpoints(folder, identity, **options):  # noqa: N802
+    """The checkpoints of a process that is alone."""
+    return CheckpointsOf(folder, identity, ALONE, **options)
+
+
+class AtEveryStep(CheckpointsOf):
     """Checkpoints that are always due, and count themselves."""
 
     saved = 0
@@ -46,65 +47,60 @@ class AtEveryStep(Checkpoints):
         super().save(state)
 
 
-def without_times(history):
-    times = ("seconds", "images_per_second")
-    return [{key: v for key, v in row.items() if key not in times} for row in history]
-
-
 def interrupted_at(data, folder, step, identity="x"):
     """Train until a signal comes during `step`; leaves a checkpoint after it."""
     interruption = Interruption()
-    train_step = loop._train_step
+    train_step = loop._Training._train_step
 
-    def signalled(run, epoch, batch, state):
-        train_step(run, epoch, batch, state)
-        if state.position == step:
+    def signalled(self, epoch, passes):
+        if self.state.position + 1 == step:
             interruption.requested = signal.SIGTERM
+        return train_step(self, epoch, passes)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_train_step", signalled)
+        patch.setattr(loop._Training, "_train_step", signalled)
         with pytest.raises(InterruptedTrainingError, match=f"after step {step} on SIGTERM"):
-            train(RUN, data, CPU, Checkpoints(folder, identity), interruption)
+            train(RUN, data, Execution(ALONE, interruption), Checkpoints(folder, identity))
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 11, 29])
 def test_a_resumed_run_ends_with_the_same_bits(data, tmp_path, step):
     """Inside an epoch, at its end, right after it, and one step before the end."""
-    undisturbed = without_times(train(RUN, data, CPU))
+    undisturbed = history(RUN, data)
     interrupted_at(data, tmp_path, step)
-    assert without_times(train(RUN, data, CPU, Checkpoints(tmp_path, "x"))) == undisturbed
+    assert history(RUN, data, HERE, Checkpoints(tmp_path, "x")) == undisturbed
 
 
 def test_a_resume_that_forgot_the_momentum_would_be_noticed(data, tmp_path, monkeypatch):
     """The control of the test above: drop one tensor and the histories differ."""
-    undisturbed = without_times(train(RUN, data, CPU))
+    undisturbed = history(RUN, data)
     interrupted_at(data, tmp_path, 7)
     whole = TrainingState.load
 
-    def without_momentum(self, tensors, numbers):
+    def without_momentum(self, tensors, numbers, processes):
         kept = {k: v for k, v in tensors.items() if not k.startswith("optimizer")}
-        whole(self, kept, numbers)
+        whole(self, kept, numbers, processes)
 
     monkeypatch.setattr(TrainingState, "load", without_momentum)
-    assert without_times(train(RUN, data, CPU, Checkpoints(tmp_path, "x"))) != undisturbed
+    assert history(RUN, data, HERE, Checkpoints(tmp_path, "x")) != undisturbed
 
 
 def test_the_last_two_are_kept(data, tmp_path):
-    frequent = AtEveryStep(tmp_path, "x")
-    train(RUN, data, CPU, frequent)
-    assert frequent.saved == STEPS
+    frequent = AtEveryStep(tmp_path, "x", ALONE)
+    train(RUN, data, HERE, frequent)
+    assert frequent.saved == STEPS + RUN.recipe.epochs  # once more after each evaluation
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["step_000000029", "step_000000030"]
 
 
 def test_nothing_is_written_before_the_interval_has_passed(data, tmp_path):
-    train(RUN, data, CPU, Checkpoints(tmp_path / "none", "x", interval=3600))
+    train(RUN, data, HERE, Checkpoints(tmp_path / "none", "x", interval=3600))
     assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "no json", "half json", "no tensors"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(data, tmp_path, capsys, damage):
-    undisturbed = without_times(train(RUN, data, CPU))
+    undisturbed = history(RUN, data)
     interrupted_at(data, tmp_path, 12)
     interrupted_at(data, tmp_path, 14)
     newest = tmp_path / "step_000000014"
@@ -121,7 +117,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(data, tmp_path, 
         description.write_text(description.read_text()[:50])
     else:
         tensors.unlink()
-    assert without_times(train(RUN, data, CPU, Checkpoints(tmp_path, "x"))) == undisturbed
+    assert history(RUN, data, HERE, Checkpoints(tmp_path, "x")) == undisturbed
     messages = capsys.readouterr().err
     assert "step_000000014 is damaged and not used" in messages
     assert "going on after step 12" in messages
@@ -130,7 +126,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(data, tmp_path, 
 def test_a_checkpoint_of_another_configuration_is_refused(data, tmp_path):
     interrupted_at(data, tmp_path, 3, identity="one")
     with pytest.raises(CheckpointError, match=r"belongs to another configuration.*remove"):
-        train(RUN, data, CPU, Checkpoints(tmp_path, "another"))
+        train(RUN, data, HERE, Checkpoints(tmp_path, "another"))
     assert (tmp_path / "step_000000003").exists()
 
 
@@ -148,7 +144,7 @@ def test_a_file_that_is_only_a_pickle_is_not_loaded(data, tmp_path, capsys):
     digest = hashlib.sha256(raw).hexdigest()
     description = {"identity": "x", "sha256": digest, "position": 5, "history": [], "seconds": 0}
     (folder / "state.json").write_text(json.dumps(description))
-    train(RUN, data, CPU, Checkpoints(tmp_path, "x"))
+    train(RUN, data, HERE, Checkpoints(tmp_path, "x"))
     assert "step_000000005 is damaged and not used" in capsys.readouterr().err
     assert not (tmp_path / "owned").exists()
 
@@ -156,10 +152,13 @@ def test_a_file_that_is_only_a_pickle_is_not_loaded(data, tmp_path, capsys):
 CODE = """
 import sys, time, torch
 from pathlib import Path
-from polyrepro.classification import checkpoints, records
-from polyrepro.classification.runs import Run
+from polyrepro import jobs
+from polyrepro.classification import checkpoints
 from polyrepro.data import load
+from polyrepro.execution import Execution
 from polyrepro.interruption import Interruption
+from polyrepro.processes import Processes
+from polyrepro.runs import Run
 
 torch.set_num_threads(1)
 results, run, data = Path(sys.argv[1]), Run.model_validate_json(sys.argv[2]), load("fashion_mnist")
@@ -173,7 +172,8 @@ def slow(self, state):
 
 checkpoints.Checkpoints.save = slow
 with Interruption() as interruption:
-    records.train_and_record(results, run, data, torch.device("cpu"), interruption)
+    execution = Execution(Processes(torch.device("cpu")), interruption)
+    jobs.train_and_record(results, run, data, execution)
 """
 
 
@@ -203,8 +203,8 @@ def test_killed_with_sigkill_again_and_again_it_ends_with_the_same_bits(data, tm
         process.kill()
         process.wait()
         assert not record_path(tmp_path, RUN.id).exists()
-    record = train_and_record(tmp_path, RUN, data, CPU)
-    assert without_times(record["history"]) == without_times(train(RUN, data, CPU))
+    record = train_and_record(tmp_path, RUN, data, HERE)
+    assert without_times(record["history"]) == history(RUN, data)
     assert not (record_path(tmp_path, RUN.id).parent / "checkpoints").exists()
 
 
@@ -243,12 +243,12 @@ def test_two_processes_cannot_train_one_run(data, tmp_path):
     try:
         wait_for_step(process, 2)
         with pytest.raises(RunInUseError, match="is being trained by another process"):
-            train_and_record(tmp_path, RUN, data, CPU)
+            train_and_record(tmp_path, RUN, data, HERE)
     finally:
         process.kill()
         process.wait()
     # The lock goes with the process that held it.
-    assert train_and_record(tmp_path, RUN, data, CPU)["history"]
+    assert train_and_record(tmp_path, RUN, data, HERE)["history"]
 
 
 def test_a_full_disk_leaves_the_older_checkpoint_and_no_half_one(data, tmp_path):
@@ -258,9 +258,9 @@ def test_a_full_disk_leaves_the_older_checkpoint_and_no_half_one(data, tmp_path)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            train(RUN, data, CPU, AtEveryStep(tmp_path, "x"))
+            train(RUN, data, HERE, AtEveryStep(tmp_path, "x", ALONE))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == ["step_000000005"]
-    resumed = train(RUN, data, CPU, Checkpoints(tmp_path, "x"))
-    assert without_times(resumed) == without_times(train(RUN, data, CPU))
+    resumed = train(RUN, data, HERE, Checkpoints(tmp_path, "x"))
+    assert without_times(resumed.history) == history(RUN, data)

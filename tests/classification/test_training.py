@@ -4,20 +4,21 @@ import json
 
 import pytest
 import torch
+from small_trainings import ALONE, CROSS_ENTROPY, HERE, POLY1, history
 
-from polyrepro.classification import loop
+from polyrepro.classification import prepare as preparation
 from polyrepro.classification.batches import MemoryBatches
+from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.loop import TrainingError, train
-from polyrepro.classification.recipes import FASHION_MNIST
-from polyrepro.classification.records import finished_record, record_path, train_and_record
-from polyrepro.classification.runs import Loss, Run, Variant
 from polyrepro.data import load
+from polyrepro.files import record_path
+from polyrepro.jobs import train_and_record
 from polyrepro.losses import PolySeries
+from polyrepro.recipes.fashion_mnist import FASHION_MNIST
+from polyrepro.records import finished_record
+from polyrepro.runs import Loss, Run, Variant
 
-CPU = torch.device("cpu")
 SMALL = FASHION_MNIST.model_copy(update={"epochs": 1, "train_images": 600})
-CROSS_ENTROPY = Variant(name="cross_entropy", loss=Loss())
-POLY1 = Variant(name="poly1_e+2", loss=Loss(epsilon=(2.0,)))
 
 
 @pytest.fixture(scope="module")
@@ -29,34 +30,42 @@ def run(variant=CROSS_ENTROPY, seed=0, recipe=SMALL):
     return Run(recipe=recipe, variant=variant, seed=seed)
 
 
-def without_times(history):
-    times = ("seconds", "images_per_second")
-    return [{key: v for key, v in row.items() if key not in times} for row in history]
+def prepared(which, steps=4):
+    """The state of a run before its first step."""
+    metrics = Metrics(PolySeries(), {})
+    return preparation.prepare(which, 1, 10, steps, metrics, ALONE)
+
+
+def passes(batches, epoch):
+    """The forward passes of an epoch, one after the other."""
+    return [batch for step in batches.train(epoch) for batch in step]
+
+
+def sized(images):
+    """The recipe with another batch size, one pass per step."""
+    return SMALL.model_copy(update={"batch_size": images, "images_per_device": images})
 
 
 def test_same_seed_gives_the_same_bits_and_another_seed_does_not(data):
-    first = without_times(train(run(), data, CPU))
+    first = history(run(), data)
     torch.rand(7)  # what ran before must not matter
-    assert without_times(train(run(), data, CPU)) == first
-    assert without_times(train(run(seed=1), data, CPU)) != first
+    assert history(run(), data) == first
+    assert history(run(seed=1), data) != first
 
 
 def test_variants_of_one_seed_share_weights_order_and_augmentation(data):
-    states = [
-        loop._prepare(which, data, 4, PolySeries(), CPU)
-        for which in (run(CROSS_ENTROPY), run(POLY1), run(POLY1, seed=1))
-    ]
+    states = [prepared(which) for which in (run(CROSS_ENTROPY), run(POLY1), run(POLY1, seed=1))]
     weights = [torch.cat([p.flatten() for p in state.task.parameters()]) for state in states]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-    batches = [MemoryBatches(data, SMALL, seed=0, device=CPU) for _ in range(2)]
-    for a, b in zip(batches[0].train(epoch=3), batches[1].train(epoch=3), strict=True):
-        assert torch.equal(a.images, b.images) and torch.equal(a.labels, b.labels)
+    batches = [MemoryBatches(data, SMALL, 0, ALONE) for _ in range(2)]
+    for a, b in zip(passes(batches[0], 3), passes(batches[1], 3), strict=True):
+        assert torch.equal(a.images, b.images) and torch.equal(a.targets, b.targets)
 
 
 def test_an_epoch_shows_every_image_at_most_once_and_epochs_differ(data):
-    batches = MemoryBatches(data, SMALL.model_copy(update={"batch_size": 100}), 0, CPU)
-    epochs = [torch.cat([batch.labels for batch in batches.train(epoch)]) for epoch in (0, 1)]
+    batches = MemoryBatches(data, sized(100), 0, ALONE)
+    epochs = [torch.cat([b.targets for b in passes(batches, epoch)]) for epoch in (0, 1)]
     assert torch.bincount(epochs[0]).tolist() == [60] * 10
     assert not torch.equal(epochs[0], epochs[1])
 
@@ -65,19 +74,15 @@ def test_augmentation_of_an_image_does_not_depend_on_its_batch(data):
     """The same image in the same epoch looks the same whatever the batch size."""
 
     def images_by_content(batch_size):
-        recipe = SMALL.model_copy(update={"batch_size": batch_size})
-        batches = MemoryBatches(data, recipe, seed=0, device=CPU).train(epoch=0)
-        return torch.cat([batch.images for batch in batches])
+        batches = MemoryBatches(data, sized(batch_size), 0, ALONE)
+        return torch.cat([batch.images for batch in passes(batches, 0)])
 
     assert torch.equal(images_by_content(100), images_by_content(300))
 
 
 def test_without_augmentation_batches_hold_the_images_as_they_are(data):
-    recipe = SMALL.model_copy(
-        update={"max_shift": 0, "horizontal_flip": False, "batch_size": 600, "train_images": 600}
-    )
-    batches = MemoryBatches(data, recipe, seed=0, device=CPU)
-    (batch,) = batches.train(epoch=0)
+    recipe = sized(600).model_copy(update={"max_shift": 0, "horizontal_flip": False})
+    (batch,) = passes(MemoryBatches(data, recipe, 0, ALONE), 0)
     pixels = (batch.images.squeeze(1) * data.std + data.mean) * 255
     originals = {image.tobytes() for image in data.splits["train"].images[:600]}
     shown = {image.tobytes() for image in pixels.round().byte().numpy()}
@@ -85,14 +90,14 @@ def test_without_augmentation_batches_hold_the_images_as_they_are(data):
 
 
 def test_evaluation_shows_every_image_once_in_order(data):
-    batches = MemoryBatches(data, SMALL, seed=0, device=CPU)
-    labels = torch.cat([batch.labels for batch in batches.evaluation("test", batch_size=300)])
+    batches = MemoryBatches(data, SMALL, 0, ALONE)
+    labels = torch.cat([batch.targets for batch in batches.evaluation("test", batch_size=300)])
     assert labels.tolist() == data.splits["test"].labels.tolist()
 
 
 def test_history_has_the_promised_metrics(data):
-    history = train(run(), data, CPU)
-    end = {row["split"]: row for row in history if row["epoch"] == 1}
+    rows = train(run(), data, HERE).history
+    end = {row["split"]: row for row in rows if row["epoch"] == 1}
     assert set(end) == {"train", "validation", "test"}
     for row in end.values():
         assert {"loss", "cross_entropy", "top1", "mean_pt", "ece", "leading_share"} <= set(row)
@@ -100,12 +105,12 @@ def test_history_has_the_promised_metrics(data):
     assert end["test"]["loss"] == pytest.approx(end["test"]["cross_entropy"])
     assert end["test"]["top1"] > 20  # ten classes: learning has begun
     # Four steps cannot be parted in five; no time has two rows.
-    assert [row["epoch"] for row in history if row["split"] == "train"] == [0.25, 0.5, 0.75, 1]
+    assert [row["epoch"] for row in rows if row["split"] == "train"] == [0.25, 0.5, 0.75, 1]
 
 
-def learning_rates(factor, data, steps):
+def learning_rates(factor, steps):
     variant = Variant(name="x", loss=Loss(), learning_rate_factor=factor)
-    state = loop._prepare(run(variant), data, steps, PolySeries(), CPU)
+    state = prepared(run(variant), steps)
     rates = []
     for step in range(steps):
         state.scheduler.step_update(step)
@@ -113,31 +118,32 @@ def learning_rates(factor, data, steps):
     return rates
 
 
-def test_learning_rate_warms_up_falls_to_zero_and_follows_the_factor(data):
-    rates = learning_rates(1.0, data, steps=100)
+def test_learning_rate_warms_up_falls_to_zero_and_follows_the_factor():
+    rates = learning_rates(1.0, steps=100)
     assert rates[0] == 0
     assert abs(rates.index(max(rates)) - 50) <= 1  # half an epoch of warm-up
     assert rates[-1] < 1e-3 * SMALL.learning_rate
-    assert learning_rates(2.0, data, steps=100) == pytest.approx([2 * rate for rate in rates])
+    assert learning_rates(2.0, steps=100) == pytest.approx([2 * rate for rate in rates])
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it(data, monkeypatch, tmp_path):
-    forward = loop.PolyCrossEntropyLoss.forward
+    forward = preparation.PolyCrossEntropyLoss.forward
     calls = []
 
     def fails_at_third_step(self, *arguments):
         calls.append(1)
         return forward(self, *arguments) * (float("nan") if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(loop.PolyCrossEntropyLoss, "forward", fails_at_third_step)
-    with pytest.raises(TrainingError, match=r"cross_entropy/seed0: the loss is nan at step 3"):
-        train_and_record(tmp_path, run(), data, CPU)
+    monkeypatch.setattr(preparation.PolyCrossEntropyLoss, "forward", fails_at_third_step)
+    message = r"cross_entropy/seed0: the loss is nan at step 3 .* images were: training image \d+, "
+    with pytest.raises(TrainingError, match=message):
+        train_and_record(tmp_path, run(), data, HERE)
     assert finished_record(tmp_path, run()) is None
     assert not list(tmp_path.rglob("*.json"))
 
 
 def test_record_is_complete_and_cites_its_data(data, tmp_path):
-    record = train_and_record(tmp_path, run(POLY1), data, CPU)
+    record = train_and_record(tmp_path, run(POLY1), data, HERE)
     stored = json.loads(record_path(tmp_path, "fashion_mnist/poly1_e+2/seed0").read_text())
     assert stored["loss"] == {"epsilon": [2.0], "terms": None, "gamma": 0.0}
     assert stored["data"]["splits"]["test"]["sha256"] == data.splits["test"].sha256()
@@ -146,7 +152,7 @@ def test_record_is_complete_and_cites_its_data(data, tmp_path):
 
 
 def test_a_record_of_another_recipe_is_not_taken_for_finished(data, tmp_path):
-    train_and_record(tmp_path, run(), data, CPU)
+    train_and_record(tmp_path, run(), data, HERE)
     longer = SMALL.model_copy(update={"epochs": 2})
     assert finished_record(tmp_path, run()) is not None
     assert finished_record(tmp_path, run(recipe=longer)) is None

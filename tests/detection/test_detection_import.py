@@ -15,7 +15,7 @@ import importlib, pkgutil, polyrepro
 for module in pkgutil.walk_packages(polyrepro.__path__, 'polyrepro.', onerror=lambda name: None):
     if 'detection' not in module.name and not module.name.endswith('__main__'):
         importlib.import_module(module.name)
-assert 'polyrepro.classification.runs' in sys.modules and 'polyrepro.cli' in sys.modules
+assert 'polyrepro.runs' in sys.modules and 'polyrepro.cli' in sys.modules
 assert 'polyrepro.detection' not in sys.modules
 """
 

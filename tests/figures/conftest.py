@@ -8,8 +8,8 @@ import pytest
 
 from polyrepro.analysis.metrics_table import COLUMNS, record_rows
 from polyrepro.analysis.statistics import summarise
-from polyrepro.classification.runs import Run
 from polyrepro.plan import Plan
+from polyrepro.runs import Run
 from polyrepro.settings import check_settings
 
 

@@ -3,22 +3,34 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from polyrepro import studies
 from polyrepro.analysis.published import published_numbers, published_statements
-from polyrepro.classification.recipes import RECIPES
+from polyrepro.recipes import RECIPES
 from polyrepro.studies import SCALES, STUDIES
 from polyrepro.studies.study import REFERENCE, Study, cross_entropy
 
 ALL = list(STUDIES.values())
 
 
+def test_every_file_of_studies_is_documented_and_registered():
+    registered = set()
+    for path in Path(studies.__file__).parent.glob("*.py"):
+        if path.stem in ("__init__", "study"):
+            continue
+        module = importlib.import_module(f"polyrepro.studies.{path.stem}")
+        for heading in ("Paper:", "Command:", "Expected:", "Cost:"):
+            assert heading in module.__doc__
+        registered |= {s.name for s in getattr(module, "STUDIES", ()) or (module.STUDY,)}
+    assert registered == set(STUDIES)
+
+
 @pytest.mark.parametrize("study", ALL, ids=lambda study: study.name)
-def test_study_is_documented_and_runs_at_a_known_scale(study):
-    module = importlib.import_module(f"polyrepro.studies.{study.name}")
-    for heading in ("Paper:", "Command:", "Expected:", "Cost:"):
-        assert heading in module.__doc__
+def test_study_runs_at_a_known_scale(study):
+    assert study.recipes and set(study.restricted) <= set(study.recipes)
     assert set(study.recipes) <= set(SCALES)
     assert set(study.recipes.values()) <= set(RECIPES)
 
@@ -61,8 +73,10 @@ def test_grid_with_a_repeated_variant_is_refused():
 
 
 def test_truncation_and_sweep_span_what_the_paper_asks():
-    terms = [v.loss.terms for v in STUDIES["truncation"].variants if v.loss.terms]
-    assert terms == sorted(terms) and terms[0] == 1 and terms[-1] >= 100
+    for scale, most in (("embedded", 100), ("paper", 600)):
+        variants = STUDIES["truncation"].variants_at(scale)
+        terms = [v.loss.terms for v in variants if v.loss.terms]
+        assert terms == sorted(terms) and terms[0] == 1 and terms[-1] >= most
     epsilons = [v.loss.epsilon[0] for v in STUDIES["epsilon_sweep"].variants if v.loss.epsilon]
     assert min(epsilons) == -1 and max(epsilons) == 6
     assert all(REFERENCE in [v.name for v in study.variants] for study in ALL)
@@ -75,6 +89,30 @@ def test_published_gains_are_differences_of_published_numbers():
     for _, row in verified.iterrows():
         gain = numbers.loc[row["improved"], "value"] - numbers.loc[row["baseline"], "value"]
         assert row["gain"] == pytest.approx(gain)
+
+
+def test_at_every_scale_each_selection_has_candidates_and_each_claim_its_variants():
+    for study in ALL:
+        for scale in study.recipes:
+            names = {v.name for v in study.variants_at(scale)}
+            assert REFERENCE in names
+            for selection in study.selections:
+                assert names & set(selection.candidates)
+            for claim in study.claims:
+                for contrast in claim.contrasts:
+                    assert {w for w in contrast.weights if not w.startswith("@")} <= names
+
+
+def test_a_restriction_to_unknown_variants_is_refused():
+    with pytest.raises(ValueError, match="the variants at scale paper must be of its grid"):
+        Study(
+            name="x",
+            title="",
+            question="",
+            variants=(cross_entropy(),),
+            recipes={},
+            restricted={"paper": (REFERENCE, "poly1_e+9")},
+        )
 
 
 def test_planning_needs_neither_torch_nor_timm():

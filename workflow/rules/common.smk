@@ -2,7 +2,7 @@ import os
 import sys
 from pathlib import Path
 
-from polyrepro.cli import override_options, plan_options
+from polyrepro.cli import plan_options, train_options
 from polyrepro.plan import Plan
 from polyrepro.settings import SettingsError, check_settings
 
@@ -13,6 +13,7 @@ except SettingsError as error:
 
 RESULTS = PLAN.settings.results
 PLAN_OPTIONS = plan_options(PLAN.settings)
+SETTINGS = PLAN.settings
 
 # The rules call `python`: the one that runs this Snakefile, whether or not it has been activated.
 os.environ.update(
@@ -22,5 +23,6 @@ os.environ.update(
 
 wildcard_constraints:
     batch="[^/]+",
+    dataset="[^/]+",
     selection="[^/]+",
     figure="[^/]+",

@@ -3,12 +3,20 @@ DATASETS = sorted({run.recipe.dataset for run in PLAN.runs})
 
 rule verify_data:
     output:
-        f"{RESULTS}/data_manifest.json",
+        f"{RESULTS}/data/{{dataset}}/manifest.json",
     log:
-        f"{RESULTS}/logs/verify_data.log",
+        f"{RESULTS}/logs/verify_data/{{dataset}}.log",
     conda:
         "../../environment.yml"
+    threads: SETTINGS.cpus_per_process
     params:
-        datasets=DATASETS,
+        # Embedded data sets lie in the package and need no root.
+        root=lambda wildcards: (
+            f"--root {SETTINGS.data[wildcards.dataset]}"
+            if wildcards.dataset in SETTINGS.data
+            else ""
+        ),
+        folder=subpath(output[0], parent=True),
     shell:
-        "python -m polyrepro verify-data {params.datasets} --output {output} 2> {log}"
+        "python -m polyrepro data verify {wildcards.dataset} {params.root}"
+        " --output {params.folder} 2> {log}"

@@ -3,7 +3,7 @@ rule report:
         f"{RESULTS}/metrics.csv",
         f"{RESULTS}/statistics.csv",
         f"{RESULTS}/claims.csv",
-        f"{RESULTS}/data_manifest.json",
+        expand(f"{RESULTS}/data/{{dataset}}/manifest.json", dataset=DATASETS),
         FIGURES,
         # The appendix on speed appears once `make bench` has been run.
         [str(path) for path in Path("results/benchmarks").glob("losses.*")],

@@ -4,11 +4,21 @@
 
 rule train:
     input:
-        f"{RESULTS}/data_manifest.json",
-        # Runs of a greedy search wait for the coefficients chosen before theirs.
-        lambda wildcards: expand(
+        # Of all runs of a job the data, the coefficients chosen before theirs (greedy search), and
+        # the jobs whose weights they start from (fine-tuning).
+        data=lambda wildcards: expand(
+            f"{RESULTS}/data/{{dataset}}/manifest.json",
+            dataset=sorted(
+                {run.recipe.dataset for run in PLAN.batches[wildcards.batch].runs}
+            ),
+        ),
+        selection=lambda wildcards: expand(
             f"{RESULTS}/selections/{{selection}}.json",
             selection=filter(None, [PLAN.batches[wildcards.batch].after]),
+        ),
+        pretraining=lambda wildcards: expand(
+            f"{RESULTS}/batches/{{batch}}.json",
+            batch=PLAN.batches_before(PLAN.batches[wildcards.batch]),
         ),
     output:
         f"{RESULTS}/batches/{{batch}}.json",
@@ -16,16 +26,18 @@ rule train:
         f"{RESULTS}/logs/train/{{batch}}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: SETTINGS.processes_per_run * SETTINGS.cpus_per_process
+    resources:
+        gpu=SETTINGS.processes_per_run if SETTINGS.device == "cuda" else 0,
     params:
         runs=lambda wildcards: [run.id for run in PLAN.batches[wildcards.batch].runs],
         # Not used by the command: a changed recipe or loss makes Snakemake run the job again.
         identity=lambda wildcards: [
             run.identity() for run in PLAN.batches[wildcards.batch].runs
         ],
-        options=f"--results {RESULTS} {override_options(PLAN.settings.overrides)}".rstrip(),
+        options=train_options(SETTINGS),
     shell:
-        "python -m polyrepro train {params.options} --threads {threads}"
+        "python -m polyrepro train {params.options}"
         " --receipt {output} {params.runs} 2> {log}"
 
 

@@ -4,7 +4,10 @@ import hashlib
 
 from pydantic import Field
 
-from polyrepro.classification.recipes import Frozen, Recipe
+from polyrepro.recipes import RECIPES, AnyRecipe, Frozen
+
+WEIGHTS_FILE = "weights.safetensors"
+"""In the folder of a run whose weights are kept."""
 
 
 class Loss(Frozen):
@@ -31,18 +34,34 @@ class Variant(Frozen):
     after: str | None = None
 
 
+class InitialWeights(Frozen):
+    """Weights to start from.
+
+    Attributes:
+        sha256: of the file; only this counts for the identity of a run, not where the file lies.
+        path: a safetensors file, or a state dict that `torch.load(weights_only=True)` reads.
+    """
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    # Part of shell commands: no spaces, quotes or braces.
+    path: str = Field(pattern=r"^[\w./+-]+$", exclude=True)
+
+
 class Run(Frozen):
     """One training.
 
     Attributes:
         prefix: for a variant with `after`, the coefficients that selection chose; known only once
             the runs before it have finished, and empty while a workflow is planned.
+        initial_weights: where it starts from, if not from random weights; like the prefix, known
+            only once the pre-training has finished, unless the configuration gives them.
     """
 
-    recipe: Recipe
+    recipe: AnyRecipe
     variant: Variant
     seed: int = Field(ge=0)
     prefix: tuple[float, ...] = ()
+    initial_weights: InitialWeights | None = None
 
     @property
     def id(self) -> str:
@@ -59,6 +78,11 @@ class Run(Frozen):
     def learning_rate(self) -> float:
         """Peak learning rate of this run."""
         return self.recipe.learning_rate * self.variant.learning_rate_factor
+
+    @property
+    def gives_weights(self) -> bool:
+        """Whether its final weights are kept, because another recipe starts from them."""
+        return self.recipe.name in {recipe.pretraining for recipe in RECIPES.values()}
 
     def identity(self) -> str:
         """Hash of all that defines the run; a finished record is reused only if it is equal."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-PACKAGE = Path(__file__).parents[1]
-TRAINING_SOURCE = ("losses", "data", "classification")
+PACKAGE = Path(__file__).parent
+TRAINING_SOURCE = ("losses", "data", "recipes", "classification", "detection")
 VERSIONS_OF = ("torch", "torchvision", "timm", "numpy")
 
 

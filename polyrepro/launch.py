@@ -1,0 +1,116 @@
+"""From the command `train` to the processes that train: GPU leases, torchrun, signals.
+
+No process outlives the command that started it.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+from polyrepro.errors import PolyreproError
+from polyrepro.interruption import InterruptedTrainingError, Interruption
+from polyrepro.leases import leased, visible_devices
+
+GRACE_SECONDS = 120
+"""How long processes that were told to stop may take to save a checkpoint."""
+
+
+class ProcessesFailedError(PolyreproError):
+    """One of the processes of a run ended with an error; the others have been stopped."""
+
+
+def start(count: int, device: str, work: Callable[[], None]) -> None:
+    """Do some work in this process, or in several that repeat this command.
+
+    Args:
+        count: processes.
+        device: `cpu` or `cuda`; then each process gets a GPU of its own: the ones that Slurm has
+            given to the job, or else leased ones.
+        work: what a process does.
+
+    Raises:
+        DeviceError: if there are not enough GPUs.
+        InterruptedTrainingError: if the processes stopped because of a signal.
+        ProcessesFailedError: if one of them failed.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        stop_with_parent()
+        work()
+    elif device == "cuda" and not _given_by_slurm():
+        with leased(count, visible_devices()) as (devices, handles):
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+            _run(count, work, handles)
+    else:
+        _run(count, work, ())
+
+
+def _given_by_slurm() -> bool:
+    return "SLURM_JOB_ID" in os.environ and "CUDA_VISIBLE_DEVICES" in os.environ
+
+
+def _run(count: int, work: Callable[[], None], leases: tuple[int, ...]) -> None:
+    if count == 1:
+        work()
+    else:
+        _run_several(count, leases)
+
+
+def _run_several(count: int, leases: tuple[int, ...]) -> None:
+    """Repeat this command in several processes.
+
+    SIGTERM and SIGUSR1 are passed on: the processes save and stop.
+
+    Args:
+        leases: open files that torchrun inherits.
+
+    Raises:
+        InterruptedTrainingError: if they stopped because of a signal.
+        ProcessesFailedError: if one of them failed; none is left running.
+    """
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts=0"]
+    command += [f"--nproc-per-node={count}", "--module", "polyrepro", *sys.argv[1:]]
+    # Threads are set by --cpus, later; without the variable torchrun warns at length.
+    environment = {
+        "OMP_NUM_THREADS": "1",
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(GRACE_SECONDS),
+    } | os.environ
+    with Interruption() as interruption:
+        process = subprocess.Popen(
+            command, preexec_fn=_in_torchrun_process, pass_fds=leases, env=environment
+        )
+        told = False
+        while process.poll() is None:
+            if interruption.requested is not None and not told:
+                process.send_signal(signal.SIGTERM)
+                told = True
+            try:
+                process.wait(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                continue
+    if process.returncode == 0:
+        return
+    if interruption.requested is not None:
+        raise InterruptedTrainingError(
+            f"stopped on {interruption.requested.name}; run the same command again to go on"
+        )
+    raise ProcessesFailedError(
+        f"one of {count} processes failed (see the first error above) and the others were stopped; "
+        "run the same command again to go on from the last checkpoint"
+    )
+
+
+def stop_with_parent() -> None:
+    """Have the kernel send this process SIGTERM when the one that started it dies (Linux)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGTERM))
+
+
+def _in_torchrun_process() -> None:
+    stop_with_parent()
+    # Slurm sends SIGUSR1 to every process of a job. The training processes act on it; torchrun
+    # itself knows nothing of it and would die.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)

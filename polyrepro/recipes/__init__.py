@@ -1,0 +1,27 @@
+"""All recipes by name, and the ones that another recipe starts from. Needs neither torch nor timm.
+
+Recipes of detectors are here too, because importing `polyrepro.detection` needs MMDetection.
+"""
+
+from polyrepro.recipes.base import Frozen, Recipe
+from polyrepro.recipes.classification import ClassificationRecipe
+from polyrepro.recipes.efficientnetv2_finetune_imagenet1k import EFFICIENTNETV2_FINETUNE
+from polyrepro.recipes.efficientnetv2_imagenet21k import EFFICIENTNETV2_IMAGENET21K
+from polyrepro.recipes.fashion_mnist import FASHION_MNIST, FASHION_MNIST_LONG_TAIL
+from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
+
+__all__ = ["RECIPES", "AnyRecipe", "ClassificationRecipe", "Frozen", "Recipe"]
+
+AnyRecipe = ClassificationRecipe
+"""The union of all kinds of recipes, told apart by their `kind`."""
+
+RECIPES: dict[str, AnyRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        FASHION_MNIST,
+        FASHION_MNIST_LONG_TAIL,
+        RESNET50_IMAGENET1K,
+        *EFFICIENTNETV2_IMAGENET21K,
+        *EFFICIENTNETV2_FINETUNE,
+    )
+}

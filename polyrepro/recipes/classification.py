@@ -1,0 +1,78 @@
+"""How a classifier is trained."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from polyrepro.recipes.base import Recipe
+
+
+class ClassificationRecipe(Recipe):
+    """Data, network, optimiser, schedule and augmentation of a classifier.
+
+    Attributes:
+        model: a name known to `timm.create_model`.
+        images_per_device: images per forward pass on one device, and thus the batch that batch
+            normalisation sees. `batch_size` images take `batch_size / images_per_device` passes,
+            spread over the devices that there are; the gradients are accumulated.
+        optimizer: a name known to timm; its remaining settings are timm's defaults.
+        optimizer_epsilon: added to RMSProp's mean square; None for an optimiser without one.
+        weight_decay: of weights with more than one dimension: not of biases and normalisation.
+        schedule: of the learning rate: `cosine` to 0 over all epochs, `step` (times 0.1 at each of
+            `milestones`) or `constant`; in `warmup_epochs` a linear rise from 0 takes its place.
+        label_smoothing: of the labels of training.
+        ema_decay: of an exponential moving average of the weights per step; if set, the average
+            is what is evaluated and kept.
+        dropout: probability to drop a feature before the classifier.
+        drop_path: probability to skip a residual block (stochastic depth), at the last block.
+        precision: of forward and backward pass on a GPU; weights stay in float32.
+        channels_last: memory layout of images and weights.
+        compile: translate the network with `torch.compile`.
+        max_shift: augmentation of images in memory: largest translation in pixels.
+        horizontal_flip: augmentation: mirror every second image on average.
+        image_size: side of the random crop that is trained on, in pixels.
+        evaluation_size: side of the centre crop that is evaluated, in pixels.
+        crop_fraction: of the shorter side that the centre crop keeps.
+        min_crop_area: smallest random crop, as a part of the image's area.
+        interpolation: of resized images.
+        randaugment_magnitude: of RandAugment with two operations per image, 0 for none.
+    """
+
+    kind: Literal["classification"] = "classification"
+    images_per_device: int = Field(ge=1)
+    optimizer: Literal["sgd", "rmsproptf"] = "sgd"
+    optimizer_epsilon: float | None = Field(default=None, gt=0)
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    milestones: tuple[int, ...] = ()
+    warmup_epochs: float = Field(ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, le=1)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    max_shift: int = Field(default=0, ge=0)
+    horizontal_flip: bool
+    image_size: int = Field(ge=1)
+    evaluation_size: int = Field(ge=1)
+    crop_fraction: float = Field(default=1.0, gt=0, le=1)
+    min_crop_area: float = Field(default=0.08, gt=0, le=1)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    randaugment_magnitude: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _batches_come_out_even(self) -> "ClassificationRecipe":
+        if self.batch_size % self.images_per_device:
+            raise ValueError(
+                f"recipe {self.name}: batch_size {self.batch_size} is not a multiple of "
+                f"images_per_device {self.images_per_device}"
+            )
+        return self
+
+    @property
+    def passes_per_step(self) -> int:
+        """Forward passes for one step of the optimiser, over all devices together."""
+        return self.batch_size // self.images_per_device

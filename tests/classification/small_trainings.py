@@ -1,0 +1,28 @@
+"""Small trainings of the embedded network, and how their histories are compared."""
+
+import torch
+
+from polyrepro.classification.loop import train
+from polyrepro.execution import Execution
+from polyrepro.processes import Processes
+from polyrepro.recipes.fashion_mnist import FASHION_MNIST
+from polyrepro.runs import Loss, Run, Variant
+
+ALONE = Processes(torch.device("cpu"))
+HERE = Execution(ALONE)
+CROSS_ENTROPY = Variant(name="cross_entropy", loss=Loss())
+POLY1 = Variant(name="poly1_e+2", loss=Loss(epsilon=(2.0,)))
+RECIPE = FASHION_MNIST.model_copy(update={"epochs": 3, "train_images": 1280})  # 10 steps each
+RUN = Run(recipe=RECIPE, variant=POLY1, seed=0)
+STEPS = 30
+
+
+def without_times(history: list[dict]) -> list[dict]:
+    """What a repeated training must give again to the bit."""
+    times = ("seconds", "images_per_second")
+    return [{key: v for key, v in row.items() if key not in times} for row in history]
+
+
+def history(run, data, execution=HERE, checkpoints=None) -> list[dict]:
+    """Train a run; its history without times."""
+    return without_times(train(run, data, execution, checkpoints).history)
