@@ -1,8 +1,9 @@
 """Batches of a data set that is too large for memory, read and augmented by worker processes."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,85 +11,66 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from polyrepro.classification.batches import Batch, passes_of
 from polyrepro.classification.randomness import generator
 from polyrepro.classification.views import Views
 from polyrepro.data.image_arrays import DataError
 from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.errors import PolyreproError
-
-MOST_WORKERS = 16
-
-
-class BatchError(PolyreproError):
-    """A batch that cannot be divided as asked."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Images on the device and what they show.
-
-    Attributes:
-        images: float32, (batch, 3, height, width), normalised.
-        targets: int64, (batch,), class indices; or float32, (batch, classes), summing to 1, where
-            images may have several classes.
-        names: paths of the images, for messages.
-    """
-
-    images: Tensor
-    targets: Tensor
-    names: list[str]
+from polyrepro.processes import Processes
+from polyrepro.recipes import ClassificationRecipe
 
 
 class StreamingBatches:
     """Training and evaluation batches of `IndexedImages`.
 
-    An effective batch is `recipe.batch_size` images; the order of the images is a function of
-    (seed, epoch). It is cut into micro-batches of `recipe.images_per_device`, the images that
-    batch normalisation sees together, and process `rank` of `world` takes the micro-batches rank,
-    rank + world, ... So what a step contains depends neither on the numbers of processes and
-    workers nor on restarts.
+    The order of the images is a function of (seed, epoch). A step is `recipe.batch_size` of them,
+    cut into `recipe.passes_per_step` parts, which are dealt to the processes in turn. So what a
+    step and its passes contain depends neither on the numbers of processes and workers nor on
+    restarts. Images with several classes have probabilities as targets.
     """
 
     def __init__(
         self,
         data: IndexedImages,
-        recipe,
+        recipe: ClassificationRecipe,
         seed: int,
-        device: torch.device,
-        *,
-        rank: int = 0,
-        world: int = 1,
-        workers: int | None = None,
+        processes: Processes,
+        workers: int,
     ) -> None:
-        """Workers start with the first pass and stay.
+        """Workers start with the first pass over the data and stay.
 
         Args:
-            workers: processes that read; 0 reads in this one. By default this process's share of
-                the CPU cores, at most 16.
+            workers: processes that read for this one; 0 reads here.
 
         Raises:
-            BatchError: if a step cannot be dealt evenly to micro-batches and processes.
+            DeviceError: if the processes cannot share the passes of a step equally.
+            DataError: if there are fewer training images than passes.
         """
-        self._data, self._recipe, self._seed, self._device = data, recipe, seed, device
-        self._rank, self._world = rank, world
+        self._data, self._recipe, self._seed = data, recipe, seed
+        self._processes, self._device = processes, processes.device
+        self._passes = passes_of(recipe, processes)
         self._rows = evenly_spaced(data.rows("train"), recipe.train_images)
         self._step_images = min(recipe.batch_size, self.train_images)
-        _check_division(recipe, self._step_images, world)
+        if self.train_images < recipe.passes_per_step:
+            raise DataError(
+                f"{data.name}: {self.train_images} training images are too few for the "
+                f"{recipe.passes_per_step} passes of a step of {recipe.name}; use more of them, or "
+                "raise images_per_device"
+            )
         # (x / 255 - mean) / std as one product and one sum.
-        std = torch.tensor(data.std, device=device)[:, None, None]
+        std = torch.tensor(data.std, device=self._device)[:, None, None]
         self._scale = 1 / (255 * std)
-        self._shift = -torch.tensor(data.mean, device=device)[:, None, None] / std
-        if workers is None:
-            workers = max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // world))
-        self._pass = _Pass()
+        self._shift = -torch.tensor(data.mean, device=self._device)[:, None, None] / std
+        self._keys = _Keys()
         self._loader = DataLoader(
             _Decoder(data, Views(recipe, seed)),
-            batch_size=None,  # the keys are of whole micro-batches
-            sampler=self._pass,
+            batch_size=None,  # a key is a whole batch
+            sampler=self._keys,
             num_workers=workers,
             persistent_workers=workers > 0,
-            pin_memory=device.type == "cuda",
+            pin_memory=self._device.type == "cuda",
             generator=torch.Generator(),  # its own: reading takes nothing from the global one
+            worker_init_fn=_outlive_signals,
         )
 
     @property
@@ -98,50 +80,52 @@ class StreamingBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full effective batches per epoch; a smaller rest differs from epoch to epoch."""
+        """Full batches per epoch; a smaller rest is left out, and differs from epoch to epoch.
+
+        If there are fewer images than a batch, they are one.
+        """
         return self.train_images // self._step_images
 
     def train(self, epoch: int, first_step: int = 0) -> Iterator[list[Batch]]:
-        """This process's micro-batches of each step of an epoch (counted from 0), from one on.
+        """This process's passes of each step of an epoch (counted from 0), from a step on.
 
         Raises:
             DataError: when the turn comes to an image that cannot be read; it is named.
         """
         order = torch.randperm(self.train_images, generator=generator("order", self._seed, epoch))
         rows = self._rows[order.numpy()]
-        steps = [
-            self._share(rows[step * self._step_images : (step + 1) * self._step_images], epoch)
-            for step in range(first_step, self.steps_per_epoch)
-        ]
-        batches = self._read([key for step in steps for key in step])
-        for step in steps:
-            yield [next(batches) for _ in step]
+        keys = []
+        for step in range(first_step, self.steps_per_epoch):
+            start = step * self._step_images
+            parts = np.array_split(
+                rows[start : start + self._step_images], self._recipe.passes_per_step
+            )
+            keys += [Key(epoch, parts[number]) for number in self._passes]
+        batches = self._read(keys)
+        for _ in range(first_step, self.steps_per_epoch):
+            yield [next(batches) for _ in self._passes]
 
     def evaluation(self, split: str) -> Iterator[Batch]:
-        """This process's share of a split; all processes together see each image once.
+        """This process's share of a split; over all processes each image once.
 
         Raises:
             DataError: when the turn comes to an image that cannot be read; it is named.
         """
-        return self._read(self._share(self._data.rows(split), None))
-
-    def _share(self, rows: np.ndarray, epoch: int | None) -> list["Key"]:
-        """Cut into micro-batches and keep those of this process."""
-        size = self._recipe.images_per_device
-        starts = range(self._rank * size, len(rows), self._world * size)
-        return [Key(epoch, rows[start : start + size]) for start in starts]
+        rows, size = self._data.rows(split), self._recipe.images_per_device
+        starts = range(self._processes.rank * size, len(rows), self._processes.count * size)
+        return self._read([Key(None, rows[start : start + size]) for start in starts])
 
     def _read(self, keys: list["Key"]) -> Iterator[Batch]:
-        number = self._pass.begin(keys)
+        number = self._keys.replace(keys)
         for key, decoded in zip(keys, self._loader, strict=True):
+            if self._keys.number != number:
+                raise RuntimeError("another pass has begun over the same batches; read one at once")
             if isinstance(decoded, _Failure):
                 raise DataError(decoded.message)
-            if self._pass.number != number:
-                raise RuntimeError("another pass has begun over the same batches; read one at once")
             yield self._batch(key.rows, decoded)
 
     def _batch(self, rows: np.ndarray, decoded: Tensor) -> Batch:
-        """uint8 pixels (batch, height, width, 3) to what the network takes."""
+        """uint8 pixels (images, height, width, 3) to what the network takes."""
         pixels = decoded.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
         if not self._recipe.channels_last:
             pixels = pixels.contiguous()
@@ -166,24 +150,24 @@ def evenly_spaced(rows: np.ndarray, count: int | None) -> np.ndarray:
     return rows[np.arange(count) * len(rows) // count]
 
 
-def _check_division(recipe, step_images: int, world: int) -> None:
-    size = recipe.images_per_device
-    micro_batches = -(-step_images // size)
-    if recipe.batch_size % size:
-        raise BatchError(
-            f"{recipe.name}: a batch of {recipe.batch_size} images cannot be cut into micro-batches"
-            f" of {size}; choose images_per_device among its divisors"
-        )
-    if micro_batches % world:
-        divisors = [n for n in range(1, micro_batches + 1) if micro_batches % n == 0]
-        raise BatchError(
-            f"{recipe.name}: the {micro_batches} micro-batches of a step ({step_images} images, "
-            f"{size} each) cannot be dealt evenly to {world} processes; use one of {divisors} GPUs"
-        )
+def _outlive_signals(_worker: int) -> None:
+    """A scheduler signals every process of a job, but the step at hand still needs its images.
+
+    SIGTERM from the training process itself ends a worker: that is how it shuts them down.
+    """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 class Key(NamedTuple):
-    """A micro-batch to read: rows of the index; `epoch` is None for evaluation."""
+    """A batch to read: rows of the index; `epoch` is None for evaluation."""
 
     epoch: int | None
     rows: np.ndarray
@@ -195,13 +179,14 @@ class _Failure(NamedTuple):
     message: str
 
 
-class _Pass:
+class _Keys:
     """The keys that the loader is to read next."""
 
     def __init__(self) -> None:
         self.number, self._keys = 0, []
 
-    def begin(self, keys: list[Key]) -> int:
+    def replace(self, keys: list[Key]) -> int:
+        """Returns the number of the pass that reads them."""
         self._keys = keys
         self.number += 1
         return self.number
@@ -211,7 +196,7 @@ class _Pass:
 
 
 class _Decoder(Dataset):
-    """What a worker does: a key to pixels, uint8, (batch, height, width, 3)."""
+    """What a worker does: a key to pixels, uint8, (images, height, width, 3)."""
 
     def __init__(self, data: IndexedImages, views: Views) -> None:
         self._data, self._views = data, views

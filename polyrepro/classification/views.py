@@ -5,10 +5,11 @@ import random
 
 import numpy as np
 from PIL import Image
-from timm.data.auto_augment import rand_augment_transform
+from timm.data.auto_augment import RandAugment, rand_augment_ops
 
 from polyrepro.classification.randomness import derive_seed
 from polyrepro.data.decoding import decode_rgb
+from polyrepro.recipes import ClassificationRecipe
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 ASPECT_RATIOS = (3 / 4, 4 / 3)
@@ -23,12 +24,13 @@ class Views:
     What is drawn for an image is a function of (seed, epoch, image) alone.
     """
 
-    def __init__(self, recipe, seed: int) -> None:
+    def __init__(self, recipe: ClassificationRecipe, seed: int) -> None:
         self._recipe, self._seed = recipe, seed
         self._resample = INTERPOLATIONS[recipe.interpolation]
         magnitude = recipe.randaugment_magnitude
-        # Two operations per image, each applied with probability 1/2, as in RandAugment's code.
-        self._randaugment = rand_augment_transform(f"rand-m{magnitude}-n2") if magnitude else None
+        # Two operations per image, each applied with probability 1/2 (timm's default).
+        operations = rand_augment_ops(magnitude=magnitude)
+        self._randaugment = RandAugment(operations, num_layers=2) if magnitude else None
 
     def training(self, image: Image.Image, where: str, epoch: int, row: int) -> np.ndarray:
         """A random crop of an opened image, perhaps mirrored: uint8, (size, size, 3)."""

@@ -24,9 +24,12 @@ class IndexedImages:
         classes: class names; the label is the position.
         manifest: what the verification found.
         mean, std: of red, green and blue scaled to 0..1.
-        class_groups: none; the attribute is there for the same use as that of `ImageArrays`.
+        class_groups: none; see `ImageArrays`.
         index: where every image lies.
     """
+
+    channels = 3
+    """Red, green and blue, whatever the files have."""
 
     def __init__(self, folder: Path) -> None:
         """Open the folder with `manifest.json` and `index.npz`.

@@ -1,22 +1,25 @@
-"""A recipe and a small verified data set for the streaming batches."""
+"""A recipe for the streaming batches of small data sets."""
 
-from types import SimpleNamespace
+from polyrepro.recipes import ClassificationRecipe
+
+SMALL = ClassificationRecipe(
+    name="small",
+    dataset="small",
+    model="resnet10t",
+    epochs=2,
+    batch_size=8,
+    images_per_device=2,
+    learning_rate=0.05,
+    momentum=0.9,
+    weight_decay=1e-4,
+    warmup_epochs=0,
+    horizontal_flip=True,
+    image_size=24,
+    evaluation_size=24,
+    crop_fraction=0.875,
+)
 
 
-def recipe(**changes):
-    """The fields of a recipe that decide what a network is shown."""
-    fields = {
-        "name": "small",
-        "batch_size": 8,
-        "images_per_device": 2,
-        "image_size": 24,
-        "evaluation_size": 24,
-        "crop_fraction": 0.875,
-        "min_crop_area": 0.08,
-        "horizontal_flip": True,
-        "randaugment_magnitude": 0,
-        "interpolation": "bilinear",
-        "channels_last": False,
-        "train_images": None,
-    }
-    return SimpleNamespace(**{**fields, **changes})
+def recipe(**changes) -> ClassificationRecipe:
+    """The small recipe with some fields changed."""
+    return SMALL.model_copy(update=changes)

@@ -1,5 +1,7 @@
+import multiprocessing
 import os
 import shutil
+import subprocess
 from collections import Counter
 
 import numpy as np
@@ -9,11 +11,13 @@ from image_trees import CLASSES, SMALL, pack_official, pack_tar, write_tree
 from PIL import Image
 from streaming_cases import recipe
 
-from polyrepro.classification.streaming import BatchError, StreamingBatches, evenly_spaced
+from polyrepro.classification.streaming import StreamingBatches, evenly_spaced
 from polyrepro.classification.views import Views
 from polyrepro.data import DataError
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
+from polyrepro.interruption import SIGNALS
+from polyrepro.processes import DeviceError, Processes
 
 CPU = torch.device("cpu")
 
@@ -32,9 +36,8 @@ def data(folders, tmp_path_factory):
 
 
 def batches(data, *, seed=0, rank=0, world=1, workers=0, **changes):
-    return StreamingBatches(
-        data, recipe(**changes), seed, CPU, rank=rank, world=world, workers=workers
-    )
+    processes = Processes(CPU, rank, world)
+    return StreamingBatches(data, recipe(**changes), seed, processes, workers)
 
 
 def steps(source, epoch=0, first_step=0):
@@ -157,20 +160,23 @@ def test_fewer_training_images_keep_the_balance_of_classes(data):
     assert evenly_spaced(np.arange(3), 4).tolist() == [0, 1, 2]
 
 
-def test_less_data_than_a_batch_is_one_short_step(data):
-    source = batches(data, batch_size=32, images_per_device=4)
-    assert source.steps_per_epoch == 1
-    (step,) = source.train(0)
-    assert [len(batch.images) for batch in step] == [4, 4, 4, 4, 3]
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_less_data_than_a_batch_is_one_short_step_of_as_many_passes(data, world):
+    sizes = []
+    for rank in range(world):
+        source = batches(data, rank=rank, world=world, batch_size=32, images_per_device=8)
+        assert source.steps_per_epoch == 1
+        (step,) = source.train(0)
+        sizes.append([len(batch.images) for batch in step])
+    assert sorted(size for share in sizes for size in share) == [4, 5, 5, 5]
+    assert {len(share) for share in sizes} == {4 // world}
 
 
-def test_steps_that_cannot_be_dealt_evenly_are_refused(data):
-    with pytest.raises(
-        BatchError, match=r"4 micro-batches .* to 3 processes; use one of \[1, 2, 4\]"
-    ):
+def test_passes_that_cannot_be_shared_or_filled_are_refused(data):
+    with pytest.raises(DeviceError, match=r"4 forward passes .* 3 processes cannot share equally"):
         batches(data, world=3)
-    with pytest.raises(BatchError, match=r"8 images cannot be cut into micro-batches of 3; choose"):
-        batches(data, images_per_device=3)
+    with pytest.raises(DataError, match=r"small: 3 training images are too few for the 4 passes"):
+        batches(data, train_images=3)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -197,6 +203,21 @@ def test_two_passes_at_once_are_refused(data):
     next(source.evaluation("test"))
     with pytest.raises(RuntimeError, match="another pass has begun"):
         next(epoch)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_workers_outlive_the_signals_of_a_scheduler(data, number):
+    before = set(multiprocessing.active_children())
+    source = batches(data, workers=1, batch_size=4)
+    epoch = source.train(0)
+    read = [next(epoch)]
+    (worker,) = set(multiprocessing.active_children()) - before
+    subprocess.run(["kill", f"-{number}", str(worker.pid)], check=True)
+    read += epoch
+    assert [[_content(batch) for batch in step] for step in read] == steps(
+        batches(data, batch_size=4)
+    )
+    assert worker.is_alive()
 
 
 def test_reading_draws_nothing_from_the_global_generator(data):

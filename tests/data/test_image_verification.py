@@ -207,7 +207,7 @@ def test_the_command_writes_index_and_manifest(folders, tmp_path, capsys):
     output = tmp_path / "index"
     arguments = ["--root", str(root), "--output", str(output), "--checksums", "full"]
     main(["data", "verify", "imagenet1k_sample", *arguments])
-    assert "8 train, 8 validation, 8 test images; 24 read and decoded" in capsys.readouterr().out
+    assert "8 train, 8 validation, 8 test images; 24 read and decoded" in capsys.readouterr().err
     assert IndexedImages(output).name == "imagenet1k_sample"
 
 
