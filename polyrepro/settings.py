@@ -58,6 +58,7 @@ class Settings(Frozen):
         cpus_per_process: threads, or processes that read images, of each of them.
         deterministic: on a GPU, use only operators that give the same bits every time.
         data: name of a data set to the folder it lies in; embedded ones need none.
+        labels: name of a data set to a file with the classes of images that have several.
         weights: name of a pre-training recipe to weights that stand in for its runs.
     """
 
@@ -71,6 +72,7 @@ class Settings(Frozen):
     cpus_per_process: int = Field(default=1, ge=1)
     deterministic: bool = True
     data: dict[str, PathText] = Field(default={})
+    labels: dict[str, PathText] = Field(default={})
     weights: dict[str, InitialWeights] = Field(default={})
     overrides: Overrides = Overrides()
 
@@ -100,7 +102,7 @@ class Settings(Frozen):
                 )
         return [name for name in at_scale if name in names]
 
-    @field_validator("data")
+    @field_validator("data", "labels")
     @classmethod
     def _known_data(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value:
