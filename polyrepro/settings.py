@@ -13,6 +13,10 @@ from polyrepro.recipes import RECIPES, Frozen
 from polyrepro.runs import InitialWeights
 from polyrepro.studies import SCALES, STUDIES
 
+_FOLDER = Path(__file__).parents[1] / "config"
+CONFIGURATIONS = {"embedded": _FOLDER / "config.yaml", "paper": _FOLDER / "paper.yaml"}
+"""The configuration that comes with each scale."""
+
 # Part of shell commands and of wildcard patterns: no spaces, quotes or braces.
 PathText = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
 
@@ -116,6 +120,22 @@ def _known(value: Any, choices: Any) -> str:
     close = difflib.get_close_matches(str(value), list(choices), n=1)
     guess = f"; did you mean {close[0]!r}?" if close else "."
     return f"{guess} Known are: {', '.join(choices)}"
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The keys and values of a file, for `check_settings`.
+
+    Raises:
+        SettingsError: if it cannot be read, is not YAML, or holds something else than keys.
+    """
+    try:
+        _refuse_duplicate_keys(path)
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the configuration {path}: {error}") from None
+    if not isinstance(config, dict):
+        raise SettingsError(f"{path} holds no keys; config/config.yaml shows how it looks")
+    return config
 
 
 def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Settings:
