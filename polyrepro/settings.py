@@ -1,6 +1,7 @@
 """The configuration: what `config/*.yaml` and `--config` may say, checked before anything runs."""
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,10 @@ from polyrepro.studies import SCALES, STUDIES
 _FOLDER = Path(__file__).parents[1] / "config"
 CONFIGURATIONS = {"embedded": _FOLDER / "config.yaml", "paper": _FOLDER / "paper.yaml"}
 """The configuration that comes with each scale."""
+
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxlist, SHORT.maxstring = 2, 4, 80
+"""How values are shown in messages."""
 
 # Part of shell commands and of wildcard patterns: no spaces, quotes or braces.
 PathText = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
@@ -129,8 +134,7 @@ def read_config(path: Path) -> dict[str, Any]:
         SettingsError: if it cannot be read, is not YAML, or holds something else than keys.
     """
     try:
-        _refuse_duplicate_keys(path)
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = _load_strictly(path)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the configuration {path}: {error}") from None
     if not isinstance(config, dict):
@@ -143,13 +147,13 @@ def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Sett
 
     Args:
         config: keys and values, as Snakemake merges them from files and the command line.
-        files: the files they came from, read again to find keys that are given twice.
+        files: the files they came from, read again to find keys that are given twice and aliases.
 
     Raises:
         SettingsError: naming every key that is wrong, what it holds and what is allowed.
     """
     for path in files:
-        _refuse_duplicate_keys(path)
+        _load_strictly(path)
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
@@ -171,7 +175,7 @@ def _describe(detail: Any) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
     text = f"{key}: {message}" if "error" in detail.get("ctx", {}) else ""
-    text = text or f"{key}: {message}, got {value!r}"
+    text = text or f"{key}: {message}, got {SHORT.repr(value)}"
     if isinstance(value, str) and _is_number(value):
         text += " (YAML reads this as text; write a plain number, 1e-3 as 1.0e-3)"
     return text
@@ -186,7 +190,20 @@ def _is_number(text: str) -> bool:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; this one refuses."""
+    """PyYAML keeps the last of two equal keys without a word; this one refuses.
+
+    It also refuses aliases, which a configuration this small does not need: a few lines of them
+    stand for gigabytes, or for themselves without end.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise SettingsError(
+                f"{event.start_mark.name}, line {event.start_mark.line + 1}: YAML aliases "
+                f"(*{event.anchor}) are not allowed; write the value out"
+            )
+        return super().compose_node(parent, index)
 
 
 def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
@@ -204,9 +221,9 @@ _StrictLoader.add_constructor(
 )
 
 
-def _refuse_duplicate_keys(path: Path) -> None:
+def _load_strictly(path: Path) -> Any:
     with open(path, encoding="utf-8") as file:
         try:
-            yaml.load(file, _StrictLoader)
+            return yaml.load(file, _StrictLoader)
         except yaml.YAMLError as error:
             raise SettingsError(f"{path} is not valid YAML: {error}") from None
