@@ -188,7 +188,7 @@ class _Training:
                 (result["loss"] if part == 1 else result["loss"] * part).backward()
             self.running_statistics.end_pass()
         found = on_host()
-        asked, failed = self._agree(not found.isfinite().all())
+        asked, failed = self._agree(not all(map(math.isfinite, found.tolist())))
         if failed:
             raise self._not_finite(epoch, position, passes, found)
         self.running_statistics.end_step()
