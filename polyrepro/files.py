@@ -11,6 +11,11 @@ def record_path(results: Path, run_id: str) -> Path:
     return results / "runs" / run_id / "record.json"
 
 
+def data_folder(results: Path, dataset: str) -> Path:
+    """Where manifest and index of a data set lie below a results folder."""
+    return results / "data" / dataset
+
+
 def selection_path(results: Path, name: str) -> Path:
     """Where the result of a selection lies below a results folder."""
     return results / "selections" / f"{name}.json"
