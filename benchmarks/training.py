@@ -37,14 +37,12 @@ from torch import nn
 from polyrepro.classification import loop
 from polyrepro.classification.batches import Batch
 from polyrepro.environment import device_name
+from polyrepro.estimate.sizes import CLASSES
 from polyrepro.execution import Execution
 from polyrepro.files import write_atomically
 from polyrepro.processes import Processes
 from polyrepro.recipes import RECIPES, ClassificationRecipe
 from polyrepro.runs import Loss, Run, Variant
-
-CLASSES = {"imagenet1k": 1000, "imagenet21k": 21_843}
-"""Of the other data sets: ten."""
 
 
 class Synthetic:
@@ -58,7 +56,7 @@ class Synthetic:
     def __init__(self, recipe: ClassificationRecipe, device: torch.device, steps: int) -> None:
         self.class_groups: dict[str, tuple[int, ...]] = {}
         self.channels = 1 if recipe.dataset.startswith("fashion_mnist") else 3
-        self.classes = range(CLASSES.get(recipe.dataset, 10))
+        self.classes = range(CLASSES[recipe.dataset])
         self.device, self.steps_per_epoch = device, steps
         self.train_images = steps * recipe.batch_size
         generator = torch.Generator().manual_seed(0)

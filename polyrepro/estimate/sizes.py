@@ -19,8 +19,14 @@ IMAGES = {
 }
 """Images per split of every data set, for the time before `polyrepro data verify` counts them."""
 
-CLASSES = {"imagenet1k": 1_000, "imagenet21k": 21_843, "coco": 80}
-"""Of the other data sets: ten."""
+CLASSES = {
+    "fashion_mnist": 10,
+    "fashion_mnist_long_tail": 10,
+    "imagenet1k": 1_000,
+    "imagenet1k_sample": 1_000,
+    "imagenet21k": 21_843,
+}
+"""Outputs of a classifier for a data set."""
 
 WEIGHTS = {
     "polyrepro_convnet": (7_952, 768),
@@ -65,7 +71,9 @@ def weight_count(recipe: AnyRecipe) -> int | None:
     if recipe.model not in WEIGHTS:
         return None
     body, inputs = WEIGHTS[recipe.model]
-    return body + ((inputs + 1) * CLASSES.get(recipe.dataset, 10) if inputs else 0)
+    if inputs == 0:
+        return body
+    return body + (inputs + 1) * CLASSES[recipe.dataset] if recipe.dataset in CLASSES else None
 
 
 def state_count(recipe: AnyRecipe) -> int | None:

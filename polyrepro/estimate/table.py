@@ -75,8 +75,9 @@ def _sums(estimate: Estimate, unit: str) -> list[str]:
     ]
     if unknown:
         lines.append(
-            f"The throughput of {unknown} runs is unknown, so the sum is a lower bound; measure it "
-            "with benchmarks/training.py,\nor give a table with --throughputs."
+            f"The throughput or the data set of {unknown} runs is unknown, so the sum is a lower "
+            "bound; measure\nthe one with benchmarks/training.py or give a table with "
+            "--throughputs, count the other with polyrepro data verify."
         )
     kept = sum(cost.runs * (cost.kept or 0) for cost in estimate.recipes)
     most = max(cost.while_training or 0 for cost in estimate.recipes)

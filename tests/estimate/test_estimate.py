@@ -8,8 +8,9 @@ import pytest
 
 from polyrepro.cli import main
 from polyrepro.data import load
+from polyrepro.data.image_datasets import IMAGE_DATASETS
 from polyrepro.estimate import ThroughputError, estimate, read_throughputs
-from polyrepro.estimate.sizes import IMAGES, state_count, weight_count
+from polyrepro.estimate.sizes import CLASSES, IMAGES, state_count, weight_count
 from polyrepro.estimate.throughputs import GIVEN, Throughput, rate_of
 from polyrepro.plan import Plan
 from polyrepro.recipes import RECIPES
@@ -66,7 +67,6 @@ def test_networks_have_the_sizes_that_timm_makes():
     import torch
 
     from polyrepro.classification import models  # noqa: F401
-    from polyrepro.estimate.sizes import CLASSES
 
     classifiers = [recipe for recipe in RECIPES.values() if recipe.kind == "classification"]
     assert classifiers
@@ -74,7 +74,7 @@ def test_networks_have_the_sizes_that_timm_makes():
         with torch.device("meta"):
             network = timm.create_model(
                 recipe.model,
-                num_classes=CLASSES.get(recipe.dataset, 10),
+                num_classes=CLASSES[recipe.dataset],
                 in_chans=1 if "fashion" in recipe.dataset else 3,
             )
         state = network.state_dict().values()
@@ -85,6 +85,13 @@ def test_networks_have_the_sizes_that_timm_makes():
 @pytest.mark.parametrize("name", ["fashion_mnist", "fashion_mnist_long_tail"])
 def test_embedded_data_has_the_listed_sizes(name):
     assert {split: len(entry.labels) for split, entry in load(name).splits.items()} == IMAGES[name]
+
+
+@pytest.mark.parametrize("name", ["imagenet1k", "imagenet21k"])
+def test_large_data_have_the_listed_classes_and_held_out_images(name):
+    dataset = IMAGE_DATASETS[name]()
+    assert len(dataset.classes) == CLASSES[name]
+    assert dataset.held_out.items() <= IMAGES[name].items()
 
 
 def test_a_manifest_counts_more_than_the_list(tmp_path):
@@ -169,7 +176,9 @@ def test_unknown_throughputs_make_a_lower_bound(capsys, tmp_path):
     arguments = ["--scale", "paper", "--studies", "truncation", "pretraining_s", "--seeds", "1"]
     text = printed(capsys, *arguments, "--throughputs", str(table))
     assert "13 runs, at least 118 GPU-hours" in text
-    assert "The throughput of 2 runs is unknown, so the sum is a lower bound" in text
+    assert (
+        "The throughput or the data set of 2 runs is unknown, so the sum is a lower bound" in text
+    )
 
 
 def test_own_configuration(capsys, tmp_path):
