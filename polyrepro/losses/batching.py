@@ -1,7 +1,8 @@
 """How our autograd functions cut a batch into blocks, and take part in ``torch.vmap``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import torch
 from torch import Tensor
 
 
@@ -19,6 +20,24 @@ def merge_mapped_dimension(info, in_dims, *tensors: Tensor) -> tuple[int, list[T
             tensor = tensor.movedim(dim, 0)
         merged.append(tensor.flatten(0, 1))
     return info.batch_size, merged
+
+
+def unmerged(size: int, tensors: Iterable[Tensor]) -> list[Tensor]:
+    """The inverse of :func:`merge_mapped_dimension`: the mapped dimension comes first again."""
+    return [tensor.unflatten(0, (size, -1)) for tensor in tensors]
+
+
+def one_by_one(function, info, in_dims, arguments: tuple) -> tuple[tuple[Tensor, ...], tuple]:
+    """An autograd function's rule for ``torch.vmap`` where nothing can be merged."""
+    results = [
+        function.apply(*(
+            argument if dim is None else argument.select(dim, position)
+            for argument, dim in zip(arguments, in_dims, strict=True)
+        ))
+        for position in range(info.batch_size)
+    ]  # fmt: skip
+    stacked = tuple(torch.stack(outputs) for outputs in zip(*results, strict=True))
+    return stacked, (0,) * len(stacked)
 
 
 def row_blocks(elements: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -39,7 +39,7 @@ def _statistics(logits, target, series, class_weight) -> tuple[Tensor, Tensor, T
 def _slope(logits, target, base, q, weight, series, class_weight) -> Tensor:
     """The derivative of :func:`expected_losses` by the logits, the shape of ``logits``."""
     # combine(base, q, weight) is weight * combine(base / weight, q).
-    by_base, by_q = series.partial_derivatives(base / weight.where(weight != 0, 1), q)
+    _, by_base, by_q = series.combine_with_derivatives(base / weight.where(weight != 0, 1), q)
     by_q = (by_q * weight).unsqueeze(1)
     by_base = (torch.ones_like(q) * by_base).unsqueeze(1)
     if class_weight is not None:

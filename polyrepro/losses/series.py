@@ -71,13 +71,16 @@ class Series:
         _, pullback = torch.func.vjp(self.base, nll)
         return pullback(torch.ones_like(nll))[0]
 
-    def partial_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
-        """The derivatives of ``combine`` by the base term and by q."""
+    def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
+        """:meth:`combine`, and its derivatives by the base term and by q."""
         value, pullback = torch.func.vjp(self.combine, base, q)
-        return pullback(torch.ones_like(value))
+        return value, *pullback(torch.ones_like(value))
+
+    def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+        """f(P_t) and w(P_t), from ``-log P_t`` and ``1 - P_t``."""
+        value, by_base, by_q = self.combine_with_derivatives(self.base(nll), q)
+        return value, by_q * torch.exp(-nll) + by_base * self.base_weight(nll)
 
     def gradient_weight(self, log_pt: Tensor) -> Tensor:
         """w(P_t) = -dL/dlog P_t, from ``log P_t``; for cross-entropy 1."""
-        nll, pt = -log_pt, torch.exp(log_pt)
-        by_base, by_q = self.partial_derivatives(self.base(nll), -torch.expm1(log_pt))
-        return by_q * pt + by_base * self.base_weight(nll)
+        return self.value_and_weight(-log_pt, -torch.expm1(log_pt))[1]

@@ -67,7 +67,7 @@ class SoftLabelLoss(torch.autograd.Function):
     def backward(ctx, by_loss, by_base, by_q, by_p, _):
         target, base, q, p, mass = ctx.saved_tensors
         if by_loss is not None:
-            slope_base, slope_q = ctx.series.partial_derivatives(base, q)
+            _, slope_base, slope_q = ctx.series.combine_with_derivatives(base, q)
             by_base = _sum(by_base, by_loss * slope_base)
             by_q = _sum(by_q, by_loss * slope_q)
         by_logits = None
@@ -81,7 +81,7 @@ class SoftLabelLoss(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, logits, *_):
         target, base, q, p, mass = ctx.saved_tensors
-        slope_base, slope_q = ctx.series.partial_derivatives(base, q)
+        _, slope_base, slope_q = ctx.series.combine_with_derivatives(base, q)
         p_tangent = p * (logits - (p * logits).sum(1, keepdim=True))
         base_tangent = mass * (p * logits).sum(1) - (target * logits).sum(1)
         q_tangent = -(target * p_tangent).sum(1)
