@@ -50,3 +50,8 @@ def row_blocks(elements: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
         return iter([tensors])
     rows = max(elements * len(first) // first.numel(), 1)
     return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+
+
+def along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:
+    """One weight per class, in a shape that broadcasts with ``logits`` (N, C, d1, ...)."""
+    return class_weight.view(-1, *[1] * (logits.dim() - 2))

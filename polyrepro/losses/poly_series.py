@@ -48,13 +48,14 @@ class PolySeries(Series):
         return self.terms is None and self.gamma == 0 and not self.is_perturbed
 
     @property
-    def has_cross_entropy_base(self) -> bool:
-        return self.terms is None
+    def has_bounded_base(self) -> bool:
+        return self.terms is not None
 
-    def base(self, nll: Tensor) -> Tensor:
-        if self.terms is None:
-            return nll
-        return truncated_logarithm(-torch.expm1(-nll), self.terms)
+    def bounded_base(self, q: Tensor) -> Tensor:
+        return truncated_logarithm(q, self.terms)
+
+    def bounded_base_weight(self, q: Tensor) -> Tensor:
+        return 1 - integer_power(q, self.terms)
 
     def modulation(self, q: Tensor) -> Tensor | None:
         if self.gamma == 0:
@@ -69,9 +70,7 @@ class PolySeries(Series):
         return polynomial if modulation is None else modulation * polynomial
 
     def base_weight(self, nll: Tensor) -> Tensor | float:
-        if self.terms is None:
-            return 1.0
-        return 1 - integer_power(-torch.expm1(-nll), self.terms)
+        return 1.0 if self.terms is None else self.bounded_base_weight(-torch.expm1(-nll))
 
     def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
         """Written out, because this runs in every training step."""

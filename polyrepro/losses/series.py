@@ -28,7 +28,14 @@ class Series:
 
     def base(self, nll: Tensor) -> Tensor:
         """The main term for one class, from ``nll = -log p``; by default that itself."""
-        return nll
+        return self.bounded_base(-torch.expm1(-nll)) if self.has_bounded_base else nll
+
+    has_bounded_base = False
+    """Whether the main term is given by ``bounded_base`` instead of ``base``."""
+
+    def bounded_base(self, q: Tensor) -> Tensor:
+        """The main term for one class from q = 1 - p, if it is finite at p = 0."""
+        raise NotImplementedError
 
     def modulation(self, q: Tensor) -> Tensor | None:
         """The factor on the base term; by default None, which means 1."""
@@ -41,7 +48,7 @@ class Series:
     @property
     def has_cross_entropy_base(self) -> bool:
         """Whether ``base`` is ``-log p``, whose expectation over soft labels has a fast form."""
-        return type(self).base is Series.base
+        return type(self).base is Series.base and not self.has_bounded_base
 
     def combine(self, base: Tensor, q: Tensor, weight: Tensor | None = None) -> Tensor:
         """The loss from its base term and q.
@@ -71,10 +78,31 @@ class Series:
         _, pullback = torch.func.vjp(self.base, nll)
         return pullback(torch.ones_like(nll))[0]
 
+    def bounded_base_weight(self, q: Tensor) -> Tensor:
+        """The same from q, for a bounded base."""
+        _, pullback = torch.func.vjp(self.bounded_base, q)
+        return (1 - q) * pullback(torch.ones_like(q))[0]
+
     def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
         """:meth:`combine`, and its derivatives by the base term and by q."""
         value, pullback = torch.func.vjp(self.combine, base, q)
         return value, *pullback(torch.ones_like(value))
+
+    def weighted_combine(
+        self, base: Tensor, q: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`combine` with a class weight, and its derivatives by the base term and by q."""
+        if weight is None:
+            value, by_base, by_q = self.combine_with_derivatives(base, q)
+        else:
+            # combine(base, q, weight) is weight * combine(base / weight, q).
+            value, by_base, by_q = self.combine_with_derivatives(
+                base / weight.where(weight != 0, 1), q
+            )
+            value, by_q = value * weight, by_q * weight
+        return value, *(
+            q.new_full(q.shape, by) if isinstance(by, float) else by for by in (by_base, by_q)
+        )
 
     def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """f(P_t) and w(P_t), from ``-log P_t`` and ``1 - P_t``."""

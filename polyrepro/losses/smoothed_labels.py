@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.batching import row_blocks
-from polyrepro.losses.expected_base import along_classes
+from polyrepro.losses.batching import along_classes, row_blocks
 from polyrepro.losses.hard_labels import NO_INDEX, slope_and_nll, softmax_derivative
 from polyrepro.losses.index_targets import (
     mapped_over_samples,
@@ -196,16 +195,9 @@ def _losses_and_derivatives(series, smoothing, classes, index, class_weight, nll
     """The losses, and their derivatives by the target's ``-log P_t`` and by the mean."""
     share, weight = _weights(index, class_weight, smoothing)
     base, q = _base_and_q(nll, mean_nll, share, smoothing, classes)
-    if weight is None:
-        losses, by_base, by_q = series.combine_with_derivatives(base, q)
-    else:
-        # combine(base, q, weight) is weight * combine(base / weight, q).
-        losses, by_base, by_q = series.combine_with_derivatives(
-            base / weight.where(weight != 0, 1), q
-        )
-        losses, by_q = series.combine(base, q, weight), by_q * weight
+    losses, by_base, by_q = series.weighted_combine(base, q, weight)
     by_nll = by_base * share + by_q * ((1 - smoothing) * torch.exp(-nll))
-    return losses, by_nll, torch.ones_like(nll) * by_base * smoothing
+    return losses, by_nll, by_base * smoothing
 
 
 def _logits_gradient(
@@ -219,5 +211,5 @@ def _logits_gradient(
     column, factor = index.unsqueeze(1), (by_nll + by_mean).unsqueeze(1)
     if torch.is_grad_enabled():
         return (slope * factor - share).scatter_add(1, column, by_mean.unsqueeze(1))
-    result = torch.addcmul(-share, slope, factor, out=gradient_array(slope))
+    result = torch.mul(slope, factor, out=gradient_array(slope)).sub_(share)
     return result.scatter_add_(1, column, by_mean.unsqueeze(1))
