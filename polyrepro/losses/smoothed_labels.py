@@ -22,7 +22,7 @@ from polyrepro.losses.index_targets import (
 from polyrepro.losses.reduction import computing_dtype
 from polyrepro.losses.reuse import gradient_array
 from polyrepro.losses.series import Series
-from polyrepro.losses.soft_labels import soft_label_losses
+from polyrepro.losses.soft_labels import soft_label_loss
 
 ELEMENTS_PER_BLOCK = 2**18
 NO_GRADIENT = (None,) * 6
@@ -57,7 +57,7 @@ def smoothed_label_loss(
         share = smoothing / logits.shape[1]
         labels = torch.full_like(logits, share)
         labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
-        losses = soft_label_losses(logits, labels, series, class_weight)
+        losses = soft_label_loss(logits, labels, series, class_weight, "none")
     factor, weight = (
         sample_weight(index, kept, each, logits.dtype) for each in (None, class_weight)
     )
