@@ -20,7 +20,7 @@ from polyrepro.losses.index_targets import (
     split_ignored,
     weighted,
 )
-from polyrepro.losses.reduction import computing_dtype
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.reuse import gradient_array
 from polyrepro.losses.series import Series
 
@@ -61,7 +61,7 @@ def hard_label_loss(
 
         log_pt = -target_nll(logits, index)
     weight = sample_weight(index, kept, class_weight, dtype)
-    return reduced_with_slope(weighted(series.value(log_pt), weight), weight, weight, reduction)[0]
+    return reduced(weighted(series.value(log_pt), weight), weight, reduction)
 
 
 def log_probability_of_target(logits: Tensor, index: Tensor) -> Tensor:

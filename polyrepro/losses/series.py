@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Series:
-    """Cross-entropy; a subclass overrides ``base``, ``modulation`` or ``polynomial``.
+    """Cross-entropy; a subclass overrides ``base`` (or ``bounded_base``), ``modulation``, ``polynomial``.
 
     The value is ``modulation(q) * base(-log P_t) + polynomial(q)`` with ``q = 1 - P_t``. The parts
     are separate because soft labels y generalise them differently: the base term becomes its
@@ -30,11 +30,8 @@ class Series:
         """The main term for one class, from ``nll = -log p``; by default that itself."""
         return self.bounded_base(-torch.expm1(-nll)) if self.has_bounded_base else nll
 
-    has_bounded_base = False
-    """Whether the main term is given by ``bounded_base`` instead of ``base``."""
-
     def bounded_base(self, q: Tensor) -> Tensor:
-        """The main term for one class from q = 1 - p, if it is finite at p = 0."""
+        """The main term from ``q = 1 - p`` instead, which is faster, if it is finite at p = 0."""
         raise NotImplementedError
 
     def modulation(self, q: Tensor) -> Tensor | None:
@@ -49,6 +46,11 @@ class Series:
     def has_cross_entropy_base(self) -> bool:
         """Whether ``base`` is ``-log p``, whose expectation over soft labels has a fast form."""
         return type(self).base is Series.base and not self.has_bounded_base
+
+    @property
+    def has_bounded_base(self) -> bool:
+        """Whether the main term is given by ``bounded_base``."""
+        return type(self).bounded_base is not Series.bounded_base
 
     def combine(self, base: Tensor, q: Tensor, weight: Tensor | None = None) -> Tensor:
         """The loss from its base term and q.
@@ -96,10 +98,10 @@ class Series:
             value, by_base, by_q = self.combine_with_derivatives(base, q)
         else:
             # combine(base, q, weight) is weight * combine(base / weight, q).
-            value, by_base, by_q = self.combine_with_derivatives(
-                base / weight.where(weight != 0, 1), q
-            )
-            value, by_q = value * weight, by_q * weight
+            by_class = base / weight.where(weight != 0, 1)
+            _, by_base, by_q = self.combine_with_derivatives(by_class, q)
+            value, by_q = self.combine(base, q, weight), by_q * weight
+        # A derivative may be a number, the same for all samples.
         return value, *(
             q.new_full(q.shape, by) if isinstance(by, float) else by for by in (by_base, by_q)
         )

@@ -19,7 +19,7 @@ from polyrepro.losses.index_targets import (
     split_ignored,
     weighted,
 )
-from polyrepro.losses.reduction import computing_dtype
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.reuse import gradient_array
 from polyrepro.losses.series import Series
 from polyrepro.losses.soft_labels import soft_label_loss
@@ -61,7 +61,7 @@ def smoothed_label_loss(
     factor, weight = (
         sample_weight(index, kept, each, logits.dtype) for each in (None, class_weight)
     )
-    return reduced_with_slope(weighted(losses, factor), factor, weight, reduction)[0]
+    return reduced(weighted(losses, factor), weight, reduction)
 
 
 def _differentiable_losses(logits, index, series, smoothing, class_weight) -> Tensor:
@@ -116,8 +116,8 @@ class SmoothedLabelLoss(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        logits, target, class_weight, ctx.series, ctx.smoothing, ctx.ignore_index, _ = inputs
-        ctx.classes, ctx.reduction = logits.shape[1], inputs[-1]
+        logits, target, class_weight, ctx.series, ctx.smoothing, *others = inputs
+        ctx.classes, (ctx.ignore_index, ctx.reduction) = logits.shape[1], others
         ctx.mark_non_differentiable(*output[4:])
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(target, class_weight, *output[1:])
@@ -210,6 +210,7 @@ def _logits_gradient(
         by_mean = by_mean * class_weight.mean()
     column, factor = index.unsqueeze(1), (by_nll + by_mean).unsqueeze(1)
     if torch.is_grad_enabled():
-        return (slope * factor - share).scatter_add(1, column, by_mean.unsqueeze(1))
+        result = slope * factor - share
+        return result.scatter(1, column, result.gather(1, column) + by_mean.unsqueeze(1))
     result = torch.mul(slope, factor, out=gradient_array(slope)).sub_(share)
-    return result.scatter_add_(1, column, by_mean.unsqueeze(1))
+    return result.scatter_(1, column, result.gather(1, column) + by_mean.unsqueeze(1))
