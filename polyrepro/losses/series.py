@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Series:
-    """Cross-entropy; a subclass overrides ``base`` (or ``bounded_base``), ``modulation``, ``polynomial``.
+    """Cross-entropy; a subclass overrides ``base``, ``modulation`` or ``polynomial``.
 
     The value is ``modulation(q) * base(-log P_t) + polynomial(q)`` with ``q = 1 - P_t``. The parts
     are separate because soft labels y generalise them differently: the base term becomes its

@@ -68,6 +68,19 @@ def test_function_transforms(function):
     torch.testing.assert_close(torch.func.hessian(total)(LOGITS), expected)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("target", [INDEX, PROBABILITIES], ids=["index", "probabilities"])
+@pytest.mark.parametrize("series", [*SERIES, {"terms": 3}], ids=str)
+def test_class_weights_can_be_mapped_over(series, target, smoothing):
+    def slope(weight):
+        arguments = {**series, "weight": weight, "label_smoothing": smoothing}
+        return torch.func.grad(lambda z: poly_cross_entropy(z, target, **arguments))(LOGITS)
+
+    stack = torch.stack([WEIGHT, WEIGHT.flip(0), WEIGHT + 1])
+    one_by_one = torch.stack([slope(weight) for weight in stack])
+    torch.testing.assert_close(torch.vmap(slope)(stack), one_by_one)
+
+
 def test_gradients_per_sample():
     def loss(logits, index):
         return poly_cross_entropy(logits, index, 1.0, gamma=0.5)
