@@ -80,6 +80,15 @@ class Settings(Frozen):
     weights: dict[str, InitialWeights] = Field(default={})
     overrides: Overrides = Overrides()
 
+    @property
+    def scale_label(self) -> str:
+        """The scale as tables state it: overridden recipes never pass for the scale's own.
+
+        Images per device do not count, because the batch of the optimiser stays what it is.
+        """
+        given = self.overrides.model_dump(exclude={"images_per_device"}, exclude_none=True)
+        return f"{self.scale}, overridden" if given else self.scale
+
     @field_validator("scale")
     @classmethod
     def _known_scale(cls, value: str) -> str:

@@ -70,6 +70,14 @@ def test_numbers_inside_a_mapping_on_the_command_line_are_read():
         check_settings(GOOD | {"overrides": {"epochs": "1e-3"}})
 
 
+def test_overridden_recipes_do_not_pass_for_those_of_the_scale():
+    paper = GOOD | {"scale": "paper"}
+    assert check_settings(paper).scale_label == "paper"
+    assert check_settings(paper | {"overrides": {"images_per_device": 8}}).scale_label == "paper"
+    shorter = paper | {"overrides": {"epochs": 1}}
+    assert check_settings(shorter).scale_label == "paper, overridden"
+
+
 def test_yaml_really_reads_1e_3_as_text():
     """The trap that the hint is about."""
     assert yaml.safe_load("seeds: 1e-3") == {"seeds": "1e-3"}

@@ -89,7 +89,7 @@ def collect(plan: Plan) -> pd.DataFrame:
     results = Path(plan.settings.results)
     rows = {run.id: record_rows(read_record(results, run)) for run in plan.runs}
     table = pd.DataFrame(
-        {"study": study.name, "scale": plan.settings.scale} | row
+        {"study": study.name, "scale": plan.settings.scale_label} | row
         for study in plan.studies
         for run in plan.runs_of(study)
         for row in rows[run.id]

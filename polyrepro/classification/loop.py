@@ -198,7 +198,7 @@ class _Training:
         self.running_statistics.end_step()
         state.optimizer.step()
         state.scheduler.step_update(position)
-        state.task.update_ema()
+        state.task.update_ema(step=position)
         state.position = position
         return asked
 

@@ -40,8 +40,8 @@ def report_values(plan: Plan) -> dict:
     claims = pd.read_csv(results / "claims.csv")
     outcomes = Counter(claims.drop_duplicates("claim")["outcome"])
     return {
-        "scale": plan.settings.scale,
-        "analogue": plan.settings.scale != PAPER_SCALE,
+        "scale": plan.settings.scale_label,
+        "analogue": plan.settings.scale_label != PAPER_SCALE,
         "confidence": f"{100 * CONFIDENCE:g}",
         "seeds": plan.settings.seeds,
         "studies": {

@@ -108,6 +108,7 @@ UNVERIFIED = pd.Series({"status": "unverified", "gain": 0.4})
     [
         (0.1, 0.7, 1, VERIFIED, "paper", "reproduced"),
         (0.1, 0.7, 1, VERIFIED, "embedded", "direction only"),
+        (0.1, 0.7, 1, VERIFIED, "paper, overridden", "direction only"),
         (0.1, 0.7, 1, UNVERIFIED, "paper", "direction only"),
         (0.1, 0.7, 1, NO_NUMBER, "paper", "direction only"),
         (0.5, 0.9, 1, VERIFIED, "paper", "direction only"),
