@@ -110,7 +110,10 @@ def _add_results(command: argparse.ArgumentParser) -> None:
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:
     command.add_argument("--epochs", type=_positive, help="override the recipe's epochs")
-    command.add_argument("--train-images", type=_positive, help="use only the first so many images")
+    command.add_argument("--train-images", type=_positive, help="use only so many images")
+    command.add_argument(
+        "--images-per-device", type=_positive, help="images of one forward pass of a classifier"
+    )
 
 
 def _add_weights(command: argparse.ArgumentParser) -> None:
@@ -134,7 +137,7 @@ def _add_plan(command: argparse.ArgumentParser) -> None:
 
 
 def _overrides(options: argparse.Namespace) -> Overrides:
-    return Overrides(epochs=options.epochs, train_images=options.train_images)
+    return Overrides(**{name: getattr(options, name) for name in Overrides.model_fields})
 
 
 def _plan(options: argparse.Namespace):

@@ -72,7 +72,11 @@ def _run_several(count: int, leases: tuple[int, ...]) -> None:
     """
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts=0"]
     command += [f"--nproc-per-node={count}", "--module", "polyrepro", *sys.argv[1:]]
-    environment = os.environ | {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(GRACE_SECONDS)}
+    # Threads are set by --cpus, later; without the variable torchrun warns at length.
+    environment = {
+        "OMP_NUM_THREADS": "1",
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(GRACE_SECONDS),
+    } | os.environ
     with Interruption() as interruption:
         process = subprocess.Popen(
             command, preexec_fn=_in_torchrun_process, pass_fds=leases, env=environment

@@ -1,7 +1,10 @@
 """From settings to runs, and from runs to jobs."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
+
+from pydantic import ValidationError
 
 from polyrepro.errors import PolyreproError
 from polyrepro.recipes import RECIPES, AnyRecipe
@@ -110,8 +113,19 @@ class Plan:
 
 
 def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
-    """The recipe with the values that the configuration replaces."""
-    return recipe.model_copy(update=overrides.model_dump(exclude_none=True))
+    """The recipe with the values that the configuration replaces, as far as it has them.
+
+    Raises:
+        PlanError: if a value does not fit the recipe's others.
+    """
+    given = overrides.model_dump(exclude_none=True)
+    given = {name: value for name, value in given.items() if name in type(recipe).model_fields}
+    try:
+        return type(recipe).model_validate(recipe.model_dump() | given)
+    except ValidationError as error:
+        raise PlanError(
+            f"overrides: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def pretraining_run(run: Run, overrides: Overrides) -> Run | None:
@@ -130,16 +144,16 @@ def parse_run_id(text: str, overrides: Overrides) -> Run:
     """
     try:
         recipe_name, variant_name, seed = text.split("/")
-        recipe, number = RECIPES[recipe_name], int(seed.removeprefix("seed"))
+        recipe, number = RECIPES[recipe_name], re.fullmatch(r"seed(\d+)", seed)[1]
         variant = next(
             variant
             for study in STUDIES.values()
             for variant in study.variants
             if variant.name == variant_name
         )
-    except (ValueError, KeyError, StopIteration):
+    except (ValueError, KeyError, TypeError, StopIteration):
         raise PlanError(
             f"no study has a run {text!r}; a run id is recipe/variant/seedN, for example "
             "fashion_mnist/poly1_e+2/seed0"
         ) from None
-    return Run(recipe=overridden(recipe, overrides), variant=variant, seed=number)
+    return Run(recipe=overridden(recipe, overrides), variant=variant, seed=int(number))

@@ -67,13 +67,12 @@ class Processes:
         dist.broadcast_object_list(values, src=0, group=self.control)
         return values[0]
 
-    def average_(self, tensors: list[Tensor]) -> None:
-        """Replace each floating-point tensor by its mean over the processes."""
-        if self.control is None or not tensors:
+    def sum_(self, tensors: list[Tensor]) -> None:
+        """Replace each tensor, all of one type and on the device, by its sum over the processes."""
+        if self.control is None:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(flat)
-        flat /= self.count
         parts = flat.split([tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))

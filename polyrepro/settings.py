@@ -1,6 +1,7 @@
 """The configuration: what `config/*.yaml` and `--config` may say, checked before anything runs."""
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,10 @@ from polyrepro.errors import PolyreproError
 from polyrepro.recipes import RECIPES, Frozen
 from polyrepro.runs import InitialWeights
 from polyrepro.studies import SCALES, STUDIES
+
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxlist, SHORT.maxstring = 2, 4, 80
+"""How values are shown in messages."""
 
 # Part of shell commands and of wildcard patterns: no spaces, quotes or braces.
 PathText = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
@@ -29,6 +34,7 @@ class Overrides(Frozen):
 
     epochs: int | None = Field(default=None, ge=1)
     train_images: int | None = Field(default=None, ge=1)
+    images_per_device: int | None = Field(default=None, ge=1)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -122,13 +128,13 @@ def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Sett
 
     Args:
         config: keys and values, as Snakemake merges them from files and the command line.
-        files: the files they came from, read again to find keys that are given twice.
+        files: the files they came from, read again to find keys that are given twice and aliases.
 
     Raises:
         SettingsError: naming every key that is wrong, what it holds and what is allowed.
     """
     for path in files:
-        _refuse_duplicate_keys(path)
+        _refuse_ambiguous_yaml(path)
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
@@ -150,7 +156,7 @@ def _describe(detail: Any) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
     text = f"{key}: {message}" if "error" in detail.get("ctx", {}) else ""
-    text = text or f"{key}: {message}, got {value!r}"
+    text = text or f"{key}: {message}, got {SHORT.repr(value)}"
     if isinstance(value, str) and _is_number(value):
         text += " (YAML reads this as text; write a plain number, 1e-3 as 1.0e-3)"
     return text
@@ -165,7 +171,20 @@ def _is_number(text: str) -> bool:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; this one refuses."""
+    """PyYAML keeps the last of two equal keys without a word; this one refuses.
+
+    It also refuses aliases, which a configuration this small does not need: a few lines of them
+    stand for gigabytes, or for themselves without end.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise SettingsError(
+                f"{event.start_mark.name}, line {event.start_mark.line + 1}: YAML aliases "
+                f"(*{event.anchor}) are not allowed; write the value out"
+            )
+        return super().compose_node(parent, index)
 
 
 def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
@@ -183,7 +202,7 @@ _StrictLoader.add_constructor(
 )
 
 
-def _refuse_duplicate_keys(path: Path) -> None:
+def _refuse_ambiguous_yaml(path: Path) -> None:
     with open(path, encoding="utf-8") as file:
         try:
             yaml.load(file, _StrictLoader)

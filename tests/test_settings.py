@@ -86,6 +86,20 @@ def test_every_problem_is_named_at_once():
     assert len(re.findall(r"\n  ", str(error.value))) == 3
 
 
+@pytest.mark.parametrize("text", ["seeds: &s 3\nruns_per_job: *s", "overrides: &o {more: *o}"])
+def test_aliases_are_refused_before_they_grow(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=r"config.yaml, line \d: YAML aliases \(\*.\) are not"):
+        check_settings(GOOD, (path,))
+
+
+def test_long_values_are_shown_short():
+    with pytest.raises(SettingsError) as error:
+        check_settings(GOOD | {"seeds": [[["x"] * 100] * 100] * 100})
+    assert len(str(error.value)) < 500
+
+
 def test_a_key_given_twice_is_refused(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("seeds: 3\nscale: embedded\nseeds: 5\n")

@@ -76,8 +76,9 @@ class Checkpoints:
             **state.numbers(),
         }
         self._folder.mkdir(parents=True, exist_ok=True)
+        for abandoned in self._folder.glob(".writing_*"):  # by a process that was killed
+            shutil.rmtree(abandoned)
         temporary = self._folder / f".writing_{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir()
             write_durably(temporary / "state.safetensors", data)

@@ -16,6 +16,7 @@ from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.prepare import prepare
 from polyrepro.classification.randomness import seed_global_draws
+from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import ImageArrays
 from polyrepro.errors import PolyreproError
@@ -101,8 +102,9 @@ class _Training:
             self.metrics,
             self.processes,
         )
-        # What is averaged over the processes: each sees other images.
-        self.running_statistics = [b for b in self.state.network.buffers() if b.is_floating_point()]
+        self.running_statistics = RunningStatistics(
+            self.state.network, self.processes, run.recipe.passes_per_step
+        )
 
     def to_the_end(self) -> TrainingState:
         run, state, steps = self.run, self.state, self.batches.steps_per_epoch
@@ -165,6 +167,7 @@ class _Training:
         images = sum(len(batch.targets) for batch in passes)
         losses: list[Tensor] = []
         state.optimizer.zero_grad()
+        self.running_statistics.begin_step()
         for number, batch in enumerate(passes):
             # Whatever the model draws itself (dropout) depends on position and pass alone.
             which = number * self.processes.count + self.processes.rank
@@ -178,11 +181,12 @@ class _Training:
                 on_host = _copied_to_host(losses) if last else None
                 part = len(batch.targets) / images
                 (result["loss"] if part == 1 else result["loss"] * part).backward()
+            self.running_statistics.end_pass()
         found = on_host()
         asked, failed = self._agree(not found.isfinite().all())
         if failed:
             raise self._not_finite(epoch, position, passes, found)
-        self.processes.average_(self.running_statistics)
+        self.running_statistics.end_step()
         state.optimizer.step()
         state.scheduler.step_update(position)
         state.task.update_ema()

@@ -23,6 +23,10 @@ class ConvNet(nn.Module):
         )
         self.classifier = nn.Linear(48 * 4 * 4, num_classes)
 
+    def get_classifier(self) -> nn.Module:
+        """The layer that fine-tuning replaces."""
+        return self.classifier
+
     def forward(self, images: Tensor) -> Tensor:
         """Map images (batch, in_chans, 28, 28) to logits (batch, num_classes)."""
         return self.classifier(self.features(images).flatten(1))

@@ -1,11 +1,14 @@
 """A run before its first step: network, loss, optimiser and schedule from recipe and seed."""
 
+from inspect import signature
+
 import timm
 import torch
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.task import ClassificationTask
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from polyrepro.classification import models  # noqa: F401  (registers the embedded network)
 from polyrepro.classification.evaluation import Metrics
@@ -106,6 +109,9 @@ def _wrap(task: ClassificationTask, run: Run, processes: Processes) -> None:
     else:
         task.eval_model = task.trainable_module  # evaluated without the exchange of gradients
     if processes.count > 1:
-        # Running statistics are averaged once per step instead; see the loop.
         ids = [processes.device.index] if processes.device.type == "cuda" else None
-        task.prepare_distributed(device_ids=ids, broadcast_buffers=False)
+        # Running statistics are averaged once per step; see `RunningStatistics`. Older versions of
+        # torch know the option by another name.
+        new = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+        option = "forward_sync_buffers" if new else "broadcast_buffers"
+        task.prepare_distributed(device_ids=ids, **{option: False})

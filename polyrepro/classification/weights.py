@@ -75,7 +75,7 @@ def _read(path: Path, sha256: str) -> dict[str, Tensor]:
             return safetensors.torch.load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
             f"the weights {path} are refused: neither safetensors nor a plain state dict, which "
             f"torch.load(weights_only=True) reads without running code ({reason})"

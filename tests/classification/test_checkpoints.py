@@ -1,6 +1,8 @@
 """Interrupted training: what a killed, pre-empted or unlucky run leaves, and that it goes on."""
 
+import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import pickle
@@ -11,18 +13,23 @@ import sys
 import time
 
 import pytest
+import torch
 from small_trainings import ALONE, HERE, RUN, STEPS, history, without_times
 
-from polyrepro.classification import loop
+from polyrepro.classification import checkpoints, loop
 from polyrepro.classification.checkpoints import CheckpointError
 from polyrepro.classification.checkpoints import Checkpoints as CheckpointsOf
+from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.loop import train
+from polyrepro.classification.prepare import prepare
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import load
 from polyrepro.execution import Execution
 from polyrepro.files import record_path
 from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError, Interruption
 from polyrepro.jobs import train_and_record
+from polyrepro.losses import PolySeries
+from polyrepro.processes import Processes
 from polyrepro.records import RunInUseError
 
 
@@ -147,6 +154,81 @@ def test_a_file_that_is_only_a_pickle_is_not_loaded(data, tmp_path, capsys):
     train(RUN, data, HERE, Checkpoints(tmp_path, "x"))
     assert "step_000000005 is damaged and not used" in capsys.readouterr().err
     assert not (tmp_path / "owned").exists()
+
+
+def small_state(position):
+    """A state before its first step that says it is somewhere else."""
+    metrics = Metrics(PolySeries(), {})
+    state = prepare(RUN, 1, 10, 10, metrics, ALONE)
+    state.position = position
+    return state
+
+
+def dies_at(number):
+    """Make this process kill itself in the middle of the `number`-th stage of what it does next."""
+    calls = itertools.count(1)
+
+    def mortal(function):
+        def wrapped(*arguments, **options):
+            if next(calls) == number:
+                if function is checkpoints.write_durably:  # half a file
+                    function(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **options)
+
+        return wrapped
+
+    checkpoints.Path.mkdir = mortal(checkpoints.Path.mkdir)
+    checkpoints.write_durably = mortal(checkpoints.write_durably)
+    checkpoints.fsync_folder = mortal(checkpoints.fsync_folder)
+    checkpoints.os.rename = mortal(os.rename)
+    checkpoints.shutil.rmtree = mortal(checkpoints.shutil.rmtree)
+
+
+def test_killed_at_every_stage_of_writing_a_checkpoint_there_is_always_a_whole_one(tmp_path):
+    """Stage by stage until one is reached that the writing does not have."""
+    for stage in itertools.count(1):
+        folder = tmp_path / str(stage)
+        for position in (1, 2):
+            Checkpoints(folder, "x").save(small_state(position))
+        child = os.fork()
+        if child == 0:
+            dies_at(stage)
+            Checkpoints(folder, "x").save(small_state(3))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        state = small_state(0)
+        assert Checkpoints(folder, "x").restore(state)
+        assert state.position in (2, 3)
+        Checkpoints(folder, "x").save(small_state(4))
+        kept = sorted(path.name for path in folder.iterdir())
+        assert kept == [f"step_{state.position:09d}", "step_000000004"]
+        if status == 0:
+            break
+        assert os.WTERMSIG(status) == signal.SIGKILL
+    assert stage > 8
+
+
+def test_a_run_whose_data_have_changed_is_refused(data, tmp_path):
+    """The identity of a checkpoint holds the checksums of its images."""
+    changed = dataclasses.replace(data, splits={**data.splits, "test": data.splits["validation"]})
+    interruption = Interruption()
+    interruption.requested = signal.SIGTERM
+    with pytest.raises(InterruptedTrainingError):
+        train_and_record(tmp_path, RUN, data, Execution(ALONE, interruption))
+    with pytest.raises(CheckpointError, match="or to other data; remove"):
+        train_and_record(tmp_path, RUN, changed, HERE)
+
+
+def test_sums_of_another_number_of_processes_are_taken_over_once():
+    state = small_state(5)
+    state.part += 1.0
+    tensors = state.tensors(ALONE) | {"sums/part": torch.stack([state.part, state.part])}
+    loaded = [small_state(0) for _ in range(3)]
+    for rank, other in enumerate(loaded):
+        other.load(tensors, state.numbers(), Processes(torch.device("cpu"), rank, 3))
+    assert torch.equal(sum(other.part for other in loaded), 2 * state.part)
+    assert loaded[2].position == 5
 
 
 CODE = """
