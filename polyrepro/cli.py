@@ -184,10 +184,16 @@ def _what_options(settings: Settings) -> list[str]:
 
 
 def _verify_data(options: argparse.Namespace) -> None:
-    from polyrepro.data import load
+    from polyrepro.data import DETECTION_DATASETS, load
     from polyrepro.files import write_json
 
-    write_json(options.output / "manifest.json", load(options.dataset).manifest)
+    if options.dataset in DETECTION_DATASETS:
+        from polyrepro.data.detection import verify_detection
+
+        manifest = verify_detection(options.dataset, options.root, options.output)
+    else:
+        manifest = load(options.dataset).manifest
+    write_json(options.output / "manifest.json", manifest)
 
 
 def _train(options: argparse.Namespace) -> None:

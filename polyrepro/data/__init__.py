@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+from polyrepro.data.coco_format import CocoData
+from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.long_tail import make_long_tailed
 
 __all__ = [
     "DATASETS",
+    "DETECTION_DATASETS",
     "EXTERNAL_DATASETS",
+    "CocoData",
     "DataError",
     "ImageArrays",
     "Split",
@@ -16,7 +20,7 @@ __all__ = [
     "open_dataset",
 ]
 
-EXTERNAL_DATASETS = ("imagenet1k", "imagenet21k", "coco")
+EXTERNAL_DATASETS = ("imagenet1k", "imagenet21k", *FOLDERS)
 """Data sets whose folder the configuration names."""
 
 
@@ -41,6 +45,8 @@ def load(name: str) -> ImageArrays:
     return DATASETS[name]()
 
 
-def open_dataset(name: str, results: Path) -> ImageArrays:
+def open_dataset(name: str, results: Path) -> ImageArrays | CocoData:
     """The data set for a training: an embedded one, or the verified index below `results`."""
+    if name in DETECTION_DATASETS:
+        return open_detection(name, results)
     return load(name)

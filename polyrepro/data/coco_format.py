@@ -13,8 +13,6 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from polyrepro.data.image_arrays import DataError
 from polyrepro.files import write_json
 
@@ -254,6 +252,8 @@ def _checksum(images: list[dict], source: CocoSource) -> str:
 
 
 def _require_size(path: Path, entry: dict) -> None:
+    from PIL import Image  # here because planning imports this module
+
     try:
         with Image.open(path) as image:
             image.load()

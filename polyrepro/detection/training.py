@@ -23,6 +23,7 @@ from polyrepro.detection.hooks.target_probability import FILE_NAME, TargetProbab
 from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import CourseHook, SaveAndStopHook, checkpoint_to_resume
+from polyrepro.detection.target_probability import GROUPS
 from polyrepro.execution import Execution
 from polyrepro.records import Outcome
 from polyrepro.runs import Run
@@ -42,9 +43,9 @@ def train_run(
         identity: of run and data; checkpoints with another one are refused.
 
     Returns:
-        The history: per epoch of training `loss`, `seconds`, and of the last interval of P_t
-        `mean_pt_foreground` and the like; for validation and test images, after the last epoch,
-        the metrics of :func:`polyrepro.detection.evaluation.coco_metrics`.
+        The history: per epoch of training `loss`, `seconds`, `images_per_second`, `mean_pt` and,
+        for foreground and background, `mean_pt_foreground`, `leading_share_foreground` and the
+        like; for validation and test images, after the last epoch, the metrics of :func:`polyrepro.detection.evaluation.coco_metrics`.
 
     Raises:
         DetectionError: if the loss is not what the head computes, or classes do not match.
@@ -109,13 +110,14 @@ def _with_target_probability(rows: list[dict], path: Path) -> list[dict]:
     found = {}
     for line in path.read_text().splitlines():
         entry = json.loads(line)
+        seen = {group: entry[group] for group in GROUPS if entry[group]["count"]}
+        count = sum(group["count"] for group in seen.values())
         # After a resume a line may be there twice; the last one belongs to the weights.
         found[entry["epoch"]] = {
-            f"{name}_{group}": entry[group][name]
-            for group in ("foreground", "background")
+            f"{name}_{group}": values[name]
+            for group, values in seen.items()
             for name in ("mean_pt", "leading_share")
-            if entry[group][name] is not None
-        }
+        } | {"mean_pt": sum(g["mean_pt"] * g["count"] for g in seen.values()) / count}
     return [row | found.get(row["epoch"], {}) for row in rows]
 
 
