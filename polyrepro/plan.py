@@ -1,5 +1,6 @@
 """From settings to runs, and from runs to jobs."""
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property

@@ -115,7 +115,10 @@ def verify_coco(name: str, sources: dict[str, CocoSource], folder: Path) -> dict
             where = folder / f"{split}.json"
             write_json(where, content)
             print(f"{source.annotations}: {dropped} boxes without an area dropped", file=sys.stderr)
-        index[split] = {"annotations": str(where.absolute()), "images": str(source.images.absolute())}
+        index[split] = {
+            "annotations": str(where.absolute()),
+            "images": str(source.images.absolute()),
+        }
         counts = Counter(entry["category_id"] for entry in content["annotations"])
         splits[split] = {
             "images": len(content["images"]),

@@ -23,7 +23,7 @@ from polyrepro.data.scenes import SIDE, Scene, draw_scene
 from polyrepro.files import fsync_folder, write_durably
 
 NAME = "composites"
-SEED = 2022
+SEED = 20220426
 SCENES = {"train": 300, "validation": 60, "test": 150}
 CLASS_RATIO = 5
 """Frequency of the most frequent class over that of the rarest."""

@@ -32,10 +32,7 @@ def run_config(
         DetectionError: if the batch cannot be divided among the processes.
     """
     recipe = run.recipe
-    if recipe.config is None:
-        config = _light(run, data)
-    else:
-        config = _packaged(run, data)
+    config = _light(run, data) if recipe.config is None else _packaged(run, data)
     _set_loaders(config, run, data, execution)
     config.default_hooks.checkpoint = None  # ours are atomic and resume at any step
     config.work_dir = str(folder)

@@ -32,9 +32,7 @@ class ResumableBatchSampler(Sampler[list[int]]):
             order of the sampler, the last one as it is.
     """
 
-    def __init__(
-        self, sampler: Sampler[int], batch_size: int, inner: dict | None = None
-    ) -> None:
+    def __init__(self, sampler: Sampler[int], batch_size: int, inner: dict | None = None) -> None:
         self.sampler = sampler
         self.batches = (
             BatchSampler(sampler, batch_size, drop_last=False)
@@ -86,8 +84,10 @@ class ResumableHook(Hook):
         loader = runner.train_dataloader
         transforms = getattr(getattr(loader.dataset, "pipeline", None), "transforms", [])
         resumable = isinstance(loader.batch_sampler, ResumableBatchSampler)
-        if not resumable or loader.persistent_workers or not isinstance(
-            next(iter(transforms), None), SeedImage
+        if (
+            not resumable
+            or loader.persistent_workers
+            or not isinstance(next(iter(transforms), None), SeedImage)
         ):
             raise DetectionError(
                 "to resume in the middle of an epoch, the training data loader needs a "

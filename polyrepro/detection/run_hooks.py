@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor

@@ -13,7 +13,7 @@ import polyrepro.data
 WEIGHTS = Path(polyrepro.data.__file__).parent / "embedded/detector.safetensors"
 BACKBONE = "test_byobnet"
 LEVELS = (2, 3)
-"""Feature levels of the backbone that feed the pyramid: strides 4, 8 and 16."""
+"""Feature levels of the backbone that feed the pyramid: strides 8 and 16."""
 CHANNELS = 48
 MEAN, STD = 110.0, 60.0
 """Near enough to any picture; batch normalisation does the rest."""
@@ -32,7 +32,12 @@ def features(frozen: bool) -> tuple[dict, list[int]]:
             "pad_mask": True,
             "pad_size_divisor": 32,
         },
-        "backbone": {"type": "TimmBackbone", "model_name": BACKBONE, "out_indices": LEVELS, "frozen": frozen},
+        "backbone": {
+            "type": "TimmBackbone",
+            "model_name": BACKBONE,
+            "out_indices": LEVELS,
+            "frozen": frozen,
+        },
         "neck": {
             "type": "FrozenFPN" if frozen else "FPN",
             "in_channels": info.channels(),

@@ -1,6 +1,8 @@
 """What a job calls to train a detector: MMDetection's own runner, with our hooks."""
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 
 from mmengine.config import Config
@@ -19,12 +21,13 @@ from polyrepro.detection.configuration import (
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.evaluation import KINDS, coco_metrics
 from polyrepro.detection.heads import classification_losses
-from polyrepro.detection.hooks.target_probability import FILE_NAME, TargetProbabilityHook
+from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
 from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import CourseHook, SaveAndStopHook, checkpoint_to_resume
 from polyrepro.detection.target_probability import GROUPS
 from polyrepro.execution import Execution
+from polyrepro.files import TARGET_PROBABILITY_FILE
 from polyrepro.records import Outcome
 from polyrepro.runs import Run
 
@@ -45,7 +48,8 @@ def train_run(
     Returns:
         The history: per epoch of training `loss`, `seconds`, `images_per_second`, `mean_pt` and,
         for foreground and background, `mean_pt_foreground`, `leading_share_foreground` and the
-        like; for validation and test images, after the last epoch, the metrics of :func:`polyrepro.detection.evaluation.coco_metrics`.
+        like; for validation and test images, after the last epoch, the metrics of
+        :func:`polyrepro.detection.evaluation.coco_metrics`.
 
     Raises:
         DetectionError: if the loss is not what the head computes, or classes do not match.
@@ -57,22 +61,28 @@ def train_run(
     resume_from = checkpoint_to_resume(checkpoints, identity) if first else None
     resume_from = execution.processes.from_first(resume_from)
     if resume_from is None and first:
-        (folder / FILE_NAME).unlink(missing_ok=True)
+        (folder / TARGET_PROBABILITY_FILE).unlink(missing_ok=True)
     # mmengine takes a GPU wherever there is one.
     device_of_mmengine.DEVICE = execution.processes.device.type
     config = run_config(run, data, folder, execution, resume_from)
     masks = predicts_masks(run.recipe, data)
     config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
-    runner = Runner.from_cfg(config)
-    _require_loss(runner, run)
     course = CourseHook()
-    _register_hooks(runner, run, checkpoints, identity, execution, course)
-    runner.train()
-    rows = _with_target_probability(course.rows, folder / FILE_NAME) if first else []
-    for split in SPLITS:
-        found = _evaluate(runner, config, data, split, folder, masks, execution)
-        rows.append({"epoch": run.recipe.epochs, "split": split, **found})
-    return Outcome(rows)
+    # pycocotools prints; standard output belongs to the command.
+    with contextlib.redirect_stdout(sys.stderr):
+        runner = Runner.from_cfg(config)
+        _require_loss(runner, run)
+        _register_hooks(runner, run, checkpoints, identity, execution, course)
+        runner.train()
+        evaluated = [
+            {"epoch": run.recipe.epochs, "split": split}
+            | _evaluate(runner, config, data, split, folder, masks, execution)
+            for split in SPLITS
+        ]
+    if not first:
+        return Outcome(evaluated)
+    rows = _with_target_probability(course.rows, folder / TARGET_PROBABILITY_FILE)
+    return Outcome(rows + evaluated)
 
 
 def _require_loss(runner: Runner, run: Run) -> None:
@@ -81,9 +91,9 @@ def _require_loss(runner: Runner, run: Run) -> None:
         gamma = kind_of(place.loss, place.path).series.gamma
         if run.loss.gamma != gamma or run.loss.terms is not None:
             raise DetectionError(
-                f"{run.id}: the loss of {place.path} has gamma = {gamma:g} and all terms; a variant "
-                f"with gamma = {run.loss.gamma:g} and terms = {run.loss.terms} cannot be trained "
-                "with it"
+                f"{run.id}: the loss of {place.path} has gamma = {gamma:g} and all terms, so a "
+                f"variant with gamma = {run.loss.gamma:g} and terms = {run.loss.terms} cannot be "
+                "trained with it"
             )
 
 

@@ -3,10 +3,10 @@
 Paper: Mask R-CNN and RetinaNet on COCO. These are the same detectors in small: a timm backbone,
 two pyramid levels, light heads, 128-pixel composites of Fashion-MNIST garments. They start from
 weights trained on the training garments (scripts/make_embedded_detector_weights.py). On composites,
-whose garments those are, backbone and pyramid stay as they are, as the first layers of MMDetection's
-ResNets do; on other data they are trained, too.
-Ours: AdamW and a cosine instead of stochastic gradient descent and steps; few, short epochs. Every
-value was chosen with cross-entropy and the focal loss alone, before any other epsilon was tried.
+whose garments those are, backbone and pyramid stay as they are, as the first layers of
+MMDetection's ResNets do; on other data they are trained, too.
+Ours: AdamW and a cosine instead of stochastic gradient descent and steps; few, short epochs. The
+values were chosen for cross-entropy and the focal loss, on composites drawn from other seeds.
 """
 
 from polyrepro.recipes.detection import DetectionRecipe

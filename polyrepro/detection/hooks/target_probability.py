@@ -14,8 +14,7 @@ from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.target_probability import TargetProbabilityMeter, summarised
-
-FILE_NAME = "target_probability.jsonl"
+from polyrepro.files import TARGET_PROBABILITY_FILE
 
 
 class TargetProbabilityHook(Hook):
@@ -111,7 +110,7 @@ class TargetProbabilityHook(Hook):
                 where = {"epoch": runner.epoch + 1, "iteration": iteration, "loss": path}
                 lines.append(json.dumps({**where, **summary}) + "\n")
         if lines and is_main_process():
-            with Path(runner.work_dir, FILE_NAME).open("a") as file:
+            with Path(runner.work_dir, TARGET_PROBABILITY_FILE).open("a") as file:
                 file.writelines(lines)
 
     def _log(self, runner: Runner, path: str, summary: dict[str, dict]) -> None:
