@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from polyrepro.data.commands import add_data_commands
 from polyrepro.errors import PolyreproError
 from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError
 from polyrepro.runs import InitialWeights
@@ -34,14 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="polyrepro", description="Reproduce the PolyLoss paper.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    data = commands.add_parser("data", help="data sets: verify").add_subparsers(
-        required=True, metavar="ACTION"
-    )
-    command = data.add_parser("verify", help="check a data set and write its manifest")
-    command.add_argument("dataset")
-    command.add_argument("--root", type=Path, help="folder that the data set lies in")
-    command.add_argument("--output", type=Path, required=True, help="folder for the manifest")
-    command.set_defaults(command=_verify_data)
+    add_data_commands(commands)
 
     command = commands.add_parser("train", help="train runs that have no finished record yet")
     command.add_argument("runs", nargs="+", metavar="RUN", help="recipe/variant/seedN")
@@ -111,6 +105,7 @@ def _add_results(command: argparse.ArgumentParser) -> None:
 def _add_overrides(command: argparse.ArgumentParser) -> None:
     command.add_argument("--epochs", type=_positive, help="override the recipe's epochs")
     command.add_argument("--train-images", type=_positive, help="use only so many images")
+    command.add_argument("--dataset", help="override the recipe's data set")
     command.add_argument(
         "--images-per-device", type=_positive, help="images of one forward pass of a classifier"
     )
@@ -181,19 +176,6 @@ def _what_options(settings: Settings) -> list[str]:
     given = settings.overrides.model_dump(exclude_none=True)
     words = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
     return words + [f"--weights {n} {w.path} {w.sha256}" for n, w in settings.weights.items()]
-
-
-def _verify_data(options: argparse.Namespace) -> None:
-    from polyrepro.data import DETECTION_DATASETS, load
-    from polyrepro.files import write_json
-
-    if options.dataset in DETECTION_DATASETS:
-        from polyrepro.data.detection import verify_detection
-
-        manifest = verify_detection(options.dataset, options.root, options.output)
-    else:
-        manifest = load(options.dataset).manifest
-    write_json(options.output / "manifest.json", manifest)
 
 
 def _train(options: argparse.Namespace) -> None:

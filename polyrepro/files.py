@@ -25,6 +25,11 @@ def predictions_path(results: Path, run_id: str, split: str, kind: str) -> Path:
     return record_path(results, run_id).parent / f"predictions_{split}.{kind}.json"
 
 
+def data_folder(results: Path, dataset: str) -> Path:
+    """Where manifest and index of a data set lie below a results folder."""
+    return results / "data" / dataset
+
+
 def selection_path(results: Path, name: str) -> Path:
     """Where the result of a selection lies below a results folder."""
     return results / "selections" / f"{name}.json"

@@ -35,6 +35,7 @@ class Overrides(Frozen):
     epochs: int | None = Field(default=None, ge=1)
     train_images: int | None = Field(default=None, ge=1)
     images_per_device: int | None = Field(default=None, ge=1)
+    dataset: str | None = None
 
     @field_validator("*", mode="before")
     @classmethod

@@ -59,7 +59,11 @@ ReturnToService=2
 KillWait=15
 GresTypes=gpu
 NodeName=$name NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=1000 Gres=gpu:2
-PartitionName=debug Nodes=$name Default=YES MaxTime=INFINITE State=UP
+# Jobs of the second partition pre-empt those of the first, which are requeued.
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=debug Nodes=$name Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes=$name MaxTime=INFINITE State=UP PriorityTier=2
 CONF
   munged --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" \
     --pid-file="$folder/munged.pid" --log-file="$folder/munged.log" --seed-file="$folder/munge.seed"

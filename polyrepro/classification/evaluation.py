@@ -96,7 +96,8 @@ def calibration_gaps(confidence: Tensor, correct: Tensor) -> Tensor:
         confidence: (images,), probability of the predicted class.
         correct: (images,), 1 where the prediction is right, else 0.
     """
-    bins = (confidence * ECE_BINS).long().clamp(max=ECE_BINS - 1)
+    # NaN becomes the smallest integer; the step is refused later, for its loss.
+    bins = (confidence * ECE_BINS).long().clamp(0, ECE_BINS - 1)
     gaps = torch.zeros(ECE_BINS, device=confidence.device)
     if gaps.is_cuda:
         # index_add has no deterministic order there; a matrix product has.

@@ -18,7 +18,9 @@ from polyrepro.classification.prepare import prepare
 from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.state import TrainingState
+from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.data import ImageArrays
+from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.errors import PolyreproError
 from polyrepro.execution import Execution
 from polyrepro.interruption import InterruptedTrainingError
@@ -58,6 +60,8 @@ class Asked(NamedTuple):
 
 def make_batches(data, run: Run, execution: Execution) -> Batches:
     """The batches of a run's data set."""
+    if isinstance(data, IndexedImages):
+        return StreamingBatches(data, run.recipe, run.seed, execution.processes, execution.workers)
     return MemoryBatches(data, run.recipe, run.seed, execution.processes)
 
 

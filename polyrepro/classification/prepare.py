@@ -104,7 +104,7 @@ def _wrap(task: ClassificationTask, run: Run, processes: Processes) -> None:
     recipe = run.recipe
     if recipe.ema_decay is not None:
         task.setup_ema(decay=recipe.ema_decay)
-    if recipe.compile:
+    if recipe.compile and processes.device.type == "cuda":
         task.compile()
     else:
         task.eval_model = task.trainable_module  # evaluated without the exchange of gradients

@@ -1,12 +1,18 @@
 """Data sets by name."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polyrepro.data.coco_format import CocoData
 from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
+from polyrepro.data.image_datasets import IMAGE_DATASETS
 from polyrepro.data.long_tail import make_long_tailed
+from polyrepro.files import data_folder
+
+if TYPE_CHECKING:
+    from polyrepro.data.indexed_images import IndexedImages
 
 __all__ = [
     "DATASETS",
@@ -20,7 +26,7 @@ __all__ = [
     "open_dataset",
 ]
 
-EXTERNAL_DATASETS = ("imagenet1k", "imagenet21k", *FOLDERS)
+EXTERNAL_DATASETS = (*IMAGE_DATASETS, *FOLDERS)
 """Data sets whose folder the configuration names."""
 
 
@@ -45,8 +51,20 @@ def load(name: str) -> ImageArrays:
     return DATASETS[name]()
 
 
-def open_dataset(name: str, results: Path) -> ImageArrays | CocoData:
-    """The data set for a training: an embedded one, or the verified index below `results`."""
+def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | CocoData":
+    """The data set for a training: an embedded one, or the verified index below `results`.
+
+    Raises:
+        DataError: if the name is unknown, or the data set has not been verified or is damaged.
+    """
     if name in DETECTION_DATASETS:
         return open_detection(name, results)
-    return load(name)
+    if name not in IMAGE_DATASETS:
+        return load(name)
+    from polyrepro.data.indexed_images import IndexedImages
+
+    folder = data_folder(results, name)
+    data = IndexedImages(folder)
+    if data.name != name:
+        raise DataError(f"{folder} holds the index of {data.name}, not of {name}; verify it again")
+    return data

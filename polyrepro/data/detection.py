@@ -4,6 +4,7 @@ from pathlib import Path
 
 from polyrepro.data.coco_format import CocoData, open_coco
 from polyrepro.data.image_arrays import DataError
+from polyrepro.files import data_folder
 
 COMPOSITES = "composites"
 FOLDERS = ("coco", "coco_folder")
@@ -38,4 +39,4 @@ def verify_detection(name: str, root: Path | None, folder: Path) -> dict:
 
 def open_detection(name: str, results: Path) -> CocoData:
     """A verified detection data set."""
-    return open_coco(results / "data" / name)
+    return open_coco(data_folder(results, name))

@@ -19,7 +19,7 @@ from pycocotools import mask as coco_mask
 from polyrepro.data.coco_format import CocoData, open_coco
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
-from polyrepro.files import predictions_path
+from polyrepro.files import data_folder, predictions_path
 from polyrepro.studies.mask_rcnn_epsilon import BEST, STUDY
 
 IMAGES, LEAST_OBJECTS = 5, 4
@@ -51,7 +51,7 @@ def figure(tables: Tables) -> Figure:
     chosen = measured.rows.index[measured.is_selected(BEST.name)]
     variants = [STUDY.reference, *chosen]
     seed = runs["seed"].min()
-    data = open_coco(tables.results / "data" / runs["dataset"].iloc[0])
+    data = open_coco(data_folder(tables.results, runs["dataset"].iloc[0]))
     truth = json.loads(data.annotations["test"].read_text())
     images = _first_images(truth)
     rows = {"objects": [_objects(truth, image["id"]) for image in images]}

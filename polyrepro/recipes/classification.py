@@ -27,7 +27,7 @@ class ClassificationRecipe(Recipe):
         drop_path: probability to skip a residual block (stochastic depth), at the last block.
         precision: of forward and backward pass on a GPU; weights stay in float32.
         channels_last: memory layout of images and weights.
-        compile: translate the network with `torch.compile`.
+        compile: translate the network with `torch.compile` on a GPU.
         max_shift: augmentation of images in memory: largest translation in pixels.
         horizontal_flip: augmentation: mirror every second image on average.
         image_size: side of the random crop that is trained on, in pixels.

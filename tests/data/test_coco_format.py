@@ -69,7 +69,10 @@ def changed(key, position, **values):
     ("data", "message"),
     [
         (changed("categories", 1, name="leaf"), "entry 2 is 90 'leaf' instead of 90 'platelet'"),
-        (content() | {"categories": CATEGORIES[::-1]}, "entry 1 is 90 'platelet' instead of 3 'cell'"),
+        (
+            content() | {"categories": CATEGORIES[::-1]},
+            "entry 1 is 90 'platelet' instead of 3 'cell'",
+        ),
         (
             content() | {"categories": [*CATEGORIES, {"id": 91, "name": "x"}]},
             "it has 3 entries instead of 2; all files must have the same",

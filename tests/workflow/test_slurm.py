@@ -5,17 +5,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
-import torch
 import yaml
 from project_copy import SNAKEMAKE, TINY, copy_project
-
-from polyrepro.classification.loop import train
-from polyrepro.data import load
-from polyrepro.plan import parse_run_id
-from polyrepro.settings import Overrides
 
 PROFILE = [
     *("--workflow-profile", "profiles/slurm"),
@@ -36,11 +31,11 @@ def _slurm_answers():
         pytest.skip(f"no Slurm answers ({answer.stderr.strip()}); see scripts/one_node_slurm.sh")
 
 
-def slurm_run(folder, config, target):
+def slurm_run(folder, config, target, *options):
     """Start Snakemake with the Slurm profile in a copy of the project."""
     (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
     return subprocess.Popen(
-        [*SNAKEMAKE, *PROFILE, "--configfile", "tiny.yaml", "--", target],
+        [*SNAKEMAKE, *PROFILE, *options, "--configfile", "tiny.yaml", "--", target],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(folder)},
         stdout=subprocess.PIPE,
@@ -49,52 +44,97 @@ def slurm_run(folder, config, target):
     )
 
 
+def ask(*words):
+    """What a command of Slurm prints."""
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def wait_until_training(process, folder, run):
+    """Until the job holds the run, and then a little longer."""
+    lock = folder / f"results/tiny/runs/{run}/lock"
+    deadline = time.monotonic() + 180
+    while not lock.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    assert lock.exists()
+    time.sleep(2)
+
+
+def without_times(path):
+    times = ("seconds", "images_per_second")
+    history = json.loads(path.read_text())["history"]
+    return [{key: v for key, v in row.items() if key not in times} for row in history]
+
+
 def test_trainings_are_jobs_with_a_gpu_each(tmp_path):
     folder = copy_project(tmp_path)
     config = TINY | {"studies": ["truncation"], "runs_per_job": 10, "results": "results/tiny"}
-    process = slurm_run(folder, config, "results/tiny/metrics.csv")
+    one_gpu = ("--set-resources", "train:gpu=1")  # there are no real ones: it trains on the CPU
+    process = slurm_run(folder, config, "results/tiny/metrics.csv", *one_gpu)
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     submitted = re.findall(r"SLURM jobid (\d+)", printed)
     assert len(submitted) == 3  # two batches, and verify_data
-    jobs = [
-        subprocess.run(["scontrol", "show", "job", i], capture_output=True, text=True, check=True)
-        for i in submitted
-    ]
-    gpus = [bool(re.search(r"gres[:/]gpu[:=]1", job.stdout)) for job in jobs]
+    jobs = [ask("scontrol", "show", "job", number) for number in submitted]
+    gpus = [bool(re.search(r"gres[:/]gpu[:=]1", job)) for job in jobs]
     assert sorted(gpus) == [False, True, True]
     assert len(list((folder / "results/tiny/runs").rglob("record.json"))) == 18
 
 
-def test_a_requeued_job_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path):
+RUN = "fashion_mnist/cross_entropy/seed0"
+OVERRIDES = {"epochs": 40, "train_images": 3000, "images_per_device": 64}
+LONG = TINY | {
+    "studies": ["truncation"],
+    "seeds": 1,
+    "runs_per_job": 1,
+    "results": "results/tiny",
+    "processes_per_run": 2,
+    "overrides": OVERRIDES,
+}
+BATCH = "results/tiny/batches/fashion_mnist-00.json"
+TWO_GPUS = ("--set-resources", "train:gpu=2")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The history of the same run without Slurm, also spread over two processes."""
+    results = tmp_path_factory.mktemp("undisturbed")
+    words = [sys.executable, "-m", "polyrepro", "train", RUN, "--results", str(results)]
+    words += ["--processes", "2"]
+    for name, value in OVERRIDES.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    subprocess.run(words, check=True, capture_output=True)
+    return without_times(results / f"runs/{RUN}/record.json")
+
+
+def test_a_preempted_job_is_requeued_and_goes_on_to_the_same_bits(tmp_path, undisturbed):
+    """One job with two GPUs: two processes, started once, that make room for an urgent job."""
     folder = copy_project(tmp_path)
-    overrides = {"epochs": 60, "train_images": 3000}
-    config = TINY | {
-        "studies": ["truncation"],
-        "seeds": 1,
-        "runs_per_job": 1,
-        "results": "results/tiny",
-        "overrides": overrides,
-    }
-    run = "fashion_mnist/cross_entropy/seed0"
-    process = slurm_run(folder, config, "results/tiny/batches/fashion_mnist-00.json")
-    lock = folder / f"results/tiny/runs/{run}/lock"
-    deadline = time.monotonic() + 120
-    while not lock.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(1)
-    queue = subprocess.run(["squeue", "-h", "-o", "%i"], capture_output=True, text=True, check=True)
-    (job,) = queue.stdout.split()
-    subprocess.run(["scontrol", "requeue", job], check=True)
+    process = slurm_run(folder, LONG, BATCH, *TWO_GPUS)
+    wait_until_training(process, folder, RUN)
+    (job,) = ask("squeue", "-h", "-o", "%i").split()
+    assert re.search(r"NumTasks=1 .*gres[:/]gpu[:=]2", ask("scontrol", "show", "job", job), re.S)
+    ask("srun", "--partition=urgent", "--gpus=2", "--ntasks=1", "true")
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
+    assert "Restarts=1" in ask("scontrol", "show", "job", job)
     log = (folder / "results/tiny/logs/train/fashion_mnist-00.log").read_text()
-    assert re.search(rf"{run}: going on after step \d+", log), log
-    record = json.loads((folder / f"results/tiny/runs/{run}/record.json").read_text())
-    undisturbed = train(
-        parse_run_id(run, Overrides(**overrides)), load("fashion_mnist"), torch.device("cpu")
-    )
-    times = ("seconds", "images_per_second")
-    assert [{k: v for k, v in row.items() if k not in times} for row in record["history"]] == [
-        {k: v for k, v in row.items() if k not in times} for row in undisturbed
-    ]
+    assert len(re.findall(rf"{RUN}: going on after step \d+", log)) == 1, log
+    record = folder / f"results/tiny/runs/{RUN}/record.json"
+    assert json.loads(record.read_text())["processes"] == 2
+    assert without_times(record) == undisturbed
+
+
+def test_a_job_that_runs_out_of_time_is_submitted_again_and_goes_on(tmp_path, undisturbed):
+    """It saves when Slurm tells it to, fails, and Snakemake submits it once more."""
+    folder = copy_project(tmp_path)
+    process = slurm_run(folder, LONG, BATCH, *TWO_GPUS)
+    wait_until_training(process, folder, RUN)
+    (job,) = ask("squeue", "-h", "-o", "%i").split()
+    # What `--signal=TERM@300` in the profile does five minutes before the end.
+    ask("scancel", "--signal=TERM", job)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    assert len(set(re.findall(r"SLURM jobid (\d+)", printed))) == 3  # verify_data, and this twice
+    log = (folder / "results/tiny/logs/train/fashion_mnist-00.log").read_text()
+    assert len(re.findall(rf"{RUN}: going on after step \d+", log)) == 1, log
+    assert without_times(folder / f"results/tiny/runs/{RUN}/record.json") == undisturbed

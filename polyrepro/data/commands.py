@@ -1,0 +1,58 @@
+"""`polyrepro data verify`: the command line of the verification."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from polyrepro.data import DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
+from polyrepro.data.detection import verify_detection
+from polyrepro.files import write_json
+
+
+def add_data_commands(commands: argparse._SubParsersAction) -> None:
+    """Add `data verify` to the commands of `polyrepro`."""
+    command = commands.add_parser("data", help="data sets: verify")
+    actions = command.add_subparsers(required=True, metavar="ACTION")
+    action = actions.add_parser("verify", help="check a data set and write its manifest")
+    action.add_argument("dataset")
+    action.add_argument("--root", type=Path, help="folder that the data set lies in, or a tar file")
+    action.add_argument("--output", type=Path, required=True, help="folder for the manifest")
+    action.add_argument(
+        "--checksums",
+        choices=("sampled", "full"),
+        default="sampled",
+        help="read, hash and decode 2000 images (the default) or all",
+    )
+    action.add_argument("--labels", type=Path, help="CSV image,synsets: several classes per image")
+    action.set_defaults(command=_verify)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    name = options.dataset
+    if name in DETECTION_DATASETS:
+        write_json(
+            options.output / "manifest.json", verify_detection(name, options.root, options.output)
+        )
+        return
+    if name not in IMAGE_DATASETS:
+        write_json(options.output / "manifest.json", load(name).manifest)
+        return
+    if options.root is None:
+        raise DataError(
+            f"{name} is not part of the package; give its folder with --root, or under `data` in "
+            "the configuration"
+        )
+    from polyrepro.data.verification import verify
+
+    full = options.checksums == "full"
+    manifest = verify(
+        IMAGE_DATASETS[name](), options.root, options.output, full=full, multi_label=options.labels
+    )
+    counts = [
+        f"{split['images']:,} {split_name}" for split_name, split in manifest["splits"].items()
+    ]
+    print(
+        f"{name}: {', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; "
+        f"written to {options.output}",
+        file=sys.stderr,
+    )
