@@ -1,13 +1,14 @@
 """Detection data in COCO's format: what works, and what is an error before any training."""
 
 import json
+from pathlib import Path
 
 import pytest
 from coco_files import CATEGORIES, SIDE, content, write_split
 
 from polyrepro.data import DataError
 from polyrepro.data.coco_folder import verify_coco_folder
-from polyrepro.data.coco_format import open_coco, verify_coco
+from polyrepro.data.coco_format import open_coco, read_coco, verify_coco
 from polyrepro.data.detection import verify_detection
 from polyrepro.files import write_json
 
@@ -54,7 +55,7 @@ def test_degenerate_boxes_are_dropped_counted_and_logged(tmp_path, capsys, box):
     assert manifest["splits"]["train"]["per_class"] == [3, 2]
     assert "train.json: 1 boxes without an area dropped" in capsys.readouterr().err
     index = json.loads((tmp_path / "verified/index.json").read_text())
-    kept = json.loads(open(index["train"]["annotations"]).read())["annotations"]
+    kept = read_coco(Path(index["train"]["annotations"]))["annotations"]
     assert [entry["id"] for entry in kept] == [0, 2, 3, 4, 5]
     assert "data/annotations/test.json" in index["test"]["annotations"], "nothing to correct there"
 
@@ -102,7 +103,7 @@ def test_the_first_ten_missing_images_are_named(tmp_path):
     source = write_split(tmp_path / "data", "train", data)
     for number in range(1, 13):
         (source.images / f"{number}.png").unlink()
-    with pytest.raises(DataError, match="12 of 14 images of .*train.json are missing") as error:
+    with pytest.raises(DataError, match=r"12 of 14 images of .*train.json are missing") as error:
         verify_coco("cells", {"train": source}, tmp_path / "verified")
     named = [number for number in range(14) if f"/{number}.png" in str(error.value)]
     assert named == list(range(1, 11))
@@ -152,7 +153,7 @@ def test_without_a_test_split_validation_images_are_held_out_of_training(tmp_pat
     index = json.loads((tmp_path / "verified/index.json").read_text())
     assert index["test"]["annotations"].endswith("instances_val2017.json")
     images = {
-        split: {i["file_name"] for i in json.loads(open(where["annotations"]).read())["images"]}
+        split: {i["file_name"] for i in read_coco(Path(where["annotations"]))["images"]}
         for split, where in index.items()
     }
     assert images["validation"] == {"0.png", "10.png", "20.png"}
