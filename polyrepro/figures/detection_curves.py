@@ -50,9 +50,15 @@ def _draw_series(
     x, reference = measured.epsilon1.sort_values(), measured.is_reference
     moved = style.shifted(axes, shift)
     axes.plot(x, measured.rows.loc[x.index, "mean"], color=colour, transform=moved)
-    look = {"line": "none", "shift": shift}
     style.draw_measured(
-        axes, x[~reference], measured, colour=colour, marker=marker, label=label, **look
+        axes,
+        x[~reference],
+        measured,
+        colour=colour,
+        marker=marker,
+        label=label,
+        line="none",
+        shift=shift,
     )
     style.draw_measured(
         axes,
@@ -61,7 +67,9 @@ def _draw_series(
         colour=style.CROSS_ENTROPY,
         marker="s",
         label=reference_label,
-        **look,
+        line="none",
+        # Its difference to itself is zero in both series: one point.
+        shift=0 if paired else shift,
     )
     if metric == "ar100" and kind == "box":
         style.mark_selected(axes, measured, STUDIES[study].selections[0].name, shift)

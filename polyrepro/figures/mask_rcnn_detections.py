@@ -58,8 +58,8 @@ def figure(tables: Tables) -> Figure:
     for variant in variants:
         (run,) = runs.loc[(runs.variant == variant) & (runs.seed == seed), "run"]
         found = _predictions(tables.results, run, truth)
-        epsilon = f"Poly-1, $\\epsilon_1 = {measured.epsilon1[variant]:g}$".replace("-1,", "‑1,")
-        name = "cross-entropy" if variant == STUDY.reference else epsilon
+        poly = f"Poly-1, $\\epsilon_1 = {measured.epsilon1[variant]:g}$"
+        name = "cross-entropy" if variant == STUDY.reference else poly
         rows[name] = [_judged(found.get(i["id"], []), truth, i["id"]) for i in images]
     return _page(rows, images, data)
 
