@@ -29,6 +29,7 @@ test: setup
 
 bench: setup
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/training.py
 
 # Keeps the environment and the finished runs of other scales.
 clean:

@@ -22,7 +22,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import PIL
@@ -35,44 +34,38 @@ from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.data.image_datasets import imagenet1k_sample
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
+from polyrepro.processes import Processes
+from polyrepro.recipes import ClassificationRecipe
+from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
 
 OURS = "polyrepro"
-SIZE = 224
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What the streaming batches ask of a recipe."""
-
-    interpolation: str
-    batch_size: int
-    name: str = "benchmark"
-    image_size: int = SIZE
-    evaluation_size: int = SIZE
-    crop_fraction: float = 0.875
-    min_crop_area: float = 0.08
-    horizontal_flip: bool = True
-    randaugment_magnitude: int = 0
-    channels_last: bool = False
-    train_images: int | None = None
-
-    @property
-    def images_per_device(self) -> int:
-        return self.batch_size
+def shown(interpolation: str, batch_size: int) -> ClassificationRecipe:
+    """ResNet-50's recipe with another interpolation, whole batches at once."""
+    changes = {"interpolation": interpolation, "channels_last": False}
+    sizes = {"batch_size": batch_size, "images_per_device": batch_size}
+    return RESNET50_IMAGENET1K.model_copy(update={**changes, **sizes})
 
 
 Pass = Callable[[], int]
 """Reads all training images once; returns how many."""
 
 
-def our_pass(data: IndexedImages, shown: Shown, device: torch.device, workers: int) -> Pass:
-    batches = StreamingBatches(data, shown, 0, device, workers=workers)
+def our_pass(
+    data: IndexedImages, recipe: ClassificationRecipe, device: torch.device, workers: int
+) -> Pass:
+    batches = StreamingBatches(data, recipe, 0, Processes(device), workers)
     epochs = itertools.count()
     return lambda: sum(len(b.images) for step in batches.train(next(epochs)) for b in step)
 
 
 def timm_pass(
-    data: IndexedImages, shown: Shown, device: torch.device, workers: int, prefetcher: bool
+    data: IndexedImages,
+    recipe: ClassificationRecipe,
+    device: torch.device,
+    workers: int,
+    prefetcher: bool,
 ) -> Pass:
     source = data.index.source(data.index.sources[0])
     root = Path(data.manifest["root"]) / (
@@ -80,12 +73,12 @@ def timm_pass(
     )
     loader = create_loader(
         create_dataset("", root=str(root)),
-        SIZE,
-        shown.batch_size,
+        recipe.image_size,
+        recipe.batch_size,
         is_training=True,
-        scale=(shown.min_crop_area, 1.0),
+        scale=(recipe.min_crop_area, 1.0),
         color_jitter=0.0,
-        interpolation=shown.interpolation,
+        interpolation=recipe.interpolation,
         num_workers=workers,
         pin_memory=device.type == "cuda",
         device=device,
@@ -129,12 +122,13 @@ def rows_of(path: Path, device: torch.device, arguments: argparse.Namespace) -> 
         verify(imagenet1k_sample(), path, Path(folder))
         data = IndexedImages(Path(folder))
         for interpolation in ("bilinear", "bicubic"):
-            shown, common = Shown(interpolation, arguments.batch_size), (device, arguments.workers)
+            recipe = shown(interpolation, arguments.batch_size)
+            common = (recipe, device, arguments.workers)
             times = measure(
                 {
-                    OURS: our_pass(data, shown, *common),
-                    "timm": timm_pass(data, shown, *common, prefetcher=False),
-                    "timm, prefetcher": timm_pass(data, shown, *common, prefetcher=True),
+                    OURS: our_pass(data, *common),
+                    "timm": timm_pass(data, *common, prefetcher=False),
+                    "timm, prefetcher": timm_pass(data, *common, prefetcher=True),
                 },
                 device,
                 arguments.rounds,

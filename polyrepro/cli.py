@@ -11,7 +11,7 @@ from polyrepro.data.commands import add_data_commands
 from polyrepro.errors import PolyreproError
 from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError
 from polyrepro.runs import InitialWeights
-from polyrepro.settings import Overrides, Settings, check_settings
+from polyrepro.settings import CONFIGURATIONS, Overrides, Settings, check_settings, read_config
 from polyrepro.studies import SCALES, STUDIES
 
 
@@ -71,6 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(command)
     command.add_argument("--output", type=Path, required=True)
     command.set_defaults(command=_collect)
+
+    command = commands.add_parser("estimate", help="GPU-hours and disk of a configuration")
+    chosen = command.add_mutually_exclusive_group()
+    chosen.add_argument("--scale", choices=SCALES, default=SCALES[0], help="its configuration")
+    chosen.add_argument("--configfile", type=Path, help="a configuration of your own")
+    command.add_argument("--studies", nargs="+", help="only these")
+    command.add_argument("--seeds", type=_positive, help="seeds per variant")
+    _add_overrides(command)
+    _add_weights(command)
+    command.add_argument("--throughputs", type=Path, help="table of images per second")
+    command.set_defaults(command=_estimate)
 
     for name, help_text, function in (
         ("statistics", "metrics.csv -> statistics.csv", _statistics),
@@ -224,6 +235,19 @@ def _collect(options: argparse.Namespace) -> None:
     from polyrepro.files import write_atomically
 
     write_atomically(options.output, collect(_plan(options)).to_csv(index=False))
+
+
+def _estimate(options: argparse.Namespace) -> None:
+    from polyrepro.estimate import GIVEN, describe, estimate, read_throughputs
+    from polyrepro.plan import Plan
+
+    path = options.configfile or CONFIGURATIONS[options.scale]
+    given = {"studies": options.studies, "seeds": options.seeds, "weights": _weights(options)}
+    given["overrides"] = _overrides(options).model_dump(exclude_none=True)
+    config = read_config(path)
+    config |= {name: value for name, value in given.items() if value}
+    plan = Plan(check_settings(config, (path,)))
+    print(describe(estimate(plan, read_throughputs(options.throughputs or GIVEN))))
 
 
 def _statistics(options: argparse.Namespace) -> None:

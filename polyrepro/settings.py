@@ -14,6 +14,10 @@ from polyrepro.recipes import RECIPES, Frozen
 from polyrepro.runs import InitialWeights
 from polyrepro.studies import SCALES, STUDIES
 
+_FOLDER = Path(__file__).parents[1] / "config"
+CONFIGURATIONS = {"embedded": _FOLDER / "config.yaml", "paper": _FOLDER / "paper.yaml"}
+"""The configuration that comes with each scale."""
+
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxlist, SHORT.maxstring = 2, 4, 80
 """How values are shown in messages."""
@@ -58,6 +62,7 @@ class Settings(Frozen):
         cpus_per_process: threads, or processes that read images, of each of them.
         deterministic: on a GPU, use only operators that give the same bits every time.
         data: name of a data set to the folder it lies in; embedded ones need none.
+        labels: name of a data set to a file with the classes of images that have several.
         weights: name of a pre-training recipe to weights that stand in for its runs.
     """
 
@@ -71,6 +76,7 @@ class Settings(Frozen):
     cpus_per_process: int = Field(default=1, ge=1)
     deterministic: bool = True
     data: dict[str, PathText] = Field(default={})
+    labels: dict[str, PathText] = Field(default={})
     weights: dict[str, InitialWeights] = Field(default={})
     overrides: Overrides = Overrides()
 
@@ -100,7 +106,7 @@ class Settings(Frozen):
                 )
         return [name for name in at_scale if name in names]
 
-    @field_validator("data")
+    @field_validator("data", "labels")
     @classmethod
     def _known_data(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value:
@@ -124,6 +130,21 @@ def _known(value: Any, choices: Any) -> str:
     return f"{guess} Known are: {', '.join(choices)}"
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """The keys and values of a file, for `check_settings`.
+
+    Raises:
+        SettingsError: if it cannot be read, is not YAML, or holds something else than keys.
+    """
+    try:
+        config = _load_strictly(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the configuration {path}: {error}") from None
+    if not isinstance(config, dict):
+        raise SettingsError(f"{path} holds no keys; config/config.yaml shows how it looks")
+    return config
+
+
 def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Settings:
     """Turn a merged configuration into `Settings`.
 
@@ -135,7 +156,7 @@ def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Sett
         SettingsError: naming every key that is wrong, what it holds and what is allowed.
     """
     for path in files:
-        _refuse_ambiguous_yaml(path)
+        _load_strictly(path)
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
@@ -203,9 +224,9 @@ _StrictLoader.add_constructor(
 )
 
 
-def _refuse_ambiguous_yaml(path: Path) -> None:
+def _load_strictly(path: Path) -> Any:
     with open(path, encoding="utf-8") as file:
         try:
-            yaml.load(file, _StrictLoader)
+            return yaml.load(file, _StrictLoader)
         except yaml.YAMLError as error:
             raise SettingsError(f"{path} is not valid YAML: {error}") from None

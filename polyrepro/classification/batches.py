@@ -83,15 +83,11 @@ class MemoryBatches:
         """This process's passes of each step of an epoch (counted from 0), from a step on."""
         order = torch.randperm(self.train_images, generator=generator("order", self._seed, epoch))
         rows, columns = self._augmentation(epoch)
-        size = self._recipe.images_per_device
         for step in range(first_step, self.steps_per_epoch):
             start = step * self._recipe.batch_size
-            passes = order[start : start + self._recipe.batch_size].split(size)
-            yield [
-                self._batch(passes[number], rows, columns)
-                for number in self._passes
-                if number < len(passes)  # fewer images than one batch
-            ]
+            chosen = order[start : start + self._recipe.batch_size]
+            passes = chosen.tensor_split(self._recipe.passes_per_step)
+            yield [self._batch(passes[number], rows, columns) for number in self._passes]
 
     def _batch(self, numbers: Tensor, rows: Tensor, columns: Tensor) -> Batch:
         index = numbers.to(self._device)

@@ -30,6 +30,10 @@ from polyrepro.runs import Run
 PARTS_PER_EPOCH = 5
 """Gradient shares change fastest in the first epoch, so training metrics are kept per fifth."""
 
+PENDING_LOGITS = 100_000
+"""Metrics are summed over so many logits at a time: for few of them it costs 5 % of a step of the
+embedded network to call that many small operations, while a pass over ImageNet has more."""
+
 
 class TrainingError(PolyreproError):
     """A run that cannot go on; it leaves no record."""
@@ -152,6 +156,7 @@ class _Training:
 
     def _end_part(self, epoch: int, step: int) -> None:
         state, steps = self.state, self.batches.steps_per_epoch
+        self._sum_pending()
         state.whole += state.part
         # The last part has no row of its own: the whole epoch's stands at the same time.
         sums = state.part if step < steps else state.whole
@@ -181,13 +186,13 @@ class _Training:
                 with self._autocast():
                     result = state.task(batch.images, batch.targets)
                 losses.append(result["loss"].detach())
-                state.part += self.metrics.sums(result["output"], batch.targets)
+                self._measure(result["output"], batch.targets)
                 on_host = _copied_to_host(losses) if last else None
                 part = len(batch.targets) / images
                 (result["loss"] if part == 1 else result["loss"] * part).backward()
             self.running_statistics.end_pass()
         found = on_host()
-        asked, failed = self._agree(not found.isfinite().all())
+        asked, failed = self._agree(not all(map(math.isfinite, found.tolist())))
         if failed:
             raise self._not_finite(epoch, position, passes, found)
         self.running_statistics.end_step()
@@ -196,6 +201,19 @@ class _Training:
         state.task.update_ema()
         state.position = position
         return asked
+
+    def _measure(self, logits: Tensor, targets: Tensor) -> None:
+        """Have predictions counted in the metrics of training, now or with later ones."""
+        pending = self.state.pending
+        pending.append((logits.detach().float(), targets))
+        if sum(earlier.numel() for earlier, _ in pending) >= PENDING_LOGITS:
+            self._sum_pending()
+
+    def _sum_pending(self) -> None:
+        if self.state.pending:
+            logits, targets = map(torch.cat, zip(*self.state.pending, strict=True))
+            self.state.part += self.metrics.sums(logits, targets)
+            self.state.pending.clear()
 
     @torch.inference_mode()
     def _evaluate(self, split: str) -> dict[str, float]:

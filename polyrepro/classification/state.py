@@ -22,6 +22,7 @@ class TrainingState:
     Attributes:
         part, whole: sums over the predictions of the current part of the epoch, and of its earlier
             parts (see `polyrepro.classification.evaluation.Metrics`); each process has its own.
+        pending: logits and targets of the current part that are not in its sums yet.
         position: steps done since the start of the run.
         evaluated: epochs whose evaluation is in the history.
         history: the rows so far.
@@ -33,6 +34,7 @@ class TrainingState:
     scheduler: Scheduler
     part: Tensor
     whole: Tensor
+    pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     position: int = 0
     evaluated: int = 0
     history: list[dict] = field(default_factory=list)
@@ -58,6 +60,9 @@ class TrainingState:
                 "whole": processes.gathered(self.whole),
             },
         }
+        if self.pending:
+            columns = zip(("logits", "targets"), zip(*self.pending, strict=True), strict=True)
+            groups["pending"] = {n: processes.gathered(torch.cat(parts)) for n, parts in columns}
         if self.task.has_ema():
             groups["average"] = self.kept_network.state_dict()
         for index, entries in self.optimizer.state_dict()["state"].items():
@@ -90,6 +95,7 @@ class TrainingState:
         self.network.load_state_dict(groups.pop("network"))
         if self.task.has_ema():
             self.kept_network.load_state_dict(groups.pop("average"))
+        self.pending[:] = self._own_share(groups.pop("pending", {}), processes)
         for name, sums in groups.pop("sums").items():
             if len(sums) != processes.count:
                 sums = torch.cat(
@@ -104,6 +110,18 @@ class TrainingState:
         self.seconds = numbers["seconds"]
         self.history[:] = numbers["history"]
         self.scheduler.step_update(self.position)
+
+    def _own_share(self, pending: dict[str, Tensor], processes: Processes) -> list:
+        """What is this process's of the predictions of all, as `tensors` gathered them."""
+        if not pending:
+            return []
+        logits, targets = pending["logits"], pending["targets"]
+        if len(logits) != processes.count:
+            logits, targets = logits.flatten(0, 1)[None], targets.flatten(0, 1)[None]
+        if processes.rank >= len(logits):
+            return []
+        device = self.part.device
+        return [(logits[processes.rank].to(device), targets[processes.rank].to(device))]
 
     def _lay_out_like_weights(self) -> None:
         """A file has one memory layout; the optimiser is fast if its tensors have the weights'."""

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -117,7 +118,9 @@ class StreamingBatches:
 
     def _read(self, keys: list["Key"]) -> Iterator[Batch]:
         number = self._keys.replace(keys)
-        for key, decoded in zip(keys, self._loader, strict=True):
+        with _sigterm_blocked():
+            arriving = iter(self._loader)  # starts the workers
+        for key, decoded in zip(keys, arriving, strict=True):
             if self._keys.number != number:
                 raise RuntimeError("another pass has begun over the same batches; read one at once")
             if isinstance(decoded, _Failure):
@@ -150,13 +153,22 @@ def evenly_spaced(rows: np.ndarray, count: int | None) -> np.ndarray:
     return rows[np.arange(count) * len(rows) // count]
 
 
+@contextmanager
+def _sigterm_blocked() -> Iterator[None]:
+    """Processes that start inside inherit it from the beginning, and so do all their threads."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _outlive_signals(_worker: int) -> None:
     """A scheduler signals every process of a job, but the step at hand still needs its images.
 
     SIGTERM from the training process itself ends a worker: that is how it shuts them down.
     """
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

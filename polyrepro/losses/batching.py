@@ -1,7 +1,8 @@
 """How our autograd functions cut a batch into blocks, and take part in ``torch.vmap``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import torch
 from torch import Tensor
 
 
@@ -21,6 +22,24 @@ def merge_mapped_dimension(info, in_dims, *tensors: Tensor) -> tuple[int, list[T
     return info.batch_size, merged
 
 
+def unmerged(size: int, tensors: Iterable[Tensor]) -> list[Tensor]:
+    """The inverse of :func:`merge_mapped_dimension`: the mapped dimension comes first again."""
+    return [tensor.unflatten(0, (size, -1)) for tensor in tensors]
+
+
+def one_by_one(function, info, in_dims, arguments: tuple) -> tuple[tuple[Tensor, ...], tuple]:
+    """An autograd function's rule for ``torch.vmap`` where nothing can be merged."""
+    results = [
+        function.apply(*(
+            argument if dim is None else argument.select(dim, position)
+            for argument, dim in zip(arguments, in_dims, strict=True)
+        ))
+        for position in range(info.batch_size)
+    ]  # fmt: skip
+    stacked = tuple(torch.stack(outputs) for outputs in zip(*results, strict=True))
+    return stacked, (0,) * len(stacked)
+
+
 def row_blocks(elements: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Rows of all tensors at once: so many that the first one has ``elements``, but one at least.
 
@@ -31,3 +50,8 @@ def row_blocks(elements: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
         return iter([tensors])
     rows = max(elements * len(first) // first.numel(), 1)
     return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+
+
+def along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:
+    """One weight per class, in a shape that broadcasts with ``logits`` (N, C, d1, ...)."""
+    return class_weight.view(-1, *[1] * (logits.dim() - 2))

@@ -99,7 +99,8 @@ def check_reduction(reduction: object) -> None:
 
 def check_softmax_input(input: Tensor, target: Tensor, ignore_index: int) -> None:
     """Shapes and dtypes of logits and of class-index or probability targets."""
-    _check_logits(input)
+    _check_tensors(input, target)
+    _check_ignore_index(ignore_index)
     if input.dim() == 0:
         raise ValueError("input must have a class dimension: (C,), (N, C) or (N, C, d1, ...)")
     if target.is_floating_point():
@@ -114,12 +115,17 @@ def check_softmax_input(input: Tensor, target: Tensor, ignore_index: int) -> Non
                 f"-100, got {ignore_index!r}"
             )
         return
-    check_class_indices(input, target)
+    _check_index_target(input, target)
 
 
-def check_class_indices(input: Tensor, target: Tensor) -> None:
+def check_class_indices(input: Tensor, target: Tensor, ignore_index: int) -> None:
     """Shapes and dtypes of logits and class indices."""
-    _check_logits(input)
+    _check_tensors(input, target)
+    _check_ignore_index(ignore_index)
+    _check_index_target(input, target)
+
+
+def _check_index_target(input: Tensor, target: Tensor) -> None:
     if target.dtype not in (torch.int64, torch.uint8):
         raise TypeError(
             "target must hold class indices (torch.int64) or probabilities (floating point), "
@@ -147,7 +153,7 @@ def check_class_weight(weight: Tensor | None, input: Tensor) -> None:
 
 def check_sigmoid_input(input: Tensor, target: Tensor) -> None:
     """Shapes and dtypes of logits and of per-element labels."""
-    _check_logits(input)
+    _check_tensors(input, target)
     if target.dtype.is_complex:
         raise TypeError(f"target must hold real labels in [0, 1], got {target.dtype}")
     if target.shape != input.shape:
@@ -157,6 +163,14 @@ def check_sigmoid_input(input: Tensor, target: Tensor) -> None:
         )
 
 
-def _check_logits(input: Tensor) -> None:
+def _check_tensors(input: Tensor, target: Tensor) -> None:
+    for name, value in (("input", input), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
     if not input.is_floating_point():
         raise TypeError(f"input must hold floating point logits, got {input.dtype}")
+
+
+def _check_ignore_index(ignore_index: object) -> None:
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
+        raise TypeError(f"ignore_index must be an integer, got {ignore_index!r}")

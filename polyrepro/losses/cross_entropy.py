@@ -14,10 +14,10 @@ from polyrepro.losses.checks import (
 )
 from polyrepro.losses.hard_labels import hard_label_loss
 from polyrepro.losses.poly_series import PolySeries
-from polyrepro.losses.reduction import computing_dtype, reduced
+from polyrepro.losses.reduction import computing_dtype
 from polyrepro.losses.series import Series
-from polyrepro.losses.smoothed_labels import smoothed_label_losses
-from polyrepro.losses.soft_labels import soft_label_losses
+from polyrepro.losses.smoothed_labels import smoothed_label_loss
+from polyrepro.losses.soft_labels import soft_label_loss
 
 
 def poly_cross_entropy(
@@ -107,33 +107,18 @@ def series_cross_entropy(
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
     if target.is_floating_point():
-        losses = _probability_losses(logits.to(dtype), target, series, weight, label_smoothing)
-        result = reduced(losses, None, reduction)
+        target = target.to(dtype)
+        if label_smoothing:
+            target = target * (1 - label_smoothing) + label_smoothing / logits.shape[1]
+        result = soft_label_loss(logits.to(dtype), target, series, weight, reduction)
     else:
-        target = target.long()
-        kept = target != ignore_index
-        result = _index_loss(logits, target, kept, series, weight, label_smoothing, reduction)
+        options = (series, weight, ignore_index, reduction)
+        result = (
+            smoothed_label_loss(logits, target.long(), label_smoothing, *options)
+            if label_smoothing
+            else hard_label_loss(logits, target.long(), *options)
+        )
     return result.squeeze(0) if input.dim() == 1 else result
-
-
-def _probability_losses(logits, target, series, weight, label_smoothing) -> Tensor:
-    target = target.to(logits.dtype)
-    if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / logits.shape[1]
-    return soft_label_losses(logits, target, series, weight)
-
-
-def _index_loss(logits, target, kept, series, weight, label_smoothing, reduction) -> Tensor:
-    # Ignored samples get class 0: any would do, because their weight is 0.
-    index = target * kept
-    sample_weight = kept.to(computing_dtype(logits))
-    if weight is not None:
-        sample_weight = sample_weight * weight.detach()[index]
-    if not label_smoothing:
-        return hard_label_loss(logits, index, sample_weight, series, reduction)
-    logits = logits.to(computing_dtype(logits))
-    losses = smoothed_label_losses(logits, index, series, label_smoothing, weight)
-    return reduced(losses.masked_fill(~kept, 0), sample_weight, reduction)
 
 
 class SeriesCrossEntropyLoss(nn.Module):

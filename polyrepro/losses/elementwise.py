@@ -30,7 +30,7 @@ def elementwise_slope(
     p, complement = torch.sigmoid(logits), torch.sigmoid(-logits)
     nll_one, nll_zero = _softplus(-logits), _softplus(logits)
     base = torch.lerp(series.base(nll_zero), series.base(nll_one), target)
-    by_base, by_q = series.partial_derivatives(base, torch.lerp(p, complement, target))
+    _, by_base, by_q = series.combine_with_derivatives(base, torch.lerp(p, complement, target))
     rise, fall = p * series.base_weight(nll_zero), complement * series.base_weight(nll_one)
     slope = by_base * torch.lerp(rise, -fall, target) + by_q * (p * complement * (1 - 2 * target))
     return slope if alpha is None else slope * _balance(target, alpha)

@@ -89,7 +89,7 @@ def soft_gated_cross_entropy(
     """
     check_reduction(reduction)
     check_positive("sharpness", sharpness)
-    check_class_indices(input, target)
+    check_class_indices(input, target, ignore_index)
     logits = input.to(computing_dtype(input))
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)

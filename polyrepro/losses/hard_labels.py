@@ -13,38 +13,55 @@ from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.backend import use_triton
-from polyrepro.losses.batching import merge_mapped_dimension
+from polyrepro.losses.index_targets import (
+    mapped_over_samples,
+    reduced_with_slope,
+    sample_weight,
+    split_ignored,
+    weighted,
+)
 from polyrepro.losses.reduction import computing_dtype, reduced
+from polyrepro.losses.reuse import gradient_array
 from polyrepro.losses.series import Series
 
 # nll_loss is told to ignore an index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
+NO_GRADIENT = (None,) * 5
 
 
 def hard_label_loss(
-    logits: Tensor, index: Tensor, sample_weight: Tensor, series: Series, reduction: str
+    logits: Tensor,
+    target: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
 ) -> Tensor:
     """f(P_t) of samples with one class each, weighted and reduced as torch does.
 
     Args:
         logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
-        index: classes, ``(N)`` or ``(N, d1, ...)``.
-        sample_weight: shape of ``index``; 0 drops a sample whatever its logits are.
+        target: classes, ``(N)`` or ``(N, d1, ...)``.
         series: the loss as a function of P_t.
+        class_weight: ``(C,)`` or None.
+        ignore_index: the class whose samples have no loss, whatever their logits are.
         reduction: ``none``, ``sum``, or ``mean``, which divides by the sum of the weights.
     """
-    if torch.compiler.is_compiling():
-        log_pt = log_probability_of_target(logits.to(computing_dtype(logits)), index)
-    elif logits.dim() == 2 and use_triton(logits):
+    dtype = computing_dtype(logits)
+    compiling = torch.compiler.is_compiling()
+    if not compiling and not (logits.dim() == 2 and use_triton(logits)):
+        arguments = (logits.to(dtype), target, class_weight, series, ignore_index, reduction)
+        return HardLabelLoss.apply(*arguments)[0]
+    index, kept = split_ignored(target, ignore_index, ask=False)
+    if compiling:
+        log_pt = log_probability_of_target(logits.to(dtype), index)
+    else:
         # Imported here, because triton is needed on a GPU only.
         from polyrepro.losses.triton_cross_entropy import target_nll
 
         log_pt = -target_nll(logits, index)
-    else:
-        logits = logits.to(computing_dtype(logits))
-        return HardLabelLoss.apply(logits, index, sample_weight, series, reduction)[0]
-    losses = (series.value(log_pt) * sample_weight).masked_fill(sample_weight.logical_not(), 0)
-    return reduced(losses, sample_weight, reduction)
+    weight = sample_weight(index, kept, class_weight, dtype)
+    return reduced(weighted(series.value(log_pt), weight), weight, reduction)
 
 
 def log_probability_of_target(logits: Tensor, index: Tensor) -> Tensor:
@@ -61,54 +78,60 @@ class HardLabelLoss(torch.autograd.Function):
     """The loss, reduced.
 
     -log P_t and cross-entropy's gradient are outputs too, so that the backward pass, which reads
-    them, can be differentiated itself.
+    them, can be differentiated itself. What else an ordinary backward pass needs, w(P_t) and the
+    derivative of the reduction, costs least when the losses themselves are computed.
     """
 
     @staticmethod
-    def forward(logits, index, sample_weight, series, reduction):
+    def forward(logits, target, class_weight, series, ignore_index, reduction):
+        index, kept = split_ignored(target, ignore_index, ask=class_weight is None)
         slope, nll, q, _ = slope_and_nll(logits, index)
-        losses = series.combine(series.base(nll), q) * sample_weight
-        losses = losses.masked_fill_(sample_weight.logical_not(), 0)
-        return reduced(losses, sample_weight, reduction), nll, slope
+        losses, series_weight = series.value_and_weight(nll, q)
+        weight = sample_weight(index, kept, class_weight, losses.dtype)
+        loss, by_loss = reduced_with_slope(weighted(losses, weight), weight, weight, reduction)
+        # One tensor may not be two outputs.
+        return loss.clone() if loss is nll else loss, nll, slope, series_weight, by_loss
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, index, sample_weight, ctx.series, ctx.reduction = inputs
-        _, nll, slope = output
+        _, target, _, ctx.series, ctx.ignore_index, ctx.reduction = inputs
+        ctx.mark_non_differentiable(*output[3:])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(index, sample_weight, nll, slope)
-        ctx.save_for_forward(index, sample_weight, nll, slope)
+        ctx.save_for_backward(target, *output[1:])
+        ctx.save_for_forward(target, *output[1:])
 
     @staticmethod
-    def backward(ctx, by_loss, by_nll, by_slope):
-        index, sample_weight, nll, slope = ctx.saved_tensors
+    def backward(ctx, by_loss, by_nll, by_slope, *_):
+        target, nll, slope, series_weight, factor = ctx.saved_tensors
+        first = by_loss is not None and by_nll is None and by_slope is None
+        if first and not torch.is_grad_enabled():
+            column = (by_loss * factor * series_weight).unsqueeze(1)
+            return torch.mul(slope, column, out=gradient_array(slope)), *NO_GRADIENT
+        # A derivative of the backward pass is wanted, or this is one.
         by_logits = None
         if by_loss is not None:
-            scale = _factor(sample_weight, ctx.reduction) * ctx.series.gradient_weight(-nll)
-            by_nll = by_loss * scale if by_nll is None else by_loss * scale + by_nll
+            along = by_loss * factor * ctx.series.gradient_weight(-nll)
+            by_nll = along if by_nll is None else along + by_nll
         if by_nll is not None:
             by_logits = slope * by_nll.unsqueeze(1)
         if by_slope is not None:
+            index, _ = split_ignored(target, ctx.ignore_index, ask=False)
             along = softmax_derivative(slope, index, by_slope)
             by_logits = along if by_logits is None else by_logits + along
-        return by_logits, None, None, None, None
+        return by_logits, *NO_GRADIENT
 
     @staticmethod
     def jvp(ctx, logits, *_):
-        index, sample_weight, nll, slope = ctx.saved_tensors
+        target, nll, slope, *_, factor = ctx.saved_tensors
+        index, _ = split_ignored(target, ctx.ignore_index, ask=False)
         by_nll = (slope * logits).sum(1)
-        loss = _factor(sample_weight, ctx.reduction) * ctx.series.gradient_weight(-nll) * by_nll
+        loss = factor * ctx.series.gradient_weight(-nll) * by_nll
         loss = loss if ctx.reduction == "none" else loss.sum()
-        return loss, by_nll, softmax_derivative(slope, index, logits)
+        return loss, by_nll, softmax_derivative(slope, index, logits), None, None
 
     @staticmethod
-    def vmap(info, in_dims, logits, index, sample_weight, series, reduction):
-        size, merged = merge_mapped_dimension(info, in_dims, logits, index, sample_weight)
-        outputs = HardLabelLoss.apply(*merged, series, "none")
-        losses, nll, slope = [out.unflatten(0, (size, -1)) for out in outputs]
-        weights = merged[2].unflatten(0, (size, -1))
-        result = torch.vmap(lambda *pair: reduced(*pair, reduction))(losses, weights)
-        return (result, nll, slope), (0, 0, 0)
+    def vmap(info, in_dims, *arguments):
+        return mapped_over_samples(HardLabelLoss, info, in_dims, arguments)
 
 
 # torch looks the signature up at every call, which costs more than the arithmetic on the samples.
@@ -155,13 +178,6 @@ def _of_target(values: Tensor, column: Tensor) -> Tensor:
     except RuntimeError:
         functional.nll_loss(values, column.squeeze(1), ignore_index=NO_INDEX)
         raise
-
-
-def _factor(sample_weight: Tensor, reduction: str) -> Tensor:
-    """The derivative of the result by a sample's loss; 0, as in torch, for a mean over none."""
-    if reduction != "mean":
-        return sample_weight
-    return (sample_weight / sample_weight.sum()).nan_to_num_()
 
 
 def softmax_derivative(slope: Tensor, index: Tensor, direction: Tensor) -> Tensor:

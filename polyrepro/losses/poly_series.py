@@ -48,13 +48,14 @@ class PolySeries(Series):
         return self.terms is None and self.gamma == 0 and not self.is_perturbed
 
     @property
-    def has_cross_entropy_base(self) -> bool:
-        return self.terms is None
+    def has_bounded_base(self) -> bool:
+        return self.terms is not None
 
-    def base(self, nll: Tensor) -> Tensor:
-        if self.terms is None:
-            return nll
-        return truncated_logarithm(-torch.expm1(-nll), self.terms)
+    def bounded_base(self, q: Tensor) -> Tensor:
+        return truncated_logarithm(q, self.terms)
+
+    def bounded_base_weight(self, q: Tensor) -> Tensor:
+        return 1 - integer_power(q, self.terms)
 
     def modulation(self, q: Tensor) -> Tensor | None:
         if self.gamma == 0:
@@ -69,27 +70,23 @@ class PolySeries(Series):
         return polynomial if modulation is None else modulation * polynomial
 
     def base_weight(self, nll: Tensor) -> Tensor | float:
-        if self.terms is None:
-            return 1.0
-        return 1 - integer_power(-torch.expm1(-nll), self.terms)
+        return 1.0 if self.terms is None else self.bounded_base_weight(-torch.expm1(-nll))
 
-    def partial_derivatives(self, base: Tensor | None, q: Tensor) -> tuple[Tensor | float, ...]:
+    def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
         """Written out, because this runs in every training step."""
-        slope = evaluate_derivative(q, self.epsilon) if self.is_perturbed else 0.0
+        slope = 0.0
+        if self.is_perturbed:
+            base = base + evaluate_polynomial(q, self.epsilon)
+            slope = evaluate_derivative(q, self.epsilon)
         if self.gamma == 0:
-            return 1.0, slope
+            return base, 1.0, slope
         modulation = self.modulation(q)
-        focused = base + evaluate_polynomial(q, self.epsilon) if self.is_perturbed else base
-        return modulation, modulation * (self.gamma * focused / _floored(q) + slope)
+        return modulation * base, modulation, modulation * (self.gamma * base / _floored(q) + slope)
 
-    def gradient_weight(self, log_pt: Tensor) -> Tensor:
-        if self.gamma != 0:
-            return super().gradient_weight(log_pt)
-        if self.terms is not None and not self.is_perturbed:
-            return self.base_weight(-log_pt)
-        # Without a focal factor the base term's value does not matter, only its slope.
-        _, by_q = self.partial_derivatives(None, -torch.expm1(log_pt))
-        return by_q * torch.exp(log_pt) + self.base_weight(-log_pt)
+    def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+        if self.gamma == 0 and not self.is_perturbed:
+            return self.base(nll), torch.ones_like(nll) * self.base_weight(nll)
+        return super().value_and_weight(nll, q)
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
         """The leading term's part of ``gradient_weight``: of cross-entropy's 1, it is P_t.

@@ -1,5 +1,6 @@
 """Polynomials without a constant term, evaluated elementwise on tensors."""
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -29,34 +30,35 @@ def evaluate_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | fl
 
 
 def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
-    """``sum_{j<=terms} q^j / j``, the start of the series of ``-log(1 - q)``, shaped like ``q``.
-
-    Horner's rule on ``s_j = 1 + q s_(j+1) j / (j+1)``, which is one call to torch per term.
-    """
-    if terms > 2 * HORNER_LIMIT and q.numel() <= SHORT_VECTOR:
-        return _blocked(q, [1 / j for j in range(1, terms + 1)])
-    one = result = q.new_ones(())
-    for j in range(terms - 1, 0, -1):
-        result = torch.addcmul(one, q, result, value=j / (j + 1))
-    return result * q
+    """``sum_{j<=terms} q^j / j``, the start of the series of ``-log(1 - q)``, shaped like ``q``."""
+    few = terms <= 2 * len(_expansion(q.dtype, terms))
+    if few or q.numel() <= SHORT_VECTOR or q.device.type != "cpu" or not _in_place():
+        return evaluate_polynomial(q, [1 / j for j in range(1, terms + 1)])
+    return _long_truncated_logarithm(q, terms)
 
 
 def integer_power(q: Tensor, exponent: int) -> Tensor:
     """``q ** exponent`` for an exponent >= 1 by repeated squaring; torch takes a logarithm."""
-    result = None
-    while True:
-        if exponent % 2:
-            result = q if result is None else result * q
-        exponent //= 2
-        if not exponent:
-            return result
-        q = q * q
+    result, in_place = q, _in_place()
+    for digit in f"{exponent:b}"[1:]:
+        result = result.mul_(result) if in_place and result is not q else result * result
+        if digit == "1":
+            result = result.mul_(q) if in_place else result * q
+    return result
+
+
+def _in_place() -> bool:
+    """Whether intermediate results may be overwritten, because no derivative needs them.
+
+    On a large array, memory for each of them would cost more than the arithmetic.
+    """
+    return not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
-    result = q * coefficients[-1]
+    result, in_place = q * coefficients[-1], _in_place()
     for coefficient in reversed(coefficients[:-1]):
-        result = (result + coefficient) * q
+        result = result.add_(coefficient).mul_(q) if in_place else (result + coefficient) * q
     return result
 
 
@@ -75,3 +77,25 @@ def _blocked(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     for block in reversed(sums[:-1]):
         result = torch.addcmul(block, result, powers[-1])
     return result
+
+
+def _long_truncated_logarithm(q: Tensor, terms: int) -> Tensor:
+    """Of the many classes most have p = 1 - q below 1 / terms, and there few powers of p suffice.
+
+    ``sum_{j<=N} (1 - p)^j / j = H_N - sum_{k>=1} (-1)^(k-1) binomial(N, k) p^k / k``.
+    """
+    result = _horner(1 - q, _expansion(q.dtype, terms))
+    result.add_(math.fsum(1 / j for j in range(1, terms + 1)))
+    others = (q < 1 - 1 / terms).flatten().nonzero().squeeze(1)
+    values = evaluate_polynomial(q.flatten()[others], [1 / j for j in range(1, terms + 1)])
+    result.view(-1)[others] = values
+    return result
+
+
+@functools.cache
+def _expansion(dtype: torch.dtype, terms: int) -> list[float]:
+    """Coefficients in p; for N p <= 1 the remainder after k terms is below ``1 / (k + 1)!``."""
+    count = 1
+    while 1 / math.factorial(count + 1) > torch.finfo(dtype).eps / 4:
+        count += 1
+    return [(-1) ** k * math.comb(terms, k) / k for k in range(1, min(count, terms) + 1)]

@@ -28,7 +28,11 @@ class Series:
 
     def base(self, nll: Tensor) -> Tensor:
         """The main term for one class, from ``nll = -log p``; by default that itself."""
-        return nll
+        return self.bounded_base(-torch.expm1(-nll)) if self.has_bounded_base else nll
+
+    def bounded_base(self, q: Tensor) -> Tensor:
+        """The main term from ``q = 1 - p`` instead, which is faster, if it is finite at p = 0."""
+        raise NotImplementedError
 
     def modulation(self, q: Tensor) -> Tensor | None:
         """The factor on the base term; by default None, which means 1."""
@@ -41,7 +45,12 @@ class Series:
     @property
     def has_cross_entropy_base(self) -> bool:
         """Whether ``base`` is ``-log p``, whose expectation over soft labels has a fast form."""
-        return type(self).base is Series.base
+        return type(self).base is Series.base and not self.has_bounded_base
+
+    @property
+    def has_bounded_base(self) -> bool:
+        """Whether the main term is given by ``bounded_base``."""
+        return type(self).bounded_base is not Series.bounded_base
 
     def combine(self, base: Tensor, q: Tensor, weight: Tensor | None = None) -> Tensor:
         """The loss from its base term and q.
@@ -71,13 +80,37 @@ class Series:
         _, pullback = torch.func.vjp(self.base, nll)
         return pullback(torch.ones_like(nll))[0]
 
-    def partial_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
-        """The derivatives of ``combine`` by the base term and by q."""
+    def bounded_base_weight(self, q: Tensor) -> Tensor:
+        """The same from q, for a bounded base."""
+        _, pullback = torch.func.vjp(self.bounded_base, q)
+        return (1 - q) * pullback(torch.ones_like(q))[0]
+
+    def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
+        """:meth:`combine`, and its derivatives by the base term and by q."""
         value, pullback = torch.func.vjp(self.combine, base, q)
-        return pullback(torch.ones_like(value))
+        return value, *pullback(torch.ones_like(value))
+
+    def weighted_combine(
+        self, base: Tensor, q: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`combine` with a class weight, and its derivatives by the base term and by q."""
+        if weight is None:
+            value, by_base, by_q = self.combine_with_derivatives(base, q)
+        else:
+            # combine(base, q, weight) is weight * combine(base / weight, q).
+            by_class = base / weight.where(weight != 0, 1)
+            _, by_base, by_q = self.combine_with_derivatives(by_class, q)
+            value, by_q = self.combine(base, q, weight), by_q * weight
+        # A derivative may be a number, the same for all samples.
+        return value, *(
+            q.new_full(q.shape, by) if isinstance(by, float) else by for by in (by_base, by_q)
+        )
+
+    def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+        """f(P_t) and w(P_t), from ``-log P_t`` and ``1 - P_t``."""
+        value, by_base, by_q = self.combine_with_derivatives(self.base(nll), q)
+        return value, by_q * torch.exp(-nll) + by_base * self.base_weight(nll)
 
     def gradient_weight(self, log_pt: Tensor) -> Tensor:
         """w(P_t) = -dL/dlog P_t, from ``log P_t``; for cross-entropy 1."""
-        nll, pt = -log_pt, torch.exp(log_pt)
-        by_base, by_q = self.partial_derivatives(self.base(nll), -torch.expm1(log_pt))
-        return by_q * pt + by_base * self.base_weight(nll)
+        return self.value_and_weight(-log_pt, -torch.expm1(log_pt))[1]

@@ -10,44 +10,69 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.batching import merge_mapped_dimension
-from polyrepro.losses.expected_base import along_classes
+from polyrepro.losses.batching import along_classes, row_blocks
 from polyrepro.losses.hard_labels import NO_INDEX, slope_and_nll, softmax_derivative
+from polyrepro.losses.index_targets import (
+    mapped_over_samples,
+    reduced_with_slope,
+    sample_weight,
+    split_ignored,
+    weighted,
+)
+from polyrepro.losses.reduction import computing_dtype, reduced
+from polyrepro.losses.reuse import gradient_array
 from polyrepro.losses.series import Series
-from polyrepro.losses.soft_labels import soft_label_losses
+from polyrepro.losses.soft_labels import soft_label_loss
+
+ELEMENTS_PER_BLOCK = 2**18
+NO_GRADIENT = (None,) * 6
 
 
-def smoothed_label_losses(
+def smoothed_label_loss(
     logits: Tensor,
-    index: Tensor,
-    series: Series,
+    target: Tensor,
     smoothing: float,
-    class_weight: Tensor | None = None,
+    series: Series,
+    class_weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
 ) -> Tensor:
-    """One loss per sample, as :func:`soft_label_losses` would give for the smoothed labels.
+    """The loss for smoothed class indices, weighted and reduced as torch does.
 
     Args:
-        logits: ``(N, C)`` or ``(N, C, d1, ...)``, float32 or float64.
-        index: classes, ``(N)`` or ``(N, d1, ...)``.
-        series: the loss as a function of P_t.
+        logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
+        target: classes, ``(N)`` or ``(N, d1, ...)``.
         smoothing: s in [0, 1].
-        class_weight: ``(C,)`` or None.
+        series, class_weight, ignore_index, reduction: as for class indices without smoothing.
     """
-    classes = logits.shape[1]
-    if not series.has_cross_entropy_base:
-        share = smoothing / classes
-        target = torch.full_like(logits, share)
-        target = target.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
-        return soft_label_losses(logits, target, series, class_weight)
-    if torch.compiler.is_compiling() or (class_weight is not None and class_weight.requires_grad):
-        log_p = functional.log_softmax(logits, 1)
-        nll = functional.nll_loss(log_p, index, reduction="none", ignore_index=NO_INDEX)
-        if class_weight is not None:
-            log_p = log_p * along_classes(class_weight, logits)
-        share, own_weight = _weights(index, class_weight, smoothing)
-        base, q = _base_and_q(nll, -log_p.mean(1), share, smoothing, classes)
-        return series.combine(base, q, own_weight)
-    return SmoothedLabelLoss.apply(logits, index, class_weight, series, smoothing)[0]
+    logits = logits.to(computing_dtype(logits))
+    learnt_weight = class_weight is not None and class_weight.requires_grad
+    if series.has_cross_entropy_base and not torch.compiler.is_compiling() and not learnt_weight:
+        options = (class_weight, series, smoothing, ignore_index, reduction)
+        return SmoothedLabelLoss.apply(logits, target, *options)[0]
+    index, kept = split_ignored(target, ignore_index, ask=False)
+    if series.has_cross_entropy_base:
+        losses = _differentiable_losses(logits, index, series, smoothing, class_weight)
+    else:
+        share = smoothing / logits.shape[1]
+        labels = torch.full_like(logits, share)
+        labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
+        losses = soft_label_loss(logits, labels, series, class_weight, "none")
+    factor, weight = (
+        sample_weight(index, kept, each, logits.dtype) for each in (None, class_weight)
+    )
+    return reduced(weighted(losses, factor), weight, reduction)
+
+
+def _differentiable_losses(logits, index, series, smoothing, class_weight) -> Tensor:
+    """In torch operations that a compiler can fuse."""
+    log_p = functional.log_softmax(logits, 1)
+    nll = functional.nll_loss(log_p, index, reduction="none", ignore_index=NO_INDEX)
+    if class_weight is not None:
+        log_p = log_p * along_classes(class_weight, logits)
+    share, own_weight = _weights(index, class_weight, smoothing)
+    base, q = _base_and_q(nll, -log_p.mean(1), share, smoothing, logits.shape[1])
+    return series.combine(base, q, own_weight)
 
 
 def _weights(index: Tensor, class_weight: Tensor | None, smoothing: float) -> tuple:
@@ -65,89 +90,114 @@ def _base_and_q(nll, mean_nll, share, smoothing, classes) -> tuple[Tensor, Tenso
 
 
 class SmoothedLabelLoss(torch.autograd.Function):
-    """The losses; cross-entropy's gradient ``p_i - [i == t]`` is what is kept.
+    """The loss, reduced; cross-entropy's gradient ``p_i - [i == t]`` is what is kept.
 
     It and the two statistics are outputs too, so that the backward pass, which reads them, can be
-    differentiated itself.
+    differentiated itself. The three last outputs are what an ordinary backward pass needs.
     """
 
     @staticmethod
-    def forward(logits, index, class_weight, series, smoothing):
+    def forward(logits, target, class_weight, series, smoothing, ignore_index, reduction):
+        index, kept = split_ignored(target, ignore_index, ask=class_weight is None)
         top = logits.amax(1, keepdim=True)
         slope, nll, _, top_probability = slope_and_nll(logits, index, top)
         # log p_i = (z_i - max z) + log max p, where large logits cancel exactly.
-        mean_nll, mean_weight = logits - top, 1
-        if class_weight is not None:
-            mean_nll *= along_classes(class_weight, logits)
-            mean_weight = class_weight.mean()
-        mean_nll = -(mean_nll.mean(1) + mean_weight * top_probability.log_())
-        share, own_weight = _weights(index, class_weight, smoothing)
-        base, q = _base_and_q(nll, mean_nll, share, smoothing, logits.shape[1])
-        return series.combine(base, q, own_weight), nll, mean_nll, slope
+        mean_weight = 1 if class_weight is None else class_weight.mean()
+        mean_nll = -(_mean_below(top, logits, class_weight) + mean_weight * top_probability.log_())
+        statistics = (index, class_weight, nll, mean_nll)
+        losses, *derivatives = _losses_and_derivatives(
+            series, smoothing, logits.shape[1], *statistics
+        )
+        factor, weight = (
+            sample_weight(index, kept, each, losses.dtype) for each in (None, class_weight)
+        )
+        loss, by_loss = reduced_with_slope(weighted(losses, factor), factor, weight, reduction)
+        return loss, nll, mean_nll, slope, *derivatives, by_loss
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        logits, index, class_weight, ctx.series, ctx.smoothing = inputs
-        ctx.classes = logits.shape[1]
+        logits, target, class_weight, ctx.series, ctx.smoothing, *others = inputs
+        ctx.classes, (ctx.ignore_index, ctx.reduction) = logits.shape[1], others
+        ctx.mark_non_differentiable(*output[4:])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(index, class_weight, *output[1:])
-        ctx.save_for_forward(index, class_weight, *output[1:])
+        ctx.save_for_backward(target, class_weight, *output[1:])
+        ctx.save_for_forward(target, class_weight, *output[1:])
 
     @staticmethod
-    def backward(ctx, by_loss, by_nll, by_mean, by_slope):
-        index, class_weight, nll, mean_nll, slope = ctx.saved_tensors
+    def backward(ctx, by_loss, by_nll, by_mean, by_slope, *_):
+        target, class_weight, nll, mean_nll, slope, along_nll, along_mean, factor = (
+            ctx.saved_tensors
+        )
+        index, _ = split_ignored(target, ctx.ignore_index, ask=False)
+        others = (by_nll, by_mean, by_slope)
+        first = by_loss is not None and all(by is None for by in others)
+        if first and not torch.is_grad_enabled():
+            by_nll, by_mean = by_loss * factor * along_nll, by_loss * factor * along_mean
+            gradient = _logits_gradient(slope, index, class_weight, by_nll, by_mean)
+            return gradient, *NO_GRADIENT
+        # A derivative of the backward pass is wanted, or this is one.
         by_logits = None
         if by_loss is not None:
-            partial_derivatives = _partial_derivatives(ctx, index, class_weight, nll, mean_nll)
-            along_nll, along_mean = (by_loss * value for value in partial_derivatives)
-            by_nll = along_nll if by_nll is None else along_nll + by_nll
-            by_mean = along_mean if by_mean is None else along_mean + by_mean
+            _, along_nll, along_mean = _losses_and_derivatives(
+                ctx.series, ctx.smoothing, ctx.classes, index, class_weight, nll, mean_nll
+            )
+            by_nll = _sum(by_nll, by_loss * factor * along_nll)
+            by_mean = _sum(by_mean, by_loss * factor * along_mean)
         if by_nll is not None or by_mean is not None:
             by_nll, by_mean = (
                 torch.zeros_like(nll) if by is None else by for by in (by_nll, by_mean)
             )
             by_logits = _logits_gradient(slope, index, class_weight, by_nll, by_mean)
         if by_slope is not None:
-            along = softmax_derivative(slope, index, by_slope)
-            by_logits = along if by_logits is None else by_logits + along
-        return by_logits, None, None, None, None
+            by_logits = _sum(by_logits, softmax_derivative(slope, index, by_slope))
+        return by_logits, *NO_GRADIENT
 
     @staticmethod
     def jvp(ctx, logits, *_):
-        index, class_weight, nll, mean_nll, slope = ctx.saved_tensors
-        along_nll, along_mean = _partial_derivatives(ctx, index, class_weight, nll, mean_nll)
+        target, class_weight, nll, mean_nll, slope, *_, factor = ctx.saved_tensors
+        index, _ = split_ignored(target, ctx.ignore_index, ask=False)
+        _, along_nll, along_mean = _losses_and_derivatives(
+            ctx.series, ctx.smoothing, ctx.classes, index, class_weight, nll, mean_nll
+        )
         zero, one = torch.zeros_like(nll), torch.ones_like(nll)
         nll_tangent = (slope * logits).sum(1)
         by_mean = _logits_gradient(slope, index, class_weight, zero, one)
         mean_tangent = (by_mean * logits).sum(1)
-        loss = along_nll * nll_tangent + along_mean * mean_tangent
-        return loss, nll_tangent, mean_tangent, softmax_derivative(slope, index, logits)
+        loss = factor * (along_nll * nll_tangent + along_mean * mean_tangent)
+        loss = loss if ctx.reduction == "none" else loss.sum()
+        tangents = (nll_tangent, mean_tangent, softmax_derivative(slope, index, logits))
+        return loss, *tangents, None, None, None
 
     @staticmethod
-    def vmap(info, in_dims, logits, index, class_weight, series, smoothing):
-        if in_dims[2] is not None:
-            raise NotImplementedError("torch.vmap over class weights is not supported")
-        size, merged = merge_mapped_dimension(info, in_dims, logits, index)
-        outputs = SmoothedLabelLoss.apply(*merged, class_weight, series, smoothing)
-        return tuple(out.unflatten(0, (size, -1)) for out in outputs), (0,) * len(outputs)
+    def vmap(info, in_dims, *arguments):
+        return mapped_over_samples(SmoothedLabelLoss, info, in_dims, arguments)
 
 
 SmoothedLabelLoss.forward.__signature__ = inspect.signature(SmoothedLabelLoss.forward)
 
 
-def _partial_derivatives(ctx, index, class_weight, nll, mean_nll) -> tuple:
-    """The derivatives of the loss by the target's ``-log P_t`` and by the mean."""
-    classes, smoothing = ctx.classes, ctx.smoothing
+def _sum(first: Tensor | None, second: Tensor) -> Tensor:
+    return second if first is None else first + second
+
+
+def _mean_below(top: Tensor, logits: Tensor, class_weight: Tensor | None) -> Tensor:
+    """The mean of ``logits - top`` over the classes, weighted; in blocks that stay in the cache."""
+    means = []
+    for block, highest in row_blocks(ELEMENTS_PER_BLOCK, logits, top):
+        distance = block - highest
+        if class_weight is not None:
+            distance *= along_classes(class_weight, logits)
+        means.append(distance.mean(1))
+    return torch.cat(means)
+
+
+def _losses_and_derivatives(series, smoothing, classes, index, class_weight, nll, mean_nll):
+    """The losses, and their derivatives by the target's ``-log P_t`` and by the mean."""
     share, weight = _weights(index, class_weight, smoothing)
     base, q = _base_and_q(nll, mean_nll, share, smoothing, classes)
-    if weight is None:
-        by_base, by_q = ctx.series.partial_derivatives(base, q)
-    else:
-        # combine(base, q, weight) is weight * combine(base / weight, q).
-        by_base, by_q = ctx.series.partial_derivatives(base / weight.where(weight != 0, 1), q)
-        by_q = by_q * weight
+    losses, by_base, by_q = series.weighted_combine(base, q, weight)
     by_nll = by_base * share + by_q * ((1 - smoothing) * torch.exp(-nll))
-    return by_nll, by_base * smoothing
+    return losses, by_nll, by_base * smoothing
 
 
 def _logits_gradient(
@@ -158,9 +208,9 @@ def _logits_gradient(
     if class_weight is not None:
         share = share * along_classes(class_weight, slope)
         by_mean = by_mean * class_weight.mean()
-    result = slope * (by_nll + by_mean).unsqueeze(1)
-    column = index.unsqueeze(1)
-    peak = result.gather(1, column) + by_mean.unsqueeze(1)
+    column, factor = index.unsqueeze(1), (by_nll + by_mean).unsqueeze(1)
     if torch.is_grad_enabled():
-        return result.scatter(1, column, peak) - share
-    return result.scatter_(1, column, peak).sub_(share)
+        result = slope * factor - share
+        return result.scatter(1, column, result.gather(1, column) + by_mean.unsqueeze(1))
+    result = torch.mul(slope, factor, out=gradient_array(slope)).sub_(share)
+    return result.scatter_(1, column, result.gather(1, column) + by_mean.unsqueeze(1))

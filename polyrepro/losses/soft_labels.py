@@ -1,128 +1,210 @@
 """Probability targets: the softmax form of any series beyond one class per sample.
 
 The target's probability becomes ``P_t = sum_i y_i p_i`` and the base term its expectation over the
-labels y. For a base of ``-log p`` the gradient by the logits is again a short expression::
+labels y, each class's term times its class weight c_i if there are any. With the gradient weight
+w(p) of the base term alone (1 for ``-log p``) and ``v_i = y_i c_i w(p_i)``, the gradient is::
 
-    dL/dz_i = dL/dbase (p_i sum_k y_k - y_i) + dL/dq p_i (1 - q - y_i)
+    dL/dz_i = dL/dbase (p_i sum_k v_k - v_i) + dL/dq p_i (1 - q - y_i)
+
+What is kept for the backward pass is the labels, which exist anyway, and p.
 """
 
 import inspect
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from polyrepro.losses.batching import merge_mapped_dimension, row_blocks
-from polyrepro.losses.expected_base import ExpectedLoss, expected_losses
+from polyrepro.losses.batching import (
+    along_classes,
+    merge_mapped_dimension,
+    one_by_one,
+    row_blocks,
+    unmerged,
+)
+from polyrepro.losses.reduction import reduced
+from polyrepro.losses.reuse import gradient_array
 from polyrepro.losses.series import Series
 
-ELEMENTS_PER_BLOCK = 2**20
+# Several passes over a block cost one pass over memory, while a block stays in the cache.
+ELEMENTS_PER_BLOCK = 2**19
 
 
-def soft_label_losses(
-    logits: Tensor, target: Tensor, series: Series, class_weight: Tensor | None = None
+def soft_label_loss(
+    logits: Tensor,
+    target: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    reduction: str,
 ) -> Tensor:
-    """One loss per sample, shape ``(N, d1, ...)``, for ``logits`` and ``target`` (N, C, d1, ...).
+    """The loss for ``logits`` and ``target`` of shape (N, C, d1, ...), float32 or float64.
 
     A class weight multiplies its term of the expectation; the polynomial, which belongs to no one
-    class, is multiplied by the expected weight ``sum_i y_i w_i``.
+    class, is multiplied by the expected weight ``sum_i y_i c_i``. ``mean`` is over samples.
     """
-    if torch.compiler.is_compiling() or _any_requires_grad(target, class_weight):
-        return expected_losses(logits, target, series, class_weight)
-    if class_weight is None and series.has_cross_entropy_base:
-        return SoftLabelLoss.apply(logits, target, series)[0]
-    return ExpectedLoss.apply(logits, target, series, class_weight)[0]
+    learnt = any(each is not None and each.requires_grad for each in (target, class_weight))
+    fast = series.has_cross_entropy_base or series.has_bounded_base
+    if torch.compiler.is_compiling() or learnt or not fast:
+        losses = _differentiable_losses(logits, target, series, class_weight)
+        return reduced(losses, None, reduction)
+    return SoftLabelLoss.apply(logits, target, class_weight, series, reduction)[0]
 
 
-def _any_requires_grad(*tensors: Tensor | None) -> bool:
-    return any(tensor is not None and tensor.requires_grad for tensor in tensors)
+def _differentiable_losses(logits, target, series, class_weight) -> Tensor:
+    """In torch operations on whole arrays, which a compiler can fuse."""
+    labels = _weighted(target, class_weight)
+    base = (labels * series.base(-functional.log_softmax(logits, 1))).sum(1)
+    q = ((1 - target) * functional.softmax(logits, 1)).sum(1)
+    return series.combine(base, q, None if class_weight is None else labels.sum(1))
 
 
 class SoftLabelLoss(torch.autograd.Function):
-    """Losses for probability targets.
+    """The loss, reduced.
 
-    Base term, q, p and ``sum_i y_i`` are outputs too, so that the backward pass, which reads them,
-    can be differentiated itself.
+    Base term, q and p are outputs too, so that the backward pass, which reads them, can be
+    differentiated itself. The last output is what an ordinary backward pass needs beyond p.
     """
 
     @staticmethod
-    def forward(logits, target, series):
+    def forward(logits, target, class_weight, series, reduction):
         p = torch.empty_like(logits)
-        blocks = [
-            _statistics(*block) for block in row_blocks(ELEMENTS_PER_BLOCK, logits, target, p)
-        ]
-        base, q, mass = (torch.cat(parts) for parts in zip(*blocks, strict=True))
-        # A sum with 0, because an output may not be the same tensor as another.
-        return series.combine(base, q) + 0, base, q, p, mass
+        blocks = row_blocks(ELEMENTS_PER_BLOCK, logits, target, p)
+        parts = [_statistics(*block, class_weight, series) for block in blocks]
+        base, q, mass = (torch.cat(part) for part in zip(*parts, strict=True))
+        weight = None if class_weight is None else mass
+        losses, by_base, by_q = series.weighted_combine(base, q, weight)
+        loss = reduced(losses, None, reduction)
+        # One tensor may not be two outputs.
+        loss = loss.clone() if loss is base else loss
+        by_logits = _coefficients(series, q, mass, by_base, by_q)
+        return loss, base, q, p, mass, by_logits.mul_(_share(losses, reduction))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, target, ctx.series = inputs
-        _, base, q, p, mass = output
-        ctx.mark_non_differentiable(mass)
+        _, target, class_weight, ctx.series, ctx.reduction = inputs
+        ctx.mark_non_differentiable(*output[4:])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(target, base, q, p, mass)
-        ctx.save_for_forward(target, base, q, p, mass)
+        ctx.save_for_backward(target, class_weight, *output[1:])
+        ctx.save_for_forward(target, class_weight, *output[1:])
 
     @staticmethod
-    def backward(ctx, by_loss, by_base, by_q, by_p, _):
-        target, base, q, p, mass = ctx.saved_tensors
+    def backward(ctx, by_loss, by_base, by_q, by_p, *_):
+        target, class_weight, base, q, p, mass, coefficients = ctx.saved_tensors
+        first = by_loss is not None and all(by is None for by in (by_base, by_q, by_p))
+        if first and not torch.is_grad_enabled():
+            by_loss = by_loss.unsqueeze(1) if by_loss.dim() else by_loss
+            gradient = _gradient_in_blocks(
+                ctx.series, target, class_weight, p, coefficients * by_loss
+            )
+            return gradient, *[None] * 4
+        # A derivative of the backward pass is wanted, or this is one.
         if by_loss is not None:
-            slope_base, slope_q = ctx.series.partial_derivatives(base, q)
-            by_base = _sum(by_base, by_loss * slope_base)
-            by_q = _sum(by_q, by_loss * slope_q)
+            weight = None if class_weight is None else mass
+            _, along_base, along_q = ctx.series.weighted_combine(base, q, weight)
+            by_loss = by_loss * _share(q, ctx.reduction)
+            by_base, by_q = _sum(by_base, by_loss * along_base), _sum(by_q, by_loss * along_q)
         by_logits = None
         if by_base is not None or by_q is not None:
             by_base, by_q = (torch.zeros_like(q) if by is None else by for by in (by_base, by_q))
-            by_logits = _logits_gradient(target, q, p, mass, by_base, by_q)
+            arguments = (ctx.series, target, class_weight, p)
+            by_logits = _gradient(*arguments, _coefficients(ctx.series, q, mass, by_base, by_q))
         if by_p is not None:
             by_logits = _sum(by_logits, p * (by_p - (p * by_p).sum(1, keepdim=True)))
-        return by_logits, None, None
+        return by_logits, *[None] * 4
 
     @staticmethod
     def jvp(ctx, logits, *_):
-        target, base, q, p, mass = ctx.saved_tensors
-        slope_base, slope_q = ctx.series.partial_derivatives(base, q)
+        target, class_weight, base, q, p, mass, _ = ctx.saved_tensors
+        zero, one = torch.zeros_like(q), torch.ones_like(q)
+        base_tangent, q_tangent = (
+            (_gradient(ctx.series, target, class_weight, p, coefficients) * logits).sum(1)
+            for coefficients in (
+                _coefficients(ctx.series, q, mass, one, zero),
+                _coefficients(ctx.series, q, mass, zero, one),
+            )
+        )
         p_tangent = p * (logits - (p * logits).sum(1, keepdim=True))
-        base_tangent = mass * (p * logits).sum(1) - (target * logits).sum(1)
-        q_tangent = -(target * p_tangent).sum(1)
-        loss = slope_base * base_tangent + slope_q * q_tangent
-        return loss, base_tangent, q_tangent, p_tangent, None
+        weight = None if class_weight is None else mass
+        _, along_base, along_q = ctx.series.weighted_combine(base, q, weight)
+        loss = reduced(along_base * base_tangent + along_q * q_tangent, None, ctx.reduction)
+        return loss, base_tangent, q_tangent, p_tangent, None, None
 
     @staticmethod
-    def vmap(info, in_dims, logits, target, series):
+    def vmap(info, in_dims, logits, target, class_weight, series, reduction):
+        if in_dims[2] is not None:
+            arguments = (logits, target, class_weight, series, reduction)
+            return one_by_one(SoftLabelLoss, info, in_dims, arguments)
         size, merged = merge_mapped_dimension(info, in_dims, logits, target)
-        outputs = SoftLabelLoss.apply(*merged, series)
-        return tuple(out.unflatten(0, (size, -1)) for out in outputs), (0,) * len(outputs)
+        outputs = unmerged(size, SoftLabelLoss.apply(*merged, class_weight, series, "none"))
+        losses, *others, coefficients = outputs
+        loss = torch.vmap(lambda each: reduced(each, None, reduction))(losses)
+        coefficients = coefficients * _share(losses[0], reduction)
+        return (loss, *others, coefficients), (0,) * 6
 
 
 SoftLabelLoss.forward.__signature__ = inspect.signature(SoftLabelLoss.forward)
 
 
-def _statistics(logits: Tensor, target: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Base term, q and ``sum_i y_i``; writes the probabilities into ``p``."""
+def _statistics(logits, target, p, class_weight, series) -> tuple[Tensor, Tensor, Tensor]:
+    """Base term, q and ``sum_i y_i c_i``; writes the probabilities into ``p``."""
     torch.softmax(logits, 1, out=p)
-    mass = target.sum(1)
-    buffer = logits - logits.amax(1, keepdim=True)
-    # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
-    base = -(buffer.mul_(target).sum(1) + mass * p.amax(1).log_())
+    labels = _weighted(target, class_weight)
+    mass = labels.sum(1)
+    if series.has_bounded_base:
+        buffer = series.bounded_base(1 - p)
+        base = buffer.mul_(labels).sum(1)
+    else:
+        # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
+        buffer = logits - logits.amax(1, keepdim=True)
+        base = torch.addcmul(buffer.mul_(labels).sum(1), mass, p.amax(1).log_()).neg_()
     # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
     q = torch.addcmul(p, p, target, value=-1, out=buffer).sum(1)
     return base, q, mass
 
 
-def _logits_gradient(
-    target: Tensor, q: Tensor, p: Tensor, mass: Tensor, by_base: Tensor, by_q: Tensor
-) -> Tensor:
+def _share(losses: Tensor, reduction: str) -> float:
+    """The derivative of the result by a loss."""
+    return 1 / max(losses.numel(), 1) if reduction == "mean" else 1.0
+
+
+def _coefficients(series, q, mass, by_base, by_q) -> Tensor:
+    """What the gradient needs to know of each sample, three numbers (N, 3, d1, ...).
+
+    For a bounded base the first one lacks the part that takes another look at all classes.
+    """
+    of_p = by_q * (1 - q)
+    if not series.has_bounded_base:
+        of_p = of_p + by_base * mass
+    return torch.stack([of_p, -by_q, -by_base], 1)
+
+
+def _gradient(series, target, class_weight, p, coefficients) -> Tensor:
     """The gradient that reaches the logits through the base term and through q."""
-    a, b, c = (by.unsqueeze(1) for by in (by_base * mass + by_q * (1 - q), -by_q, -by_base))
-    if torch.is_grad_enabled():
-        return (p * b + c) * target + p * a
-    # The same in place: fetching memory for temporary arrays costs more than the arithmetic.
-    result = torch.empty_like(p)
-    blocks = row_blocks(ELEMENTS_PER_BLOCK, result, p, target, a, b, c)
-    for out, values, labels, a, b, c in blocks:
-        torch.mul(values, b, out=out).add_(c).mul_(labels).addcmul_(values, a)
+    of_p, of_product, of_labels = coefficients.split(1, 1)
+    labels = _weighted(target, class_weight)
+    if series.has_bounded_base:
+        labels = labels * series.bounded_base_weight(1 - p)
+        of_p = of_p - of_labels * labels.sum(1, keepdim=True)
+    return p * (target * of_product + of_p) + labels * of_labels
+
+
+def _gradient_in_blocks(series, target, class_weight, p, coefficients) -> Tensor:
+    """The same without temporary arrays, where nothing is to be differentiated."""
+    result = gradient_array(p)
+    blocks = row_blocks(ELEMENTS_PER_BLOCK, result, target, p, coefficients)
+    for out, target, p, coefficients in blocks:
+        of_p, of_product, of_labels = coefficients.split(1, 1)
+        labels = _weighted(target, class_weight)
+        if series.has_bounded_base:
+            labels = series.bounded_base_weight(1 - p).mul_(labels)
+            of_p = of_p - of_labels * labels.sum(1, keepdim=True)
+        factor = (target * of_product).add_(of_p)
+        torch.mul(p, factor, out=out).addcmul_(of_labels, labels)
     return result
+
+
+def _weighted(target: Tensor, class_weight: Tensor | None) -> Tensor:
+    return target if class_weight is None else target * along_classes(class_weight, target)
 
 
 def _sum(first: Tensor | None, second: Tensor) -> Tensor:

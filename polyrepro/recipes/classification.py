@@ -61,7 +61,7 @@ class ClassificationRecipe(Recipe):
     crop_fraction: float = Field(default=1.0, gt=0, le=1)
     min_crop_area: float = Field(default=0.08, gt=0, le=1)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    randaugment_magnitude: float = Field(default=0.0, ge=0)
+    randaugment_magnitude: float = Field(default=0.0, ge=0, le=10)
 
     @model_validator(mode="after")
     def _batches_come_out_even(self) -> "ClassificationRecipe":

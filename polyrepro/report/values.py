@@ -220,9 +220,12 @@ def _provenance(plan: Plan, results: Path) -> dict:
         "sources": _distinct(e["training_source_sha256"][:12] for e in environments),
         "overrides": ", ".join(f"{key} = {value}" for key, value in overrides.items()),
         "data": [
-            {"dataset": name, "split": split, "images": entry["images"], "sha256": entry["sha256"]}
+            {"dataset": name, "split": split, "images": entry["images"]}
+            # Large data sets have one checksum, of the index of all their splits.
+            | {"sha256": entry.get("sha256") or manifest["index_sha256"]}
             for name in sorted({run.recipe.dataset for run in plan.runs})
-            for split, entry in _manifest(plan, name)["splits"].items()
+            for manifest in (_manifest(plan, name),)
+            for split, entry in manifest["splits"].items()
         ],
         "command": "snakemake --cores all --config " + " ".join(arguments),
     }

@@ -231,6 +231,23 @@ def test_sums_of_another_number_of_processes_are_taken_over_once():
     assert loaded[2].position == 5
 
 
+def test_pending_predictions_of_another_number_of_processes_are_taken_over_once():
+    """Those that no metric counts yet: two processes saved, one, two or three go on."""
+    state = small_state(5)
+    logits, targets = torch.randn(2, 4, 10), torch.arange(8).view(2, 4)
+    tensors = state.tensors(ALONE) | {"pending/logits": logits, "pending/targets": targets}
+    tensors |= {"sums/part": torch.stack([state.part, state.part])}
+    for count in (1, 2, 3):
+        loaded = []
+        for rank in range(count):
+            other = small_state(0)
+            processes = Processes(torch.device("cpu"), rank, count)
+            other.load(tensors, state.numbers(), processes)
+            loaded += other.pending
+        assert torch.equal(torch.cat([kept for kept, _ in loaded]), logits.flatten(0, 1))
+        assert torch.cat([kept for _, kept in loaded]).tolist() == list(range(8))
+
+
 CODE = """
 import sys, time, torch
 from pathlib import Path

@@ -120,6 +120,7 @@ def told(self, epoch, passes):
     return train_step(self, epoch, passes)
 
 loop._Training._train_step = told
+torch.set_num_threads(2)  # as with --cpus 2
 with Interruption() as interruption:
     execution = Execution(Processes(torch.device("cpu")), interruption, workers=2)
     try:

@@ -115,6 +115,54 @@ def test_truncated_logarithms_and_powers(count, short, monkeypatch):
     assert integer_power(q, count).tolist() == pytest.approx([value**count for value in values])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("terms", [21, 40, 100, 1000])
+def test_truncated_logarithms_of_large_arrays(dtype, terms, monkeypatch):
+    # Half of the classes have a probability below 1 / terms, where another expansion is used.
+    probabilities = torch.logspace(-8, 0, 41, dtype=dtype)
+    q = (1 - probabilities).clamp(min=0)
+    expected = [
+        math.fsum(value**j / j for j in range(1, terms + 1)) for value in q.double().tolist()
+    ]
+    monkeypatch.setattr(polynomial, "SHORT_VECTOR", 0)
+    with torch.no_grad():
+        computed = truncated_logarithm(q.unsqueeze(0), terms).squeeze(0)
+    tolerance = 1e-13 if dtype == torch.float64 else 1e-5
+    assert computed.tolist() == pytest.approx(expected, rel=tolerance)
+
+
+@dataclass(frozen=True)
+class Squared(Series):
+    """A bounded loss given by q: ``(1 - P_t)^2``, in expectation over soft labels."""
+
+    def bounded_base(self, q):
+        return q**2
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 2.0, 1.0], dtype=torch.float64)])
+def test_a_bounded_series(weight, smoothing):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    index = torch.tensor([0, 2, 1, 1])
+    one_hot = torch.nn.functional.one_hot(index, 3).double()
+    labels = one_hot * (1 - smoothing) + smoothing / 3
+    factor = 1 if weight is None else weight
+    expected = (labels * factor * (1 - logits.softmax(1)) ** 2).sum(1)
+    for target in (index, one_hot):
+        arguments = {"weight": weight, "label_smoothing": smoothing, "reduction": "none"}
+
+        def losses(z, target=target, arguments=arguments):
+            return series_cross_entropy(z, target, Squared(), **arguments)
+
+        torch.testing.assert_close(losses(logits), expected)
+        assert torch.autograd.gradcheck(losses, logits)
+        assert torch.autograd.gradgradcheck(losses, logits)
+    sigmoid = series_binary_cross_entropy(logits, one_hot, Squared(), reduction="none")
+    p = torch.sigmoid(logits)
+    torch.testing.assert_close(sigmoid, one_hot * (1 - p) ** 2 + (1 - one_hot) * p**2)
+
+
 def test_a_new_series_works_in_both_forms_with_its_derivatives():
     series = ScaledAndShifted(scale=1.5, shift=0.7)
     generator = torch.Generator().manual_seed(0)
@@ -145,6 +193,10 @@ def test_a_new_series_works_in_both_forms_with_its_derivatives():
 def test_series_and_modules_can_be_copied_and_sent_elsewhere():
     module = SeriesCrossEntropyLoss(PolySeries((2.0, -0.1), gamma=0.5))
     logits, index = torch.randn(3, 4), torch.tensor([0, 1, 2])
+    weighted = SeriesCrossEntropyLoss(PolySeries(1.0), weight=torch.rand(4))
+    other = SeriesCrossEntropyLoss(PolySeries(1.0), weight=torch.rand(4))
+    other.load_state_dict(weighted.state_dict())
+    assert torch.equal(other(logits, index), weighted(logits, index))
     for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
         assert twin.series == module.series
         assert torch.equal(twin(logits, index), module(logits, index))

@@ -1,6 +1,7 @@
 """Without epsilon the losses are torch's, bit for bit; with a vanishing one, to rounding."""
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -64,6 +65,52 @@ def test_softmax_form_equals_torch_in_every_dtype(dtype):
     ours, expected = poly_cross_entropy(logits, target), functional.cross_entropy(logits, target)
     assert ours.dtype == expected.dtype
     assert torch.equal(ours, expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+@pytest.mark.parametrize("kind", ["index", "probabilities"])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda z: z.contiguous(memory_format=torch.channels_last),
+        lambda z: z.transpose(2, 3),
+        lambda z: z[::2, :, 1:],
+        lambda z: z[:1].expand(3, -1, -1, -1),
+    ],
+    ids=["channels last", "transposed", "strided", "expanded"],
+)
+def test_the_layout_in_memory_does_not_matter(view, kind, weight, smoothing):
+    leaf, target = _case((4, 7, 3, 3), "probabilities")
+    arguments = {"weight": weight, "label_smoothing": smoothing}
+    target = view(target) if kind == "probabilities" else view(target).argmax(1)
+    slopes = []
+    for function in (partial(poly_cross_entropy, epsilon=1e-300), functional.cross_entropy):
+        logits = leaf.clone().requires_grad_()
+        loss = function(view(logits), target, **arguments)
+        slopes.append(torch.autograd.grad(loss, logits)[0])
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_labels_and_class_weights_can_be_learnt(smoothing):
+    logits, target = _case((4, 7), "probabilities")
+    slopes = []
+    for function in (partial(poly_cross_entropy, epsilon=1e-300), functional.cross_entropy):
+        leaves = [each.clone().requires_grad_() for each in (logits, target, WEIGHT)]
+        loss = function(*leaves[:2], weight=leaves[2], label_smoothing=smoothing)
+        slopes.append(torch.autograd.grad(loss, leaves))
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-14)
+
+
+def test_classes_that_are_forbidden_by_infinite_logits():
+    logits = torch.tensor([[0.0, -torch.inf, 1.0], [1.0, 2.0, -torch.inf]], dtype=torch.float64)
+    index = torch.tensor([0, 1])
+    slopes = []
+    for function in (partial(poly_cross_entropy, epsilon=1e-300), functional.cross_entropy):
+        leaf = logits.clone().requires_grad_()
+        slopes.append(torch.autograd.grad(function(leaf, index), leaf)[0])
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

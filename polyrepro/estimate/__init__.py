@@ -1,0 +1,19 @@
+"""What a configuration costs before it is run: runs, GPU-hours, disk. Needs neither torch nor timm.
+
+The runs are those of the plan, so they are the ones that Snakemake would train.
+"""
+
+from polyrepro.estimate.costs import Estimate, RecipeCost, StudyCost, estimate
+from polyrepro.estimate.table import describe
+from polyrepro.estimate.throughputs import GIVEN, ThroughputError, read_throughputs
+
+__all__ = [
+    "GIVEN",
+    "Estimate",
+    "RecipeCost",
+    "StudyCost",
+    "ThroughputError",
+    "describe",
+    "estimate",
+    "read_throughputs",
+]

@@ -1,0 +1,91 @@
+"""How many images the data sets have, and how many numbers the networks."""
+
+import json
+from pathlib import Path
+
+from polyrepro.files import manifest_path
+from polyrepro.recipes import AnyRecipe
+
+IMAGES = {
+    "fashion_mnist": {"train": 12_000, "validation": 2_000, "test": 2_000},
+    "fashion_mnist_long_tail": {"train": 3_360, "validation": 2_000, "test": 2_000},
+    # ILSVRC 2012: 1,281,167 and 50,000; 10,000 training images are held out.
+    "imagenet1k": {"train": 1_271_167, "validation": 10_000, "test": 50_000},
+    # Winter 2021: 13,151,276 (data card of timm/imagenet-w21-wds, without some 2,000 that are less
+    # than 32 pixels wide or high); 125,000 are held out.
+    "imagenet21k": {"train": 13_026_276, "validation": 25_000, "test": 100_000},
+    # 118,287 in train2017, 117,266 of them with objects; 5,000 in val2017.
+    "coco": {"train": 117_266, "test": 5_000},
+}
+"""Images per split of every data set, for the time before `polyrepro data verify` counts them."""
+
+CLASSES = {
+    "fashion_mnist": 10,
+    "fashion_mnist_long_tail": 10,
+    "imagenet1k": 1_000,
+    "imagenet1k_sample": 1_000,
+    "imagenet21k": 21_843,
+}
+"""Outputs of a classifier for a data set."""
+
+WEIGHTS = {
+    "polyrepro_convnet": (7_952, 768),
+    "resnet50": (23_561_152, 2048),
+    "tf_efficientnetv2_s": (20_331_360, 1280),
+    "tf_efficientnetv2_m": (53_150_388, 1280),
+    "tf_efficientnetv2_l": (117_746_848, 1280),
+    "Mask R-CNN R50-FPN": (44_449_456, 0),
+    "RetinaNet R50-FPN": (38_021_812, 0),
+}
+"""Model to floating-point numbers in its state without the classifier, and the classifier's inputs.
+
+Of detectors everything counts to the first number, with COCO's 80 classes.
+"""
+
+OPTIMISER_STATES = {"sgd": 1, "rmsproptf": 2}
+"""Numbers that an optimiser keeps per weight; those of detectors keep at most two."""
+
+BYTES = 4
+"""Of a number: weights, their average and the optimiser's state are float32."""
+
+CHECKPOINTS = 3
+"""On disk at the same time while a run trains: two that are kept, and the one being written."""
+
+RECORD_BYTES = 6_000
+ROW_BYTES = 320
+ROWS_PER_EPOCH = 7
+"""Of a record: five rows of training, one of validation, one of test."""
+
+
+def image_counts(dataset: str, results: Path) -> dict[str, int] | None:
+    """Images per split: as the manifest counted them if there is one; None if nobody knows."""
+    try:
+        manifest = json.loads(manifest_path(results, dataset).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return IMAGES.get(dataset)
+    return {name: split["images"] for name, split in manifest["splits"].items()}
+
+
+def weight_count(recipe: AnyRecipe) -> int | None:
+    """Floating-point numbers in the state of the recipe's network; None if nobody knows."""
+    if recipe.model not in WEIGHTS:
+        return None
+    body, inputs = WEIGHTS[recipe.model]
+    if inputs == 0:
+        return body
+    return body + (inputs + 1) * CLASSES[recipe.dataset] if recipe.dataset in CLASSES else None
+
+
+def state_count(recipe: AnyRecipe) -> int | None:
+    """Floating-point numbers in a checkpoint: weights, their average, the optimiser's state."""
+    weights = weight_count(recipe)
+    if weights is None:
+        return None
+    average = getattr(recipe, "ema_decay", None) is not None
+    states = OPTIMISER_STATES.get(getattr(recipe, "optimizer", None), 2)
+    return weights * (1 + average + states)
+
+
+def record_bytes(recipe: AnyRecipe) -> int:
+    """Of the record of one run, roughly."""
+    return RECORD_BYTES + recipe.epochs * ROWS_PER_EPOCH * ROW_BYTES

@@ -1,0 +1,236 @@
+"""The price of a configuration: numbers by hand, cut down, unknown, and bad tables."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from polyrepro.cli import main
+from polyrepro.data import load
+from polyrepro.data.image_datasets import IMAGE_DATASETS
+from polyrepro.estimate import ThroughputError, estimate, read_throughputs
+from polyrepro.estimate.sizes import CLASSES, IMAGES, state_count, weight_count
+from polyrepro.estimate.throughputs import GIVEN, Throughput, rate_of
+from polyrepro.plan import Plan
+from polyrepro.recipes import RECIPES
+from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
+
+RESNET50 = RECIPES["resnet50_imagenet1k"]
+WEIGHTS = {"efficientnetv2_s_imagenet21k": {"path": "weights/s.safetensors", "sha256": "0" * 64}}
+
+
+def row(**changes):
+    entries = {
+        "model": "resnet50",
+        "image_size": 224,
+        "precision": "float16",
+        "compile": False,
+        "processor": "gpu",
+        "device": "some GPU",
+        "images_per_second": 1000.0,
+        "status": "given",
+        "source": "a table",
+    }
+    return Throughput(**entries | changes)
+
+
+def cost_of(rows=(), **changes):
+    """The estimate of the paper scale with some settings changed."""
+    config = read_config(CONFIGURATIONS["paper"]) | {"results": "results/none"} | changes
+    return estimate(Plan(check_settings(config)), list(rows))
+
+
+def test_hours_by_hand():
+    """ResNet-50: 90 epochs of 1,271,167 images; 60,000 evaluated after each, at a third."""
+    result = cost_of([row()], studies="truncation", seeds=2)
+    (cost,) = result.recipes
+    assert (cost.runs, cost.images, cost.evaluated) == (22, 90 * 1_271_167, 90 * 60_000)
+    assert cost.hours_per_run == pytest.approx((114_405_030 + 1_800_000) / 1000 / 3600)
+    assert result.hours == pytest.approx(22 * cost.hours_per_run)
+    assert result.unknown_runs == 0
+
+
+def test_disk_by_hand():
+    """EfficientNetV2-S on ImageNet-21K, RMSProp with a moving average: four numbers per weight."""
+    (cost,) = cost_of(studies="pretraining_s", seeds=1).recipes
+    weights = 48_158_371 + 153_872
+    assert weight_count(cost.recipe) == weights and state_count(cost.recipe) == 4 * weights
+    assert cost.while_training == 3 * 4 * 4 * weights
+    assert 4 * weights < cost.kept < 4 * weights + 1e6
+    (resnet50,) = cost_of(studies="truncation", seeds=1).recipes
+    assert resnet50.kept < 1e6  # only a record
+
+
+def test_networks_have_the_sizes_that_timm_makes():
+    import timm
+    import torch
+
+    from polyrepro.classification import models  # noqa: F401
+
+    classifiers = [recipe for recipe in RECIPES.values() if recipe.kind == "classification"]
+    assert classifiers
+    for recipe in classifiers:
+        with torch.device("meta"):
+            network = timm.create_model(
+                recipe.model,
+                num_classes=CLASSES[recipe.dataset],
+                in_chans=1 if "fashion" in recipe.dataset else 3,
+            )
+        state = network.state_dict().values()
+        counted = sum(value.numel() for value in state if value.is_floating_point())
+        assert weight_count(recipe) == counted, recipe.name
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "fashion_mnist_long_tail"])
+def test_embedded_data_has_the_listed_sizes(name):
+    assert {split: len(entry.labels) for split, entry in load(name).splits.items()} == IMAGES[name]
+
+
+@pytest.mark.parametrize("name", ["imagenet1k", "imagenet21k"])
+def test_large_data_have_the_listed_classes_and_held_out_images(name):
+    dataset = IMAGE_DATASETS[name]()
+    assert len(dataset.classes) == CLASSES[name]
+    assert dataset.held_out.items() <= IMAGES[name].items()
+
+
+def test_a_manifest_counts_more_than_the_list(tmp_path):
+    manifest = tmp_path / "data/imagenet1k/manifest.json"
+    manifest.parent.mkdir(parents=True)
+    splits = {"train": {"images": 1000}, "validation": {"images": 10}, "test": {"images": 20}}
+    manifest.write_text(json.dumps({"splits": splits}))
+    (cost,) = cost_of(studies="truncation", results=str(tmp_path)).recipes
+    assert (cost.images, cost.evaluated) == (90_000, 2_700)
+
+
+def test_shared_runs_count_once():
+    result = cost_of([row()], studies="truncation,truncation_lr", seeds=3)
+    first, second = result.studies
+    assert (first.runs, first.new_runs) == (33, 33)
+    assert (second.runs, second.new_runs) == (36, 24)  # CE, 1, 2 and 5 terms are shared
+    assert result.runs == 57
+    assert first.new_hours + second.new_hours == pytest.approx(result.hours)
+
+
+def test_finetuning_pays_for_its_pretraining_unless_weights_are_given():
+    alone = cost_of(studies="finetuning_s", seeds=2)
+    assert {c.recipe.name: c.runs for c in alone.recipes} == {
+        "efficientnetv2_s_imagenet21k": 4,
+        "efficientnetv2_s_finetune_imagenet1k": 4,
+    }
+    assert alone.studies[0].runs == 8
+    assert cost_of(studies="finetuning_s", seeds=2, weights=WEIGHTS).runs == 4
+    both = cost_of(studies="pretraining_s,finetuning_s", seeds=2)
+    assert [(s.runs, s.new_runs) for s in both.studies] == [(4, 4), (8, 4)]
+
+
+def test_overrides_cut_the_images():
+    overrides = {"epochs": 2, "train_images": 1000}
+    (cost,) = cost_of(studies="truncation", overrides=overrides).recipes
+    assert (cost.images, cost.evaluated) == (2_000, 120_000)
+
+
+def test_measured_here_comes_before_given():
+    exact = {"precision": "bfloat16", "compile": True, "status": "measured"}
+    measured = row(images_per_second=3000.0, **exact)
+    assert rate_of(RESNET50, "gpu", [row(), measured]).images_per_second == 3000
+    for other in ({"image_size": 64}, {"precision": "float32"}, {"compile": False}):
+        rows = [row(), row(images_per_second=3000.0, **exact | other)]
+        assert rate_of(RESNET50, "gpu", rows).images_per_second == 1000, other
+    on_cpu = row(images_per_second=30.0, **exact, processor="cpu")
+    assert rate_of(RESNET50, "gpu", [on_cpu]) is None
+
+
+def test_closest_image_size_is_scaled_by_area():
+    rows = [row(image_size=112, images_per_second=4100.0), row(image_size=448)]
+    rate = rate_of(RESNET50, "gpu", [*rows, row(image_size=280, images_per_second=600.0)])
+    assert rate.origin.image_size == 280
+    assert rate.images_per_second == pytest.approx(600 * (280 / 224) ** 2)
+
+
+def test_shipped_table_knows_every_classifier_of_the_paper():
+    rows = read_throughputs(measured=GIVEN.with_name("none.csv"))
+    assert all(row.source for row in rows)
+    assert cost_of(rows).unknown_runs == 0
+
+
+def printed(capsys, *arguments):
+    main(["estimate", *arguments])
+    return capsys.readouterr().out
+
+
+def test_what_is_printed(capsys):
+    text = printed(capsys, "--scale", "paper", "--studies", "truncation", "epsilon_sweep")
+    assert "sum, each run once" in text and "54 runs, " in text
+    assert "on 8 GPUs" in text and "given: timm, results/benchmark-train-" in text
+    scaled = printed(capsys, "--scale", "paper", "--studies", "pretraining_s", "--seeds", "1")
+    assert "times 1.79 for the area of the images" in scaled and "2 runs, " in scaled
+
+
+def test_unknown_throughputs_make_a_lower_bound(capsys, tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        "model,image_size,precision,compile,processor,device,images_per_second,status,source\n"
+        "resnet50,224,bfloat16,true,gpu,our GPU,3000,given,a colleague\n"
+    )
+    arguments = ["--scale", "paper", "--studies", "truncation", "pretraining_s", "--seeds", "1"]
+    text = printed(capsys, *arguments, "--throughputs", str(table))
+    assert "13 runs, at least 118 GPU-hours" in text
+    assert (
+        "The throughput or the data set of 2 runs is unknown, so the sum is a lower bound" in text
+    )
+
+
+def test_own_configuration(capsys, tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text(CONFIGURATIONS["paper"].read_text().replace("seeds: 3", "seeds: 5"))
+    text = printed(capsys, "--configfile", str(config), "--studies", "truncation")
+    assert "55 runs, " in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--studies", "truncatoin"], "unknown study 'truncatoin'; did you mean 'truncation'?"),
+        (["--scale", "paper", "--studies", "long_tail"], "does not exist at the scale 'paper'"),
+        (["--seeds", "0"], "must be a whole number, at least 1, not '0'"),
+        (["--throughputs", "nowhere.csv"], "cannot read the throughputs nowhere.csv"),
+        (["--configfile", "nowhere.yaml"], "cannot read the configuration nowhere.yaml"),
+    ],
+)
+def test_mistakes(capsys, arguments, message):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["estimate", *arguments])
+    assert message in f"{capsys.readouterr().err}{exit_info.value.code}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("images_per_second", "speed", "the column images_per_second is missing"),
+        (",1000,", ",0,", "line 2: .*images_per_second '0' a number above 0"),
+        (",1000,", ",nan,", "images_per_second 'nan'"),
+        (",224,", ",-1,", "line 2: image_size '-1' must be a whole number above 0 or empty"),
+        (",given,", ",heard,", "line 2: status must be measured or given, not 'heard'"),
+        (",gpu,", ",tpu,", "line 2: processor must be gpu or cpu, not 'tpu'"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path, old, new, message):
+    good = (
+        "model,image_size,precision,compile,processor,device,images_per_second,status,source\n"
+        "resnet50,224,bfloat16,true,gpu,our GPU,1000,given,a colleague\n"
+    )
+    path = tmp_path / "mine.csv"
+    path.write_text(good)
+    assert len(read_throughputs(path, tmp_path / "none.csv")) == 1
+    path.write_text(good.replace(old, new))
+    with pytest.raises(ThroughputError, match=message):
+        read_throughputs(path, tmp_path / "none.csv")
+
+
+def test_needs_no_torch():
+    code = (
+        "import sys; from polyrepro.cli import main; main(['estimate', '--scale', 'paper']); "
+        "assert not {'torch', 'timm'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
