@@ -19,7 +19,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-import polyrepro.detection.backbone  # noqa: F401 - registers the backbone
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import ImageArrays
 from polyrepro.data.scenes import SIDE, draw_scene

@@ -10,6 +10,7 @@ from mmengine.hub import get_config
 from polyrepro.data.coco_format import CocoData
 from polyrepro.detection import small_models
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.resumable import ResumableBatchSampler, SeedImage
 from polyrepro.execution import Execution
 from polyrepro.recipes.detection import DetectionRecipe
 from polyrepro.runs import Run
@@ -183,12 +184,12 @@ def _set_loaders(config: Config, run: Run, data: CocoData, execution: Execution)
     train, test = config.train_dataloader, config.test_dataloader
     train.update(**workers, batch_size=recipe.batch_size // processes)
     train.batch_sampler = {
-        "type": "ResumableBatchSampler",
+        "type": ResumableBatchSampler.__name__,
         "inner": train.get("batch_sampler"),
     }
     train.dataset.update(
         **_place(data, "train"),
-        pipeline=[{"type": "SeedImage", "seed": run.seed}, *train.dataset.pipeline],
+        pipeline=[{"type": SeedImage.__name__, "seed": run.seed}, *train.dataset.pipeline],
     )
     if recipe.train_images is not None:
         train.dataset.indices = data.count("train", recipe.train_images)

@@ -9,6 +9,7 @@ from pathlib import Path
 import timm
 
 import polyrepro.data
+from polyrepro.detection.backbone import FrozenFPN, TimmBackbone
 
 WEIGHTS = Path(polyrepro.data.__file__).parent / "embedded/detector.safetensors"
 BACKBONE = "test_byobnet"
@@ -33,13 +34,13 @@ def features(frozen: bool) -> tuple[dict, list[int]]:
             "pad_size_divisor": 32,
         },
         "backbone": {
-            "type": "TimmBackbone",
+            "type": TimmBackbone.__name__,
             "model_name": BACKBONE,
             "out_indices": LEVELS,
             "frozen": frozen,
         },
         "neck": {
-            "type": "FrozenFPN" if frozen else "FPN",
+            "type": FrozenFPN.__name__ if frozen else "FPN",
             "in_channels": info.channels(),
             "out_channels": CHANNELS,
             "num_outs": len(LEVELS),

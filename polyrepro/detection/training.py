@@ -10,7 +10,6 @@ from mmengine.device import utils as device_of_mmengine
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, TestLoop
 
-import polyrepro.detection.backbone  # noqa: F401 - registers what configurations name
 from polyrepro.data.coco_format import CocoData
 from polyrepro.detection.configuration import (
     evaluation_loader,

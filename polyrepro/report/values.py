@@ -43,7 +43,7 @@ def report_values(plan: Plan) -> dict:
         "scale": plan.settings.scale,
         "analogue": plan.settings.scale != PAPER_SCALE,
         "confidence": f"{100 * CONFIDENCE:g}",
-        "seeds": plan.settings.seeds,
+        "seeds": _seeds(plan),
         "studies": {
             study.name: _study_values(plan, study, metrics, statistics, claims)
             for study in plan.studies
@@ -57,6 +57,13 @@ def report_values(plan: Plan) -> dict:
         "benchmark": _benchmark(),
         "provenance": _provenance(plan, results),
     }
+
+
+def _seeds(plan: Plan) -> str:
+    """Seeds per variant, as a range where studies differ."""
+    settings = plan.settings
+    counts = {study.seeds_at(settings.scale, settings.seeds) for study in plan.studies}
+    return " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
 
 
 def _study_values(

@@ -13,8 +13,10 @@ from mmdet.registry import MODELS
 from pydantic import ValidationError
 
 from polyrepro.data.coco_format import CocoData
+from polyrepro.detection.checkpoints import load_from_local_safely
 from polyrepro.detection.configuration import run_config
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.small_models import WEIGHTS
 from polyrepro.execution import Execution
 from polyrepro.processes import Processes
 from polyrepro.recipes import RECIPES
@@ -87,6 +89,22 @@ def test_a_light_detector_has_a_mask_head_only_for_data_with_masks(tmp_path):
     model = MODELS.build(config.model).train()
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert model.backbone.body.training
+
+
+def test_the_embedded_weights_are_those_of_backbone_and_pyramid(tmp_path):
+    weights = load_from_local_safely(WEIGHTS)["state_dict"]
+    for name in ("mask_rcnn_composites", "retinanet_composites"):
+        config = config_of(name, tmp_path, count=1, workers=0)
+        assert config.load_from == str(WEIGHTS)
+        state = MODELS.build(config.model).state_dict()
+        parts = {key for key in state if key.startswith(("backbone.", "neck."))}
+        counters = {key for key in parts if key.endswith("num_batches_tracked")}
+        assert set(weights) == parts - counters
+        assert all(weights[key].shape == state[key].shape for key in weights)
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(WEIGHTS.read_bytes()[:1000])
+    with pytest.raises(DetectionError, match=r"damaged.safetensors cannot be read.*restore them"):
+        load_from_local_safely(damaged)
 
 
 def test_a_recipe_is_packaged_or_light_and_not_both():
