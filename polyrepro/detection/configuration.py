@@ -41,6 +41,13 @@ def run_config(
     config.experiment_name = f"{run.id.replace('/', '_')}_{time.monotonic_ns()}"
     config.randomness = {"seed": run.seed}
     config.launcher = "none" if execution.processes.control is None else "pytorch"
+    # By default mmengine names a device, which a model on the CPU must not have.
+    if execution.processes.device.type == "cpu":
+        config.model_wrapper_cfg = {
+            "type": "MMDistributedDataParallel",
+            "broadcast_buffers": False,
+            "device_ids": None,
+        }
     config.train_cfg = {
         "type": "EpochBasedTrainLoop",
         "max_epochs": recipe.epochs,
