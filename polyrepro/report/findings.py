@@ -94,17 +94,15 @@ def _detection_changes(rows: pd.DataFrame, variant: str, shown: tuple[str, ...])
         if ("test", metric) in of_variant.index:  # data without masks have no mask metrics
             row = of_variant.loc[("test", metric)]
             ends = interval(row["difference_low"], row["difference_high"], 1, signed)
-            label = METRIC_LABELS[metric]
-            changes.append(f"{label} by {signed(row['difference'], 1)} points ({ends})")
+            changes.append(f"{signed(row['difference'], 1)} in {METRIC_LABELS[metric]} ({ends})")
     confidence = []
     for group in ("foreground", "background"):
         row = of_variant.loc[("train", f"mean_pt_{group}")]
-        before = row["mean"] - row["difference"]
-        values = f"from {number(before, 3)} to {number(row['mean'], 3)}"
-        confidence.append(f"of the {group} {values}")
+        before, after = row["mean"] - row["difference"], row["mean"]
+        confidence.append(f"from {number(before, 3)} to {number(after, 3)} on {group}")
     return (
-        f"With ε₁ = −1 {', '.join(changes)} change; the mean P_t of the last epoch goes "
-        f"{' and '.join(confidence)}."
+        f"With ε₁ = −1 the changes in points are {', '.join(changes)}. The mean P_t of the last "
+        f"epoch goes {' and '.join(confidence)}."
     )
 
 
