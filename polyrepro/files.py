@@ -11,6 +11,20 @@ def record_path(results: Path, run_id: str) -> Path:
     return results / "runs" / run_id / "record.json"
 
 
+TARGET_PROBABILITY_FILE = "target_probability.jsonl"
+"""In the folder of a detector's run: P_t of foreground and background, a line per epoch."""
+
+
+def target_probability_path(results: Path, run_id: str) -> Path:
+    """Where a detector's run keeps the course of P_t."""
+    return record_path(results, run_id).parent / TARGET_PROBABILITY_FILE
+
+
+def predictions_path(results: Path, run_id: str, split: str, kind: str) -> Path:
+    """Where a detector's run keeps its predictions, COCO results of kind `bbox` or `segm`."""
+    return record_path(results, run_id).parent / f"predictions_{split}.{kind}.json"
+
+
 def data_folder(results: Path, dataset: str) -> Path:
     """Where manifest and index of a data set lie below a results folder."""
     return results / "data" / dataset

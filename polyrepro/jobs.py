@@ -15,7 +15,10 @@ from polyrepro.records import checkpoint_identity, finished_record, locked, writ
 from polyrepro.runs import WEIGHTS_FILE, InitialWeights, Run
 from polyrepro.settings import Overrides
 
-TRAINERS = {"classification": ("polyrepro.classification.training", "top1")}
+TRAINERS = {
+    "classification": ("polyrepro.classification.training", "top1"),
+    "detection": ("polyrepro.detection.training", "box_ar100"),
+}
 """Kind of recipe to the module whose `train_run` trains it, and the metric that is printed."""
 
 

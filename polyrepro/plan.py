@@ -1,5 +1,6 @@
 """From settings to runs, and from runs to jobs."""
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,7 +55,7 @@ class Plan:
         return [
             Run(recipe=recipe, variant=variant, seed=seed)
             for variant in study.variants_at(self.settings.scale)
-            for seed in range(self.settings.seeds)
+            for seed in range(study.seeds_at(self.settings.scale, self.settings.seeds))
         ]
 
     @cached_property
@@ -78,9 +79,12 @@ class Plan:
             groups.setdefault((run.recipe.name, run.variant.after), []).append(run)
         batches, size = {}, self.settings.runs_per_job
         for (recipe, after), runs in groups.items():
-            for number, start in enumerate(range(0, len(runs), size)):
+            # Jobs of nearly equal length, so that no core waits for the last one.
+            count = math.ceil(len(runs) / size)
+            for number in range(count):
                 name = "-".join([recipe, *([f"after_{after}"] if after else []), f"{number:02d}"])
-                chosen = tuple(runs[start : start + size])
+                edges = [len(runs) * part // count for part in (number, number + 1)]
+                chosen = tuple(runs[slice(*edges)])
                 before = [b.id for run in chosen if (b := self.pretraining_of(run)) is not None]
                 batches[name] = Batch(name, chosen, after, tuple(before))
         return batches

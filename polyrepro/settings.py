@@ -15,7 +15,11 @@ from polyrepro.runs import InitialWeights
 from polyrepro.studies import SCALES, STUDIES
 
 _FOLDER = Path(__file__).parents[1] / "config"
-CONFIGURATIONS = {"embedded": _FOLDER / "config.yaml", "paper": _FOLDER / "paper.yaml"}
+CONFIGURATIONS = {
+    "embedded": _FOLDER / "config.yaml",
+    "paper": _FOLDER / "paper.yaml",
+    "coco_folder": _FOLDER / "coco_folder.yaml",
+}
 """The configuration that comes with each scale."""
 
 SHORT = reprlib.Repr()

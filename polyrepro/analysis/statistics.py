@@ -13,7 +13,6 @@ from scipy import stats
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
 from polyrepro.studies import STUDIES
-from polyrepro.studies.study import REFERENCE
 
 CONFIDENCE = 0.95
 
@@ -40,9 +39,9 @@ def estimate(values: pd.Series | np.ndarray) -> Estimate:
     return Estimate(n, mean, sd, mean - half, mean + half)
 
 
-def paired_difference(values: pd.DataFrame, variant: str) -> dict[str, float]:
+def paired_difference(values: pd.DataFrame, variant: str, reference: str) -> dict[str, float]:
     """Difference of a variant to the reference, seed by seed, with interval and p value."""
-    differences = (values[variant] - values[REFERENCE]).dropna()
+    differences = (values[variant] - values[reference]).dropna()
     result = estimate(differences)
     p_value = float("nan")
     if result.n > 1 and result.sd > 0:
@@ -77,7 +76,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
                     | {"variant": variant, "metric": metric, "split": split}
                     | of_run[["epsilon", "terms", "gamma", "learning_rate"]].to_dict()
                     | asdict(estimate(values[variant].dropna()))
-                    | paired_difference(values, variant)
+                    | paired_difference(values, variant, STUDIES[study].reference)
                     | {"selected": " ".join(name for name, v in won.items() if v == variant)}
                 )
     return pd.DataFrame(rows).astype({"terms": "Int64"})

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polyrepro.data.coco_format import CocoData
+from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_datasets import IMAGE_DATASETS
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATASETS",
+    "DETECTION_DATASETS",
     "EXTERNAL_DATASETS",
+    "CocoData",
     "DataError",
     "ImageArrays",
     "Split",
@@ -22,7 +26,7 @@ __all__ = [
     "open_dataset",
 ]
 
-EXTERNAL_DATASETS = (*IMAGE_DATASETS, "coco")
+EXTERNAL_DATASETS = (*IMAGE_DATASETS, *FOLDERS)
 """Data sets whose folder the configuration names."""
 
 
@@ -47,12 +51,14 @@ def load(name: str) -> ImageArrays:
     return DATASETS[name]()
 
 
-def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages":
+def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | CocoData":
     """The data set for a training: an embedded one, or the verified index below `results`.
 
     Raises:
         DataError: if the name is unknown, or the data set has not been verified or is damaged.
     """
+    if name in DETECTION_DATASETS:
+        return open_detection(name, results)
     if name not in IMAGE_DATASETS:
         return load(name)
     from polyrepro.data.indexed_images import IndexedImages

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from polyrepro.data import IMAGE_DATASETS, DataError, load
+from polyrepro.data import DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
+from polyrepro.data.detection import verify_detection
 from polyrepro.files import write_json
 
 
@@ -28,6 +29,11 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     name = options.dataset
+    if name in DETECTION_DATASETS:
+        write_json(
+            options.output / "manifest.json", verify_detection(name, options.root, options.output)
+        )
+        return
     if name not in IMAGE_DATASETS:
         write_json(options.output / "manifest.json", load(name).manifest)
         return

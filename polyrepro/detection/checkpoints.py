@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from polyrepro.detection.errors import DetectionError
 
@@ -56,7 +58,7 @@ def allowed_types() -> list[tuple[object, str]]:
 def load_from_local_safely(
     filename: str | os.PathLike, map_location: str | Callable | None = None
 ) -> dict:
-    """A local checkpoint as mmengine wrote it.
+    """A local checkpoint as mmengine wrote it, or a safetensors file of weights, as float32.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -65,6 +67,8 @@ def load_from_local_safely(
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"the checkpoint {path} does not exist")
+    if path.suffix == ".safetensors":
+        return {"state_dict": _float32_weights(path)}
     statistics = dict(HistoryBuffer._statistics_methods)
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
@@ -93,6 +97,14 @@ def install_safe_loading() -> None:
     """Allow the types in every ``torch.load``, and read local checkpoints by our function."""
     torch.serialization.add_safe_globals(allowed_types())
     CheckpointLoader.register_scheme(prefixes="", loader=load_from_local_safely, force=True)
+
+
+def _float32_weights(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise DetectionError(f"the weights {path} cannot be read ({error}): restore them") from None
+    return {name: value.float() for name, value in weights.items()}
 
 
 def _refusal(path: Path, error: Exception) -> str:

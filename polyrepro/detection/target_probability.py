@@ -92,6 +92,10 @@ class TargetProbabilityMeter:
         empty = torch.zeros(self.bins + 5, dtype=torch.float64, device=device)
         return torch.stack([self._sums.get(name, empty) for name in GROUPS])
 
+    def load(self, state: Tensor) -> None:
+        """Go on from what :meth:`state` gave."""
+        self._sums = dict(zip(GROUPS, state, strict=True))
+
     def reset(self) -> None:
         """Forget all samples."""
         self._sums.clear()

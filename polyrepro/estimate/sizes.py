@@ -14,8 +14,9 @@ IMAGES = {
     # Winter 2021: 13,151,276 (data card of timm/imagenet-w21-wds, without some 2,000 that are less
     # than 32 pixels wide or high); 125,000 are held out.
     "imagenet21k": {"train": 13_026_276, "validation": 25_000, "test": 100_000},
-    # 118,287 in train2017, 117,266 of them with objects; 5,000 in val2017.
-    "coco": {"train": 117_266, "test": 5_000},
+    # 118,287 in train2017, 117,266 of them with objects; every 48th is held out. 5,000 in val2017.
+    "coco": {"train": 114_823, "validation": 2_465, "test": 5_000},
+    "composites": {"train": 300, "validation": 60, "test": 150},
 }
 """Images per split of every data set, for the time before `polyrepro data verify` counts them."""
 

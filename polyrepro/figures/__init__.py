@@ -18,6 +18,11 @@ FIGURES: dict[str, str | None] = {
     "leading_share": "epsilon_sweep",
     "calibration": "epsilon_sweep",
     "long_tail": "long_tail",
+    "mask_rcnn_epsilon": "mask_rcnn_epsilon",
+    "mask_rcnn_pt": "mask_rcnn_epsilon",
+    "mask_rcnn_detections": "mask_rcnn_epsilon",
+    "retinanet_epsilon": "retinanet_epsilon",
+    "retinanet_pt": "retinanet_epsilon",
 }
 """Name to the study whose runs are shown; None: the figure shows the losses themselves."""
 

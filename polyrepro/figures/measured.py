@@ -7,7 +7,7 @@ import pandas as pd
 
 from polyrepro.analysis.metrics_table import final_values, read_metrics
 from polyrepro.analysis.statistics import read_statistics
-from polyrepro.studies.study import REFERENCE
+from polyrepro.studies import STUDIES
 
 
 @dataclass(frozen=True)
@@ -18,25 +18,27 @@ class Measured:
         rows: a row per variant (the index): its settings as in `statistics.csv`, and `mean` with
             its 95 % t interval `low`, `high` (NaN for a single seed).
         seeds: a row per seed, a column per variant.
+        reference: the variant that the others are compared with.
     """
 
     rows: pd.DataFrame
     seeds: pd.DataFrame
+    reference: str
 
     def where(self, condition: pd.Series) -> "Measured":
         """Only the variants for which the condition, indexed like `rows`, holds."""
         rows = self.rows[condition]
-        return Measured(rows, self.seeds[rows.index])
+        return Measured(rows, self.seeds[rows.index], self.reference)
 
     @property
     def epsilon1(self) -> pd.Series:
-        """First coefficient of each variant; cross-entropy is the point 0 of the same axis."""
+        """First coefficient of each variant; the reference is the point 0 of the same axis."""
         return self.rows["epsilon"].map(lambda text: float(text.split()[0]) if text else 0.0)
 
     @property
     def is_reference(self) -> pd.Series:
-        """Which variant is cross-entropy as the recipe trains it."""
-        return pd.Series(self.rows.index == REFERENCE, self.rows.index)
+        """Which variant is the reference: in most studies cross-entropy."""
+        return pd.Series(self.rows.index == self.reference, self.rows.index)
 
     def is_selected(self, selection: str) -> pd.Series:
         """Which variant a selection (on validation images) chose."""
@@ -45,10 +47,20 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tables:
-    """`metrics.csv` and `statistics.csv` of a results folder."""
+    """`metrics.csv` and `statistics.csv` of a results folder.
+
+    Attributes:
+        results: the folder, in which runs keep what no table holds.
+    """
 
     metrics: pd.DataFrame
     statistics: pd.DataFrame
+    results: Path
+
+    def runs(self, study: str) -> pd.DataFrame:
+        """A row per run of a study: `variant`, `seed`, `dataset` and `run`, its id."""
+        rows = self.metrics[self.metrics["study"] == study]
+        return rows.drop_duplicates("run")[["variant", "seed", "dataset", "run"]]
 
     def measured(
         self, study: str, metric: str, *, split: str = "test", paired: bool = False
@@ -56,9 +68,10 @@ class Tables:
         """A metric of all variants of a study.
 
         Args:
-            paired: give differences to cross-entropy, seed by seed, instead of values;
-                cross-entropy's own is zero by definition and has no seeds.
+            paired: give differences to the reference, seed by seed, instead of values; the
+                reference's own is zero by definition and has no seeds.
         """
+        reference = STUDIES[study].reference
         rows = self.statistics.query("study == @study and metric == @metric and split == @split")
         rows = rows.set_index("variant")
         seeds = final_values(self.metrics, study, metric, split).reindex(columns=rows.index)
@@ -66,11 +79,11 @@ class Tables:
             rows = rows.drop(columns=["mean", "low", "high"]).rename(
                 columns=lambda name: name.replace("difference_", "").replace("difference", "mean")
             )
-            seeds = seeds.sub(seeds[REFERENCE], axis="index").assign(**{REFERENCE: float("nan")})
-        return Measured(rows, seeds)
+            seeds = seeds.sub(seeds[reference], axis="index").assign(**{reference: float("nan")})
+        return Measured(rows, seeds, reference)
 
 
 def read_tables(results: Path) -> Tables:
     """Read both tables of a results folder."""
     metrics, statistics = results / "metrics.csv", results / "statistics.csv"
-    return Tables(read_metrics(metrics), read_statistics(statistics))
+    return Tables(read_metrics(metrics), read_statistics(statistics), results)

@@ -28,6 +28,8 @@ POLY = "#0072B2"
 POLY_NEGATIVE = "#D55E00"
 FOCAL = "#CC79A7"
 TRUNCATED = "#009E73"
+PRECISION = "#E69F00"
+"""Average precision, beside recall in the colour of Poly-1."""
 NEUTRAL = "#777777"
 
 BESIDE = 3.5
@@ -145,7 +147,12 @@ def draw_epsilon_curve(axes: Axes, measured: Measured) -> None:
     look = {"colour": CROSS_ENTROPY, "marker": "s", "label": "cross-entropy"}
     draw_measured(axes, x[reference], measured, line="none", **look)
     axes.set(xlabel=EPSILON_LABEL)
-    axes.xaxis.set_major_locator(MultipleLocator(1))
+    axes.xaxis.set_major_locator(whole_numbers())
+
+
+def whole_numbers() -> MultipleLocator:
+    """Ticks for coefficients."""
+    return MultipleLocator(1)
 
 
 def logarithmic_axis(axes: Axes, values: Iterable[float], base: float = 10) -> None:
@@ -174,8 +181,8 @@ def draw_threshold(axes: Axes, y: float, label: str | None = None) -> None:
     axes.axhline(y, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), label=label, zorder=1.5)
 
 
-def mark_selected(axes: Axes, measured: Measured, selection: str) -> None:
-    """A ring around the point of an epsilon curve that a selection chose."""
+def mark_selected(axes: Axes, measured: Measured, selection: str, shift: float = 0.0) -> None:
+    """A ring around the point of an epsilon curve that a selection chose; `shift` in points."""
     chosen = measured.is_selected(selection)
     axes.plot(
         measured.epsilon1[chosen],
@@ -188,6 +195,7 @@ def mark_selected(axes: Axes, measured: Measured, selection: str) -> None:
         markeredgewidth=1.1,
         label=SELECTED_LABEL,
         zorder=4,
+        transform=shifted(axes, shift),
     )
 
 

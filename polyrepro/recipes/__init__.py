@@ -3,16 +3,23 @@
 Recipes of detectors are here too, because importing `polyrepro.detection` needs MMDetection.
 """
 
+from typing import Annotated
+
+from pydantic import Field
+
 from polyrepro.recipes.base import Frozen, Recipe
 from polyrepro.recipes.classification import ClassificationRecipe
+from polyrepro.recipes.detection import DetectionRecipe
+from polyrepro.recipes.detectors_coco import MASK_RCNN_COCO, RETINANET_COCO
 from polyrepro.recipes.efficientnetv2_finetune_imagenet1k import EFFICIENTNETV2_FINETUNE
 from polyrepro.recipes.efficientnetv2_imagenet21k import EFFICIENTNETV2_IMAGENET21K
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST, FASHION_MNIST_LONG_TAIL
+from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
 
-__all__ = ["RECIPES", "AnyRecipe", "ClassificationRecipe", "Frozen", "Recipe"]
+__all__ = ["RECIPES", "AnyRecipe", "ClassificationRecipe", "DetectionRecipe", "Frozen", "Recipe"]
 
-AnyRecipe = ClassificationRecipe
+AnyRecipe = Annotated[ClassificationRecipe | DetectionRecipe, Field(discriminator="kind")]
 """The union of all kinds of recipes, told apart by their `kind`."""
 
 RECIPES: dict[str, AnyRecipe] = {
@@ -23,5 +30,8 @@ RECIPES: dict[str, AnyRecipe] = {
         RESNET50_IMAGENET1K,
         *EFFICIENTNETV2_IMAGENET21K,
         *EFFICIENTNETV2_FINETUNE,
+        *LIGHT_DETECTORS,
+        MASK_RCNN_COCO,
+        RETINANET_COCO,
     )
 }

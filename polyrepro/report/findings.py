@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from polyrepro.report.labels import coefficient, interval, number, signed
+from polyrepro.report.labels import METRIC_LABELS, coefficient, interval, number, signed
 
 
 def truncation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
@@ -77,9 +77,46 @@ def long_tail(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     return "With the chosen coefficient the change is " + ", ".join(parts) + "."
 
 
+def mask_rcnn_epsilon(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """What the paper's coefficient does to recall, precision and confidence."""
+    return _detection_changes(rows, "poly1_e-1", ("box_ar100", "box_ap", "mask_ar100", "mask_ap"))
+
+
+def retinanet_epsilon(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """The same for the smallest coefficient on top of the focal loss."""
+    return _detection_changes(rows, "poly1_e-1_g2", ("box_ar100", "box_ap"))
+
+
+def _detection_changes(rows: pd.DataFrame, variant: str, shown: tuple[str, ...]) -> str:
+    of_variant = rows[rows["variant"] == variant].set_index(["split", "metric"])
+    changes = []
+    for metric in shown:
+        if ("test", metric) in of_variant.index:  # data without masks have no mask metrics
+            row = of_variant.loc[("test", metric)]
+            ends = interval(row["difference_low"], row["difference_high"], 1, signed)
+            changes.append(f"{signed(row['difference'], 1)} in {METRIC_LABELS[metric]} ({ends})")
+    confidence = []
+    for group in ("foreground", "background"):
+        row = of_variant.loc[("train", f"mean_pt_{group}")]
+        before, after = row["mean"] - row["difference"], row["mean"]
+        confidence.append(f"from {number(before, 3)} to {number(after, 3)} on {group}")
+    return (
+        f"With ε₁ = −1 the changes in points are {', '.join(changes)}. The mean P_t of the last "
+        f"epoch goes {' and '.join(confidence)}."
+    )
+
+
 FINDINGS = {
     function.__name__: function
-    for function in (truncation, truncation_lr, epsilon_sweep, poly_n, long_tail)
+    for function in (
+        truncation,
+        truncation_lr,
+        epsilon_sweep,
+        poly_n,
+        long_tail,
+        mask_rcnn_epsilon,
+        retinanet_epsilon,
+    )
 }
 
 

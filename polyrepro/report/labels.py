@@ -2,7 +2,13 @@
 
 import math
 
-METRIC_LABELS = {"top1": "top-1"}
+METRIC_LABELS = {
+    "top1": "top-1",
+    "box_ap": "box AP",
+    "box_ar100": "box AR",
+    "mask_ap": "mask AP",
+    "mask_ar100": "mask AR",
+}
 """Metrics in percent that a study can be about, as tables call them."""
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -43,7 +43,7 @@ def report_values(plan: Plan) -> dict:
         "scale": plan.settings.scale_label,
         "analogue": plan.settings.scale_label != PAPER_SCALE,
         "confidence": f"{100 * CONFIDENCE:g}",
-        "seeds": plan.settings.seeds,
+        "seeds": _seeds(plan),
         "studies": {
             study.name: _study_values(plan, study, metrics, statistics, claims)
             for study in plan.studies
@@ -59,12 +59,22 @@ def report_values(plan: Plan) -> dict:
     }
 
 
+def _seeds(plan: Plan) -> str:
+    """Seeds per variant, as a range where studies differ."""
+    settings = plan.settings
+    counts = {study.seeds_at(settings.scale, settings.seeds) for study in plan.studies}
+    return " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+
+
 def _study_values(
     plan: Plan, study: Study, metrics: pd.DataFrame, statistics: pd.DataFrame, claims: pd.DataFrame
 ) -> dict:
     recipe = plan.recipe_of(study)
     rows = statistics[statistics["study"] == study.name]
-    shown = rows[(rows["metric"] == study.metric) & (rows["split"] == "test")]
+    of_test = rows[rows["split"] == "test"]
+    shown = of_test[of_test["metric"] == study.metric]
+    # Data without masks have no mask metrics.
+    metrics_shown = [m for m in (study.metric, *study.also) if m in set(of_test["metric"])]
     manifest = _manifest(plan, recipe.dataset)
     images = {name: split["images"] for name, split in manifest["splits"].items()}
     labels = {
@@ -76,7 +86,8 @@ def _study_values(
         "question": study.question,
         "recipe": recipe.model_dump(),
         "images": images,
-        "metric": METRIC_LABELS[study.metric],
+        "metrics": [METRIC_LABELS[metric] for metric in metrics_shown],
+        "reference": labels[study.reference],
         "figures": {
             name: str((Path(plan.settings.results) / f"figures/{name}.pdf").resolve())
             for name, needed in FIGURES.items()
@@ -87,10 +98,7 @@ def _study_values(
                 "label": labels[row["variant"]],
                 "selected": bool(row["selected"]),
                 "n": row["n"],
-                "value": with_half_width(row["mean"], row["high"], 2),
-                "difference": with_half_width(
-                    row["difference"], row["difference_high"], 2, shown=signed
-                ),
+                "cells": _cells(of_test[of_test["variant"] == row["variant"]], metrics_shown),
             }
             for row in shown.to_dict("records")
         ],
@@ -99,6 +107,21 @@ def _study_values(
         if study.name in FINDINGS
         else "",
     }
+
+
+def _cells(rows: pd.DataFrame, metrics: list[str]) -> list[dict[str, str]]:
+    """A variant's value and difference to the reference, metric by metric."""
+    by_metric = rows.set_index("metric")
+    cells = []
+    for row in (by_metric.loc[metric] for metric in metrics):
+        ends = row["difference"], row["difference_high"]
+        cells.append(
+            {
+                "value": with_half_width(row["mean"], row["high"], 2),
+                "difference": with_half_width(*ends, 2, shown=signed),
+            }
+        )
+    return cells
 
 
 def _manifest(plan: Plan, dataset: str) -> dict:

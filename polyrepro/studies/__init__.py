@@ -5,7 +5,9 @@ from polyrepro.studies import (
     efficientnetv2_pretraining,
     epsilon_sweep,
     long_tail,
+    mask_rcnn_epsilon,
     poly_n,
+    retinanet_epsilon,
     truncation,
     truncation_lr,
 )
@@ -20,6 +22,8 @@ STUDIES = {
         long_tail.STUDY,
         *efficientnetv2_pretraining.STUDIES,
         *efficientnetv2_finetuning.STUDIES,
+        mask_rcnn_epsilon.STUDY,
+        retinanet_epsilon.STUDY,
     )
 }
-SCALES = ("embedded", "paper")
+SCALES = ("embedded", "paper", "coco_folder")

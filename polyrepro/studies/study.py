@@ -8,7 +8,7 @@ from polyrepro.recipes import Frozen
 from polyrepro.runs import Loss, Variant
 
 REFERENCE = "cross_entropy"
-"""Every study contains this variant; differences are paired with its runs, seed by seed."""
+"""Name of plain cross-entropy, with which most studies compare."""
 
 
 class Selection(Frozen):
@@ -45,9 +45,16 @@ class Contrast(Frozen):
     sign: Literal[1, -1] = 1
 
 
-def against_reference(name: str, metric: str = "top1", sign: Literal[1, -1] = 1) -> Contrast:
+def against_reference(
+    name: str,
+    metric: str = "top1",
+    sign: Literal[1, -1] = 1,
+    *,
+    reference: str = REFERENCE,
+    split: Literal["train", "test"] = "test",
+) -> Contrast:
     """The difference of a variant (or `@selection`) to the reference, expected to have `sign`."""
-    return Contrast(weights={name: 1, REFERENCE: -1}, metric=metric, sign=sign)
+    return Contrast(weights={name: 1, reference: -1}, metric=metric, split=split, sign=sign)
 
 
 class Claim(Frozen):
@@ -79,6 +86,9 @@ class Study(Frozen):
         restricted: scale to the names of the variants that are run there; a scale that is missing
             runs all of them.
         metric: what the study is about; selections and the report's table go by it.
+        also: further metrics that the report's table shows.
+        reference: the variant that all are compared with; differences are paired seed by seed.
+        most_seeds: scale to the number of seeds that suffice there, whatever is configured.
         selections, claims: what is decided from the runs.
     """
 
@@ -89,6 +99,9 @@ class Study(Frozen):
     recipes: dict[str, str]
     restricted: dict[str, tuple[str, ...]] = Field(default={})
     metric: str = "top1"
+    also: tuple[str, ...] = ()
+    reference: str = REFERENCE
+    most_seeds: dict[str, int] = Field(default={})
     selections: tuple[Selection, ...] = ()
     claims: tuple[Claim, ...] = ()
 
@@ -97,19 +110,23 @@ class Study(Frozen):
         names = [variant.name for variant in self.variants]
         if len(set(names)) != len(names):
             raise ValueError(f"study {self.name}: variant names repeat: {names}")
-        if REFERENCE not in names:
-            raise ValueError(f"study {self.name}: the grid must contain {REFERENCE}")
+        if self.reference not in names:
+            raise ValueError(f"study {self.name}: the grid must contain {self.reference}")
         for scale, chosen in self.restricted.items():
-            if REFERENCE not in chosen or set(chosen) - set(names):
+            if self.reference not in chosen or set(chosen) - set(names):
                 raise ValueError(
                     f"study {self.name}: the variants at scale {scale} must be of its grid, "
-                    f"{REFERENCE} among them: {chosen}"
+                    f"{self.reference} among them: {chosen}"
                 )
         for selection in self.selections:
             unknown = set(selection.candidates) - set(names)
             if unknown:
                 raise ValueError(f"selection {selection.name}: unknown variants {sorted(unknown)}")
         return self
+
+    def seeds_at(self, scale: str, configured: int) -> int:
+        """Number of seeds per variant at a scale."""
+        return min(configured, self.most_seeds.get(scale, configured))
 
     def variants_at(self, scale: str) -> tuple[Variant, ...]:
         """The variants that are run at a scale."""
@@ -125,6 +142,16 @@ def cross_entropy(learning_rate_factor: float = 1.0) -> Variant:
 def poly1(epsilon: float) -> Variant:
     """Poly-1 (eq. 6 of the paper): cross-entropy + epsilon (1 - P_t)."""
     return _variant(f"poly1_e{epsilon:+g}", Loss(epsilon=(epsilon,)))
+
+
+def focal(gamma: float) -> Variant:
+    """The focal loss, with the alpha that the detector's head has."""
+    return _variant(f"focal_g{gamma:g}", Loss(gamma=gamma))
+
+
+def poly1_focal(epsilon: float, gamma: float) -> Variant:
+    """Poly-1 on the focal loss: focal loss + epsilon (1 - P_t)^(gamma + 1)."""
+    return _variant(f"poly1_e{epsilon:+g}_g{gamma:g}", Loss(epsilon=(epsilon,), gamma=gamma))
 
 
 def poly_next(count: int, epsilon: float, after: str) -> Variant:

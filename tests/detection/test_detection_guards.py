@@ -18,6 +18,7 @@ from small_detectors import mask_rcnn, retinanet
 from small_runs import training
 
 from polyrepro.detection.errors import DetectionError, NonFiniteLossError
+from polyrepro.detection.resumable import ResumableHook
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step(scenes, tmp_path):
@@ -77,3 +78,8 @@ def test_classes_are_checked_within_wrapped_data_sets(scenes, tmp_path):
     runner.register_hook(HOOKS.build({"type": "ClassCountHook"}))
     with pytest.raises(DetectionError, match=r"scenes.json has categories for 1 of them"):
         runner.train()
+
+
+def test_a_loader_that_cannot_be_resumed_within_an_epoch_is_refused(scenes, tmp_path):
+    with pytest.raises(DetectionError, match="needs a ResumableBatchSampler, SeedImage as the fir"):
+        train(retinanet(), scenes, tmp_path, [ResumableHook()])

@@ -1,5 +1,6 @@
 """Results of every study, made up but of the form that real runs have."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 from polyrepro.analysis.metrics_table import COLUMNS, record_rows
 from polyrepro.analysis.statistics import summarise
+from polyrepro.data.composites import prepare_composites
+from polyrepro.files import predictions_path, target_probability_path, write_json
 from polyrepro.plan import Plan
 from polyrepro.runs import Run
 from polyrepro.settings import check_settings
@@ -27,6 +30,10 @@ def made_up_record(run: Run) -> dict:
     end = {"top1": top1, "mean_pt": 0.8 + random.normal(0, 0.01), "ece": random.uniform(1, 9)}
     if run.recipe.name.endswith("long_tail"):
         end |= {"top1_head": top1 + 6, "top1_middle": top1 - 14, "top1_tail": top1 + 2}
+    if run.recipe.kind == "detection":
+        end = {"box_ap": 20 - first, "box_ar100": 37 + random.normal(0, 0.3) - first}
+        if run.recipe.detector == "mask_rcnn":
+            end |= {f"mask_{name[4:]}": value - 3 for name, value in end.items()}
     history = []
     for epoch in (1, 2):
         for part in (0.2, 0.4, 0.6, 0.8, 1.0):
@@ -48,6 +55,28 @@ def made_up_record(run: Run) -> dict:
     }
 
 
+def write_detections(folder: Path, runs: list[Run]) -> None:
+    """What detectors leave beside the tables: the course of P_t, predictions and the data."""
+    data = folder / "data/composites"
+    write_json(data / "manifest.json", prepare_composites(data, {"train": 1, "test": 8}))
+    truth = json.loads((data / "coco/annotations/test.json").read_text())
+    # Every object is found, the first one as something else and the second one twice.
+    found = [
+        {k: a[k] for k in ("image_id", "category_id", "segmentation")} for a in truth["annotations"]
+    ]
+    found = [entry | {"score": 0.9} for entry in found]
+    found[0]["category_id"] = 1 + found[0]["category_id"] % 10
+    found.append(found[1] | {"score": 0.5})
+    found.append(found[2] | {"score": 0.1})
+    for run in runs:
+        group = {"count": 100, "mean_pt": 0.25 + run.seed / 10, "histogram": [0, 20, 30, 50]}
+        line = {"epoch": 1, "foreground": group, "background": group | {"mean_pt": 0.9}}
+        path = target_probability_path(folder, run.id)
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(line | {"epoch": 0}) + "\n" + json.dumps(line) + "\n")
+        write_json(predictions_path(folder, run.id, "test", "segm"), found)
+
+
 def write_results(folder: Path, seeds: int, without: tuple[str, ...] = ()) -> Path:
     """Write `metrics.csv` and `statistics.csv` of all studies, without the variants named."""
     settings = {"scale": "embedded", "studies": "all", "seeds": seeds, "runs_per_job": 1}
@@ -59,6 +88,7 @@ def write_results(folder: Path, seeds: int, without: tuple[str, ...] = ()) -> Pa
             run = planned.model_copy(update={"prefix": prefixes[planned.variant.after]})
             common = {"study": study.name, "scale": "embedded"}
             rows += [common | row for row in record_rows(made_up_record(run))]
+    write_detections(folder, [run for run in plan.runs if run.recipe.kind == "detection"])
     metrics = pd.DataFrame(rows)[COLUMNS].astype({"terms": "Int64"})
     statistics = summarise(metrics)
     for name, table in (("metrics", metrics), ("statistics", statistics)):
@@ -82,5 +112,12 @@ def single_seed_results(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def cut_results(tmp_path_factory) -> Path:
     """A results folder in which parts of every grid are missing, selected losses among them."""
-    without = ("poly1_e+2", "poly3_e+1", "truncated_n1", "truncated_n100", "truncated_n5_lr_x2")
+    without = (
+        "poly1_e+2",
+        "poly1_e+2_g2",
+        "poly3_e+1",
+        "truncated_n1",
+        "truncated_n100",
+        "truncated_n5_lr_x2",
+    )
     return write_results(tmp_path_factory.mktemp("cut"), seeds=3, without=without)

@@ -19,9 +19,11 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def copy_tables(results: Path, folder: Path) -> Path:
-    """A results folder of the test's own with the same tables."""
+    """A results folder of the test's own with the same tables and runs."""
     for name in ("metrics.csv", "statistics.csv"):
         shutil.copy(results / name, folder)
+    for name in ("runs", "data"):
+        (folder / name).symlink_to(results / name)
     return folder
 
 

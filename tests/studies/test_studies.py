@@ -79,7 +79,7 @@ def test_truncation_and_sweep_span_what_the_paper_asks():
         assert terms == sorted(terms) and terms[0] == 1 and terms[-1] >= most
     epsilons = [v.loss.epsilon[0] for v in STUDIES["epsilon_sweep"].variants if v.loss.epsilon]
     assert min(epsilons) == -1 and max(epsilons) == 6
-    assert all(REFERENCE in [v.name for v in study.variants] for study in ALL)
+    assert all(s.reference in [v.name for v in s.variants] for s in ALL)
 
 
 def test_published_gains_are_differences_of_published_numbers():
@@ -95,7 +95,7 @@ def test_at_every_scale_each_selection_has_candidates_and_each_claim_its_variant
     for study in ALL:
         for scale in study.recipes:
             names = {v.name for v in study.variants_at(scale)}
-            assert REFERENCE in names
+            assert study.reference in names
             for selection in study.selections:
                 assert names & set(selection.candidates)
             for claim in study.claims:
@@ -121,3 +121,15 @@ def test_planning_needs_neither_torch_nor_timm():
         "sys.exit(bool({'torch', 'timm', 'matplotlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_detection_is_compared_with_the_loss_that_the_detector_has():
+    assert STUDIES["mask_rcnn_epsilon"].reference == REFERENCE
+    retinanet = STUDIES["retinanet_epsilon"]
+    assert {v.loss.gamma for v in retinanet.variants} == {2.0}
+    assert retinanet.reference == "focal_g2" and retinanet.metric == "box_ar100"
+    for study in (STUDIES["mask_rcnn_epsilon"], retinanet):
+        epsilons = {v.loss.epsilon for v in study.variants}
+        assert epsilons == {(), (-1.0,), (-0.5,), (1.0,), (2.0,)}
+        assert study.seeds_at("embedded", 5) == 3 and study.seeds_at("paper", 5) == 5
+        assert study.seeds_at("embedded", 2) == 2

@@ -8,6 +8,12 @@ DRAWN = {
 FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}.{{format}}", figure=DRAWN, format=["pdf", "png"]
 )
+# What is in the folder of the figures and is not a figure itself.
+SHARED_BY_FIGURES = sorted(
+    str(path)
+    for path in Path("polyrepro/figures").glob("*.py")
+    if path.stem not in STUDY_OF_FIGURE and path.stem != "__init__"
+)
 
 
 # One rule for each figure, because a caption's path cannot contain wildcards. A figure's code is
@@ -20,8 +26,7 @@ for figure_name, figure_study in DRAWN.items():
         input:
             code=[
                 f"polyrepro/figures/{figure_name}.py",
-                "polyrepro/figures/measured.py",
-                "polyrepro/figures/style.py",
+                *SHARED_BY_FIGURES,
             ],
             # The figure without a study shows the losses themselves.
             shown=(

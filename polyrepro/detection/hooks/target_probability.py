@@ -8,14 +8,13 @@ from pathlib import Path
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.target_probability import TargetProbabilityMeter, summarised
-
-FILE_NAME = "target_probability.jsonl"
+from polyrepro.files import TARGET_PROBABILITY_FILE
 
 
 class TargetProbabilityHook(Hook):
@@ -55,12 +54,16 @@ class TargetProbabilityHook(Hook):
         self._interval = interval
         self._meters: dict[str, TargetProbabilityMeter] = {}
         self._handles: list = []
+        self._loaded: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
         for place in classification_losses(runner.model, self.heads):
             meter = TargetProbabilityMeter(kind_of(place.loss, place.path), self.bins)
             self._meters[place.path] = meter
+            if place.path in self._loaded:
+                meter.load(self._loaded[place.path].to(next(runner.model.parameters()).device))
             self._handles.append(attach(place.loss, meter))
+        self._loaded = {}
 
     def after_train_iter(
         self,
@@ -75,6 +78,18 @@ class TargetProbabilityHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         # The loop has counted the epoch's last iteration already.
         self._write(runner, runner.iter)
+
+    def state_dict(self, runner: Runner) -> dict[str, Tensor]:
+        """What has been added up since the last line, over all processes; all have to ask."""
+        device = next(runner.model.parameters()).device
+        states = {path: meter.state(device) for path, meter in self._meters.items()}
+        for state in states.values():
+            all_reduce(state)
+        return {path: state.cpu() for path, state in states.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor], first: bool) -> None:
+        """Go on from a state; all of it is given to the first process."""
+        self._loaded = state if first else {}
 
     def after_train(self, runner: Runner) -> None:
         for handle in self._handles:
@@ -95,7 +110,7 @@ class TargetProbabilityHook(Hook):
                 where = {"epoch": runner.epoch + 1, "iteration": iteration, "loss": path}
                 lines.append(json.dumps({**where, **summary}) + "\n")
         if lines and is_main_process():
-            with Path(runner.work_dir, FILE_NAME).open("a") as file:
+            with Path(runner.work_dir, TARGET_PROBABILITY_FILE).open("a") as file:
                 file.writelines(lines)
 
     def _log(self, runner: Runner, path: str, summary: dict[str, dict]) -> None:

@@ -1,0 +1,204 @@
+"""From a run to a configuration of MMDetection's runner."""
+
+import math
+import time
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+
+from polyrepro.data.coco_format import CocoData
+from polyrepro.detection import small_models
+from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.resumable import ResumableBatchSampler, SeedImage
+from polyrepro.execution import Execution
+from polyrepro.recipes.detection import DetectionRecipe
+from polyrepro.runs import Run
+
+CLIP_NORM = 10.0
+EVALUATION_BATCH = 10
+"""Images per forward pass of a light detector in evaluation."""
+
+
+def run_config(
+    run: Run, data: CocoData, folder: Path, execution: Execution, resume_from: Path | None
+) -> Config:
+    """The configuration of a training, without its hooks.
+
+    Args:
+        folder: the run's; logs and the course of P_t are written there.
+        resume_from: a checkpoint to go on from.
+
+    Raises:
+        DetectionError: if the batch cannot be divided among the processes.
+    """
+    recipe = run.recipe
+    config = _light(run, data) if recipe.config is None else _packaged(run, data)
+    _set_loaders(config, run, data, execution)
+    config.default_hooks.checkpoint = None  # ours are atomic and resume at any step
+    config.work_dir = str(folder)
+    # mmengine keeps state in this process under the name of the experiment.
+    config.experiment_name = f"{run.id.replace('/', '_')}_{time.monotonic_ns()}"
+    config.randomness = {"seed": run.seed}
+    config.launcher = "none" if execution.processes.control is None else "pytorch"
+    # By default mmengine names a device, which a model on the CPU must not have.
+    if execution.processes.device.type == "cpu":
+        config.model_wrapper_cfg = {
+            "type": "MMDistributedDataParallel",
+            "broadcast_buffers": False,
+            "device_ids": None,
+        }
+    config.train_cfg = {
+        "type": "EpochBasedTrainLoop",
+        "max_epochs": recipe.epochs,
+        "val_interval": recipe.epochs,
+    }
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None
+    config.test_cfg = {"type": "TestLoop"}
+    if resume_from is not None:
+        config.load_from, config.resume = str(resume_from), True
+    if run.loss.epsilon:
+        config.custom_hooks.append({"type": "PolyLossHook", "epsilon": run.loss.epsilon})
+    return config
+
+
+def evaluator(data: CocoData, split: str, prefix: Path, masks: bool) -> dict:
+    """Writes predictions in COCO's format to ``<prefix>.bbox.json`` and ``<prefix>.segm.json``."""
+    return {
+        "type": "CocoMetric",
+        "ann_file": str(data.annotations[split]),
+        "metric": ["bbox", "segm"] if masks else ["bbox"],
+        "format_only": True,
+        "outfile_prefix": str(prefix),
+    }
+
+
+def evaluation_loader(config: Config, data: CocoData, split: str) -> dict:
+    """The test data loader of a configuration, for another split."""
+    loader = config.test_dataloader.to_dict()
+    loader["dataset"].update(_place(data, split))
+    return loader
+
+
+def predicts_masks(recipe: DetectionRecipe, data: CocoData) -> bool:
+    """Whether the detector has a mask head; a light one has none where the data have no masks."""
+    return recipe.detector == "mask_rcnn" and data.masks
+
+
+def _place(data: CocoData, split: str) -> dict:
+    return {
+        "ann_file": str(data.annotations[split]),
+        "data_prefix": {"img": str(data.images[split])},
+        "data_root": "",
+        "metainfo": {"classes": data.classes},
+    }
+
+
+def _packaged(run: Run, data: CocoData) -> Config:
+    """A configuration that MMDetection ships, with this run's learning rate."""
+    recipe = run.recipe
+    if recipe.detector == "mask_rcnn" and not data.masks:
+        raise DetectionError(
+            f"{recipe.config} needs masks, but {data.name} has objects without `segmentation`"
+        )
+    config = get_config(recipe.config)
+    config.optim_wrapper.optimizer.lr = run.learning_rate
+    config.auto_scale_lr = None
+    config.default_hooks.visualization = None
+    config.custom_hooks = config.get("custom_hooks") or []
+    return config
+
+
+def _light(run: Run, data: CocoData) -> Config:
+    """A light detector, trained with AdamW and a cosine."""
+    recipe = run.recipe
+    masks = predicts_masks(recipe, data)
+    if recipe.detector == "mask_rcnn":
+        model = small_models.mask_rcnn(len(data.classes), recipe.frozen, masks)
+    else:
+        model = small_models.retinanet(len(data.classes), recipe.frozen)
+    images = data.count("train", recipe.train_images)
+    steps = recipe.epochs * math.ceil(images / recipe.batch_size)
+    warmup = math.ceil(recipe.warmup * steps)
+    annotations = {"type": "LoadAnnotations", "with_bbox": True, "with_mask": masks}
+    resize = {"type": "Resize", "scale": (recipe.image_size,) * 2, "keep_ratio": True}
+    flip = {"type": "RandomFlip", "prob": 0.5}
+    load, pack = {"type": "LoadImageFromFile"}, {"type": "PackDetInputs"}
+    keys = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
+    return Config(
+        {
+            "default_scope": "mmdet",
+            "model": model,
+            "load_from": str(small_models.WEIGHTS),
+            "optim_wrapper": {
+                "type": "OptimWrapper",
+                "optimizer": {
+                    "type": "AdamW",
+                    "lr": run.learning_rate,
+                    "weight_decay": recipe.weight_decay,
+                },
+                "clip_grad": {"max_norm": CLIP_NORM},
+            },
+            "param_scheduler": [
+                {
+                    "type": "LinearLR",
+                    "start_factor": 1 / (warmup + 1),
+                    "by_epoch": False,
+                    "begin": 0,
+                    "end": warmup,
+                },
+                {
+                    "type": "CosineAnnealingLR",
+                    "by_epoch": False,
+                    "begin": warmup,
+                    "end": steps,
+                    "T_max": steps - warmup,
+                },
+            ],
+            "train_dataloader": {
+                "sampler": {"type": "DefaultSampler", "shuffle": True},
+                "dataset": {
+                    "type": "CocoDataset",
+                    "pipeline": [load, annotations, resize, flip, pack],
+                    "filter_cfg": {"filter_empty_gt": False},
+                },
+            },
+            "test_dataloader": {
+                "batch_size": EVALUATION_BATCH,
+                "sampler": {"type": "DefaultSampler", "shuffle": False},
+                "dataset": {
+                    "type": "CocoDataset",
+                    "pipeline": [load, resize, {**pack, "meta_keys": keys}],
+                    "test_mode": True,
+                },
+            },
+            "default_hooks": {"logger": {"type": "LoggerHook", "interval": 50}},
+            "custom_hooks": [],
+            "log_level": "WARNING",
+        }
+    )
+
+
+def _set_loaders(config: Config, run: Run, data: CocoData, execution: Execution) -> None:
+    """The run's images, batch, workers; training that can be resumed at any step."""
+    recipe, processes = run.recipe, execution.processes.count
+    if recipe.batch_size % processes:
+        raise DetectionError(
+            f"{run.id}: {recipe.batch_size} images per step cannot be divided among {processes} "
+            "processes; choose another processes_per_run"
+        )
+    workers = {"num_workers": execution.workers, "persistent_workers": False}
+    train, test = config.train_dataloader, config.test_dataloader
+    train.update(**workers, batch_size=recipe.batch_size // processes)
+    train.batch_sampler = {
+        "type": ResumableBatchSampler.__name__,
+        "inner": train.get("batch_sampler"),
+    }
+    train.dataset.update(
+        **_place(data, "train"),
+        pipeline=[{"type": SeedImage.__name__, "seed": run.seed}, *train.dataset.pipeline],
+    )
+    if recipe.train_images is not None:
+        train.dataset.indices = data.count("train", recipe.train_images)
+    test.update(**workers)
+    test.dataset.update(_place(data, "test"))

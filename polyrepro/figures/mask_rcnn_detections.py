@@ -1,0 +1,169 @@
+"""Test images with what Mask R-CNN found in them: cross-entropy beside the chosen coefficient.
+
+The images are the first of the test split with enough objects; nobody chose them by hand. All
+detections above a score are drawn, right or wrong.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from polyrepro.data.coco_format import CocoData, open_coco
+from polyrepro.figures import FigureError, style
+from polyrepro.figures.measured import Tables
+from polyrepro.files import data_folder, predictions_path
+from polyrepro.studies.mask_rcnn_epsilon import BEST, STUDY
+
+IMAGES, LEAST_OBJECTS = 5, 4
+LEAST_SCORE = 0.3
+MATCH = 0.5
+"""Intersection over union from which a detection counts as right."""
+LOOKS = {
+    "object": style.CROSS_ENTROPY,
+    "right class, IoU ≥ 0.5": style.POLY,
+    "wrong, or found twice": style.POLY_NEGATIVE,
+}
+OBJECT, RIGHT, WRONG = LOOKS
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A box to draw: `look` is one of `LOOKS`, `outline` a COCO mask or None."""
+
+    box: list[float]
+    text: str
+    look: str
+    outline: dict | None
+
+
+def figure(tables: Tables) -> Figure:
+    """Rows: the objects; detections with cross-entropy; with the chosen coefficient; one seed."""
+    runs = tables.runs(STUDY.name)
+    measured = tables.measured(STUDY.name, STUDY.metric)
+    chosen = measured.rows.index[measured.is_selected(BEST.name)]
+    variants = [STUDY.reference, *chosen]
+    seed = runs["seed"].min()
+    data = open_coco(data_folder(tables.results, runs["dataset"].iloc[0]))
+    truth = json.loads(data.annotations["test"].read_text())
+    images = _first_images(truth)
+    rows = {"objects": [_objects(truth, image["id"]) for image in images]}
+    for variant in variants:
+        (run,) = runs.loc[(runs.variant == variant) & (runs.seed == seed), "run"]
+        found = _predictions(tables.results, run, truth)
+        poly = f"Poly-1, $\\epsilon_1 = {measured.epsilon1[variant]:g}$"
+        name = "cross-entropy" if variant == STUDY.reference else poly
+        rows[name] = [_judged(found.get(i["id"], []), truth, i["id"]) for i in images]
+    return _page(rows, images, data)
+
+
+def _page(rows: dict[str, list[list[Drawn]]], images: list[dict], data: CocoData) -> Figure:
+    size = style.TEXT_WIDTH / len(images)
+    drawing = Figure(figsize=(style.TEXT_WIDTH, 0.3 + size * len(rows)), layout="constrained")
+    panels = drawing.subplots(len(rows), len(images), squeeze=False)
+    for (name, drawn), line in zip(rows.items(), panels, strict=True):
+        for axes, boxes, image in zip(line, drawn, images, strict=True):
+            _draw_image(axes, boxes, data.images["test"] / image["file_name"])
+        line[0].set_ylabel(name)
+    handles = [Line2D([], [], color=colour, label=name) for name, colour in LOOKS.items()]
+    drawing.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return drawing
+
+
+def _draw_image(axes: Axes, boxes: list[Drawn], path: Path) -> None:
+    with Image.open(path) as image:
+        axes.imshow(image.convert("RGB"), interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    for entry in boxes:
+        x, y, width, height = entry.box
+        colour = LOOKS[entry.look]
+        axes.add_patch(Rectangle((x, y), width, height, fill=False, color=colour, linewidth=0.8))
+        if entry.outline is not None:
+            inside = coco_mask.decode(entry.outline)
+            axes.contour(inside, levels=[0.5], colors=[colour], linewidths=0.5)
+        axes.text(
+            x,
+            y,
+            entry.text,
+            fontsize=3.6,
+            color="white",
+            verticalalignment="bottom",
+            clip_on=True,
+            bbox={"facecolor": colour, "linewidth": 0, "pad": 0.5},
+        )
+
+
+def _first_images(truth: dict) -> list[dict]:
+    counts: dict[int, int] = {}
+    for entry in truth["annotations"]:
+        counts[entry["image_id"]] = counts.get(entry["image_id"], 0) + 1
+    enough = [i for i in truth["images"] if counts.get(i["id"], 0) >= LEAST_OBJECTS]
+    return (enough or truth["images"])[:IMAGES]
+
+
+def _names(truth: dict) -> dict[int, str]:
+    return {entry["id"]: entry["name"] for entry in truth["categories"]}
+
+
+def _objects(truth: dict, image_id: int) -> list[Drawn]:
+    names = _names(truth)
+    return [
+        Drawn(a["bbox"], names[a["category_id"]], OBJECT, _rle(a.get("segmentation")))
+        for a in truth["annotations"]
+        if a["image_id"] == image_id
+    ]
+
+
+def _rle(segmentation: object) -> dict | None:
+    """Masks that are already encoded, as those of composites and of predictions are."""
+    return segmentation if isinstance(segmentation, dict) else None
+
+
+def _predictions(results: Path, run: str, truth: dict) -> dict[int, list[dict]]:
+    """The detections of a run above the score, by image, best first; with masks if there are."""
+    for kind in ("segm", "bbox"):
+        path = predictions_path(results, run, "test", kind)
+        if path.exists():
+            break
+    else:
+        raise FigureError(
+            f"{path} does not exist; train the run again: polyrepro train --results {results} {run}"
+        )
+    found: dict[int, list[dict]] = {}
+    for entry in sorted(json.loads(path.read_text()), key=lambda e: -e["score"]):
+        if entry["score"] >= LEAST_SCORE:
+            found.setdefault(entry["image_id"], []).append(entry)
+    return found
+
+
+def _judged(found: list[dict], truth: dict, image_id: int) -> list[Drawn]:
+    """Detections marked right or wrong; each object is found once, by the best detection."""
+    names = _names(truth)
+    objects = [a for a in truth["annotations"] if a["image_id"] == image_id]
+    taken: set[int] = set()
+    drawn = []
+    for entry in found:
+        box = entry.get("bbox") or coco_mask.toBbox(entry["segmentation"]).tolist()
+        overlaps = coco_mask.iou([box], [o["bbox"] for o in objects], [0] * len(objects))
+        matches = [
+            (overlap, number)
+            for number, overlap in enumerate(np.ravel(overlaps))
+            if number not in taken
+            and overlap >= MATCH
+            and objects[number]["category_id"] == entry["category_id"]
+        ]
+        if matches:
+            taken.add(max(matches)[1])
+        text = f"{names[entry['category_id']]} {entry['score']:.2f}"
+        look = RIGHT if matches else WRONG
+        drawn.append(Drawn(box, text, look, _rle(entry.get("segmentation"))))
+    return drawn

@@ -1,0 +1,119 @@
+"""Configurations of the paper's scale, and ones that cannot be trained."""
+
+import dataclasses
+
+import pytest
+import torch
+
+pytest.importorskip(
+    "polyrepro.detection", reason="MMDetection is not installed", exc_type=ImportError
+)
+
+from mmdet.registry import MODELS
+from pydantic import ValidationError
+
+from polyrepro.data.coco_format import CocoData
+from polyrepro.detection.checkpoints import load_from_local_safely
+from polyrepro.detection.configuration import run_config
+from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.small_models import WEIGHTS
+from polyrepro.execution import Execution
+from polyrepro.processes import Processes
+from polyrepro.recipes import RECIPES
+from polyrepro.runs import Loss, Run, Variant
+
+COCO_CLASSES = tuple(f"class {number}" for number in range(80))
+
+
+def coco(tmp_path, masks=True) -> CocoData:
+    paths = {split: tmp_path / split for split in ("train", "validation", "test")}
+    counts = {"splits": {split: {"images": 100} for split in paths}}
+    return CocoData("coco", COCO_CLASSES, masks, paths, paths, counts)
+
+
+def config_of(name, tmp_path, masks=True, count=8, workers=2, **changed):
+    run = Run(
+        recipe=RECIPES[name].model_copy(update=changed),
+        variant=Variant(name="v", loss=Loss(epsilon=(-1.0,)), learning_rate_factor=0.5),
+        seed=4,
+    )
+    processes = dataclasses.replace(Processes(torch.device("cpu")), count=count)
+    return run_config(
+        run, coco(tmp_path, masks), tmp_path, Execution(processes, workers=workers), None
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "loss"),
+    [("mask_rcnn_coco", 0.01, "CrossEntropyLoss"), ("retinanet_coco", 0.005, "FocalLoss")],
+)
+def test_the_paper_s_scale_trains_mmdetection_s_own_configuration(tmp_path, name, rate, loss):
+    config = config_of(name, tmp_path)
+    optimizer = config.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.momentum) == ("SGD", rate, 0.9)
+    assert [s.get("milestones") for s in config.param_scheduler] == [None, [8, 11]]
+    assert config.train_cfg["max_epochs"] == 12
+    train, test = config.train_dataloader, config.test_dataloader
+    # Sixteen images per step, whatever the number of processes.
+    assert train.batch_size == 2 and train.num_workers == 2
+    assert train.batch_sampler.inner.type == "AspectRatioBatchSampler"
+    steps = [step["type"] for step in train.dataset.pipeline]
+    assert steps[:2] == ["SeedImage", "LoadImageFromFile"]
+    assert train.dataset.ann_file == str(tmp_path / "train")
+    assert test.dataset.ann_file == str(tmp_path / "test")
+    assert train.dataset.metainfo.classes == COCO_CLASSES
+    assert config.custom_hooks == [{"type": "PolyLossHook", "epsilon": (-1.0,)}]
+    head = config.model.roi_head.bbox_head if "roi_head" in config.model else config.model.bbox_head
+    assert head.loss_cls.type == loss and head.num_classes == 80
+    assert config.model.backbone.depth == 50
+
+
+def test_what_cannot_be_trained_is_an_error_before_training(tmp_path):
+    with pytest.raises(DetectionError, match="16 images per step cannot be divided among 5 proc"):
+        config_of("mask_rcnn_coco", tmp_path, count=5)
+    with pytest.raises(DetectionError, match="needs masks, but coco has objects without"):
+        config_of("mask_rcnn_coco", tmp_path, masks=False)
+
+
+def test_a_light_detector_has_a_mask_head_only_for_data_with_masks(tmp_path):
+    for masks in (True, False):
+        config = config_of("mask_rcnn_composites", tmp_path, masks, count=1, workers=0)
+        model = MODELS.build(config.model)
+        assert model.with_mask is masks
+        assert model.roi_head.bbox_head.num_classes == 80
+        frozen = [*model.backbone.parameters(), *model.neck.parameters()]
+        assert not any(parameter.requires_grad for parameter in frozen)
+        model.train()
+        assert not model.backbone.body.training and model.roi_head.training
+    config = config_of("retinanet_coco_folder", tmp_path, count=1, workers=0)
+    model = MODELS.build(config.model).train()
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert model.backbone.body.training
+
+
+def test_the_embedded_weights_are_those_of_backbone_and_pyramid(tmp_path):
+    weights = load_from_local_safely(WEIGHTS)["state_dict"]
+    for name in ("mask_rcnn_composites", "retinanet_composites"):
+        config = config_of(name, tmp_path, count=1, workers=0)
+        assert config.load_from == str(WEIGHTS)
+        state = MODELS.build(config.model).state_dict()
+        parts = {key for key in state if key.startswith(("backbone.", "neck."))}
+        counters = {key for key in parts if key.endswith("num_batches_tracked")}
+        assert set(weights) == parts - counters
+        assert all(weights[key].shape == state[key].shape for key in weights)
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(WEIGHTS.read_bytes()[:1000])
+    with pytest.raises(DetectionError, match=r"damaged.safetensors cannot be read.*restore them"):
+        load_from_local_safely(damaged)
+
+
+def test_a_recipe_is_packaged_or_light_and_not_both():
+    for name, change in (
+        ("mask_rcnn_coco", {"image_size": 64}),
+        ("retinanet_composites", {"warmup": None}),
+    ):
+        recipe = RECIPES[name]
+        with pytest.raises(
+            ValidationError, match=f"recipe {name}: give either config, or image_size"
+        ):
+            type(recipe).model_validate(recipe.model_dump() | change)

@@ -1,0 +1,81 @@
+"""What the figures of the detection studies show, read back from the axes."""
+
+import numpy as np
+import pytest
+from figures_drawn import figure_of, intervals, legend_labels, line, rows_of
+from matplotlib.colors import to_hex
+
+from polyrepro.figures import FigureError, draw, style
+from polyrepro.files import target_probability_path
+
+AR, AP = "AR (at most 100 detections)", "AP"
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "label", "kinds"),
+    [
+        ("mask_rcnn_epsilon", "cross_entropy", "cross-entropy", ["box", "mask"]),
+        ("retinanet_epsilon", "focal_g2", "focal loss", ["box"]),
+    ],
+)
+def test_curves_show_the_table_and_name_what_they_are_compared_with(
+    results, name, reference, label, kinds
+):
+    panels = figure_of(name, results).axes
+    assert len(panels) == 2 * len(kinds)
+    for number, axes in enumerate(panels):
+        kind, paired = kinds[number // 2], number % 2
+        columns = ["difference", "difference_low", "difference_high"]
+        columns = columns if paired else ["mean", "low", "high"]
+        for position, (metric, series) in enumerate((("ar100", AR), ("ap", AP))):
+            rows = rows_of(results, name, f"{kind}_{metric}")
+            poly = rows.drop(index=reference)
+            epsilons = poly["epsilon"].astype(float)
+            expected = np.column_stack([epsilons, poly[columns]])[np.argsort(epsilons)]
+            np.testing.assert_allclose(line(axes, series), expected[:, :2])
+            np.testing.assert_allclose(intervals(axes, 2 * position), expected[:, [0, 2, 3]])
+            points = [entry for entry in axes.lines if entry.get_label() == label]
+            value = 0 if paired else rows.loc[reference, "mean"]
+            assert points[position].get_xydata().tolist() == [[0, pytest.approx(value)]]
+        assert (label in axes.get_ylabel()) == bool(paired)
+    assert legend_labels(name, results) == [AR, label, "chosen on validation images", AP]
+
+
+def test_histograms_are_shares_of_the_last_epoch_with_means_over_seeds(results):
+    for axes, mean in zip(figure_of("mask_rcnn_pt", results).axes, (0.35, 0.9), strict=True):
+        steps = line(axes, "$\\epsilon_1 = \N{MINUS SIGN}0.5$")
+        np.testing.assert_allclose(steps[1:4], [(0.25, 0.2), (0.5, 0.3), (0.75, 0.5)])
+        assert np.isnan(steps[0, 1]), "an empty bin has no place on a logarithmic axis"
+        triangles = [entry.get_xdata()[0] for entry in axes.lines if entry.get_marker() == "v"]
+        assert triangles == pytest.approx([mean] * 5)
+    assert legend_labels("retinanet_pt", results)[2] == "focal loss"
+
+
+def test_a_run_without_its_course_is_named(results, tmp_path):
+    for name in ("metrics.csv", "statistics.csv"):
+        (tmp_path / name).write_bytes((results / name).read_bytes())
+    run = "retinanet_composites/poly1_e-1_g2/seed0"
+    with pytest.raises(FigureError, match=r"cannot be read.*polyrepro train --results") as error:
+        draw("retinanet_pt", tmp_path)
+    assert str(target_probability_path(tmp_path, run)) in str(error.value)
+    assert run in str(error.value).split()
+
+
+def test_detections_are_marked_right_or_wrong_once_per_object(results):
+    figure = figure_of("mask_rcnn_detections", results)
+    rows = [figure.axes[start : start + 5] for start in (0, 5, 10)]
+    assert [row[0].get_ylabel() for row in rows][:2] == ["objects", "cross-entropy"]
+    assert rows[2][0].get_ylabel().startswith("Poly-1")
+
+    def looks(axes):
+        return [to_hex(patch.get_edgecolor()).upper() for patch in axes.patches]
+
+    for objects, *found in zip(*rows, strict=True):
+        assert set(looks(objects)) == {style.CROSS_ENTROPY}
+        for axes in found:
+            assert set(looks(axes)) <= {style.POLY, style.POLY_NEGATIVE}
+            assert looks(axes).count(style.POLY) <= len(objects.patches)
+    shown = [colour for axes in rows[1] for colour in looks(axes)]
+    # One object was called something else, another one found twice; a score of 0.1 is not shown.
+    assert 1 <= shown.count(style.POLY_NEGATIVE) <= 2
+    assert len(shown) <= sum(len(axes.patches) for axes in rows[0]) + 1
