@@ -85,7 +85,7 @@ class HardLabelLoss(torch.autograd.Function):
     @staticmethod
     def forward(logits, target, class_weight, series, ignore_index, reduction):
         index, kept = split_ignored(target, ignore_index, ask=class_weight is None)
-        slope, nll, q, _ = slope_and_nll(logits, index)
+        slope, nll, q = slope_and_nll(logits, index)
         losses, series_weight = series.value_and_weight(nll, q)
         weight = sample_weight(index, kept, class_weight, losses.dtype)
         loss, by_loss = reduced_with_slope(weighted(losses, weight), weight, weight, reduction)
@@ -138,16 +138,13 @@ class HardLabelLoss(torch.autograd.Function):
 HardLabelLoss.forward.__signature__ = inspect.signature(HardLabelLoss.forward)
 
 
-def slope_and_nll(logits: Tensor, index: Tensor, top: Tensor | None = None) -> tuple:
-    """``p_i - [i == t]``, ``-log P_t``, ``1 - P_t`` and, if needed or if ``top`` is given, max p.
-
-    ``top`` is the largest logit of each sample, shape ``(N, 1, d1, ...)``.
-    """
+def slope_and_nll(logits: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``p_i - [i == t]``, ``-log P_t`` and ``1 - P_t``."""
     column = index.unsqueeze(1)
     slope = logits.softmax(1)
     pt = _of_target(slope, column)
     all_normal = _all_normal(pt)
-    top_probability = None if all_normal and top is None else slope.amax(1)
+    top_probability = None if all_normal else slope.amax(1)
     slope.scatter_(1, column, 0)
     # The other classes' sum is 1 - P_t without its cancellation.
     q = slope.sum(1)
@@ -155,10 +152,9 @@ def slope_and_nll(logits: Tensor, index: Tensor, top: Tensor | None = None) -> t
     # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
     nll = torch.log1p(q / pt)
     if not all_normal:
-        top = logits.amax(1) if top is None else top.squeeze(1)
-        distance = top - _of_target(logits, column)
+        distance = logits.amax(1) - _of_target(logits, column)
         nll = torch.where(pt > 0.5, nll, distance - top_probability.log())
-    return slope, nll, q, top_probability
+    return slope, nll, q
 
 
 def _all_normal(pt: Tensor) -> bool:

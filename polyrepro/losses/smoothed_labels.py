@@ -22,7 +22,7 @@ from polyrepro.losses.index_targets import (
 from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.reuse import gradient_array
 from polyrepro.losses.series import Series
-from polyrepro.losses.soft_labels import soft_label_loss
+from polyrepro.losses.soft_labels import is_moderate, soft_label_loss
 
 ELEMENTS_PER_BLOCK = 2**18
 NO_GRADIENT = (None,) * 6
@@ -99,11 +99,8 @@ class SmoothedLabelLoss(torch.autograd.Function):
     @staticmethod
     def forward(logits, target, class_weight, series, smoothing, ignore_index, reduction):
         index, kept = split_ignored(target, ignore_index, ask=class_weight is None)
-        top = logits.amax(1, keepdim=True)
-        slope, nll, _, top_probability = slope_and_nll(logits, index, top)
-        # log p_i = (z_i - max z) + log max p, where large logits cancel exactly.
-        mean_weight = 1 if class_weight is None else class_weight.mean()
-        mean_nll = -(_mean_below(top, logits, class_weight) + mean_weight * top_probability.log_())
+        slope, nll, _ = slope_and_nll(logits, index)
+        mean_nll = _mean_nll(logits, index, class_weight, slope, nll)
         statistics = (index, class_weight, nll, mean_nll)
         losses, *derivatives = _losses_and_derivatives(
             series, smoothing, logits.shape[1], *statistics
@@ -180,15 +177,24 @@ def _sum(first: Tensor | None, second: Tensor) -> Tensor:
     return second if first is None else first + second
 
 
-def _mean_below(top: Tensor, logits: Tensor, class_weight: Tensor | None) -> Tensor:
-    """The mean of ``logits - top`` over the classes, weighted; in blocks that stay in the cache."""
-    means = []
-    for block, highest in row_blocks(ELEMENTS_PER_BLOCK, logits, top):
-        distance = block - highest
-        if class_weight is not None:
-            distance *= along_classes(class_weight, logits)
-        means.append(distance.mean(1))
-    return torch.cat(means)
+def _mean_nll(logits, index, class_weight, slope, nll) -> Tensor:
+    """The mean of ``-log p_i`` over the classes, weighted."""
+    mean_weight = 1 if class_weight is None else class_weight.mean()
+    log_sum = logits.gather(1, index.unsqueeze(1)).squeeze(1) + nll
+    if is_moderate(log_sum):
+        return mean_weight * log_sum - _weighted_mean(logits, class_weight)
+    # log p_i = (z_i - max z) + log max p, where large logits cancel exactly.
+    top_probability = torch.maximum(slope.amax(1), torch.exp(-nll))
+    below_top = _weighted_mean(logits - logits.amax(1, keepdim=True), class_weight)
+    return -(below_top + mean_weight * top_probability.log())
+
+
+def _weighted_mean(values: Tensor, class_weight: Tensor | None) -> Tensor:
+    """The mean over the classes; in blocks, because memory costs more than the arithmetic."""
+    if class_weight is None:
+        return values.mean(1)
+    blocks = row_blocks(ELEMENTS_PER_BLOCK, values)
+    return torch.cat([(block * along_classes(class_weight, block)).mean(1) for (block,) in blocks])
 
 
 def _losses_and_derivatives(series, smoothing, classes, index, class_weight, nll, mean_nll):

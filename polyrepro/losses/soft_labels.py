@@ -151,15 +151,32 @@ def _statistics(logits, target, p, class_weight, series) -> tuple[Tensor, Tensor
     labels = _weighted(target, class_weight)
     mass = labels.sum(1)
     if series.has_bounded_base:
-        buffer = series.bounded_base(1 - p)
-        base = buffer.mul_(labels).sum(1)
+        base = series.bounded_base(1 - p).mul_(labels).sum(1)
     else:
-        # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
-        buffer = logits - logits.amax(1, keepdim=True)
-        base = torch.addcmul(buffer.mul_(labels).sum(1), mass, p.amax(1).log_()).neg_()
+        base = _cross_entropy(logits, labels, p, mass)
     # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
-    q = torch.addcmul(p, p, target, value=-1, out=buffer).sum(1)
+    q = torch.addcmul(p, p, target, value=-1).sum(1)
     return base, q, mass
+
+
+def _cross_entropy(logits, labels, p, mass) -> Tensor:
+    """``-sum_i y_i log p_i``."""
+    first = p[:, 0]
+    log_sum = logits[:, 0] - first.log()
+    if is_moderate(log_sum) and first.min() > torch.finfo(p.dtype).tiny:
+        return mass * log_sum - (labels * logits).sum(1)
+    # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
+    distance = logits - logits.amax(1, keepdim=True)
+    return -(distance.mul_(labels).sum(1) + mass * p.amax(1).log())
+
+
+def is_moderate(log_sum: Tensor) -> bool:
+    """Whether ``log sum_i exp z_i`` is so close to 0 that differences to it lose no precision.
+
+    That saves two passes over the logits. It is asked on the CPU only: on a GPU the answer would
+    have to be waited for.
+    """
+    return log_sum.device.type == "cpu" and log_sum.numel() > 0 and log_sum.abs().max() <= 32
 
 
 def _share(losses: Tensor, reduction: str) -> float:
