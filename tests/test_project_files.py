@@ -68,6 +68,19 @@ def test_configuration_guide_explains_every_key():
         assert f"`{key}`" in guide
 
 
+def test_prices_in_the_readme_are_those_of_the_command(capsys):
+    from polyrepro.cli import main
+
+    main(["estimate", "--scale", "paper"])
+    lines = filter(None, capsys.readouterr().out.splitlines())
+    printed = {line.split()[0]: line.split()[1:] for line in lines}
+    readme = (ROOT / "README.md").read_text().split("### What it costs", 1)[1]
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (\S+) \| (\S+) \| (\S+) \|$", readme, re.M)
+    assert len(rows) == 12
+    for study, runs, alone, after in rows:
+        assert printed[study][:2] == [runs, alone] and printed[study][3] == after
+
+
 def test_results_in_the_readme_are_those_of_the_reference():
     """Each row repeats a claim of results/reference/embedded/claims.csv, rounded."""
     claims = pd.read_csv(ROOT / "results/reference/embedded/claims.csv")

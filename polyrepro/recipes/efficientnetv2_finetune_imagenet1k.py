@@ -12,6 +12,9 @@ Initial weights: the moving average of the pre-training run with the same loss a
 classifier; or weights given in the configuration.
 Batch: 512 images per step = 8 passes of 64 (S), 16 of 32 (M) or 32 of 16 (L). Learning rate 5e-4 x
 512 / 256 = 0.001.
+Expected: top-1 of L 86.8 with cross-entropy (verified).
+Cost: about 18 (S), 49 (M) and 86 (L) hours of an RTX 3090 per run (estimated, see
+`polyrepro estimate`).
 """
 
 from polyrepro.recipes.classification import ClassificationRecipe

@@ -12,6 +12,9 @@ about 100,000 images held out at random as the test split, as EfficientNetV2's a
 more choose hyper-parameters there and here); batch normalisation over the images of one device.
 Batch: 4096 images per step = 32 passes of 128 (M: 64 of 64, L: 128 of 32), so eight GPUs accumulate
 four (eight, sixteen) each. Learning rate 0.008 x 4096 / 256 = 0.128.
+Expected: top-1 of L 45.8 with cross-entropy (verified); of S and M unknown.
+Cost: about 250 (S), 430 (M) and 760 (L) hours of an RTX 3090 per run (estimated, see
+`polyrepro estimate`).
 """
 
 from polyrepro.recipes.classification import ClassificationRecipe

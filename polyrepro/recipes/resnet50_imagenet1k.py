@@ -11,6 +11,7 @@ Batch: 1024 images per step = 8 passes of 128; eight GPUs take one pass each, on
 and accumulates. Batch normalisation always sees 128 images. Learning rate 0.1 x 1024 / 256 = 0.4.
 Expected: top-1 about 76.3 with cross-entropy (often quoted, unverified); seeds differ by 0.15 to
 0.25 points.
+Cost: about 26 hours of an RTX 3090 per run (estimated, see `polyrepro estimate`).
 """
 
 from polyrepro.recipes.classification import ClassificationRecipe
