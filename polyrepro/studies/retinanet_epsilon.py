@@ -7,7 +7,7 @@ Command: snakemake --cores 2 --config studies=retinanet_epsilon; on a cluster th
 Compared with: the focal loss (gamma 2, alpha 0.25), not with cross-entropy. Poly-1 adds
 e1 (1 - P_t)^3, weighed by alpha like the rest.
 Expected: unknown; that a negative e1 lowers the mean P_t is known of Mask R-CNN only.
-Cost: embedded 15 runs, 1.5 minutes on two cores; paper 5 runs per seed, see `polyrepro estimate`.
+Cost: embedded 15 runs, 2 minutes on two cores; paper 5 runs per seed, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.study import (
