@@ -24,7 +24,7 @@ from polyrepro.files import fsync_folder, write_durably
 
 NAME = "composites"
 SEED = 20220426
-SCENES = {"train": 300, "validation": 60, "test": 150}
+SCENES = {"train": 250, "validation": 40, "test": 150}
 CLASS_RATIO = 5
 """Frequency of the most frequent class over that of the rarest."""
 

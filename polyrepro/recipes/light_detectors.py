@@ -30,7 +30,7 @@ RETINANET_COMPOSITES = MASK_RCNN_COMPOSITES.model_copy(
         "name": "retinanet_composites",
         "model": "light RetinaNet",
         "detector": "retinanet",
-        "epochs": 5,
+        "epochs": 4,
         "learning_rate": 4e-3,
     }
 )
