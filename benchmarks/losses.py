@@ -4,9 +4,10 @@
 
 Forward and backward of every loss are timed in one process, in rounds whose order is shuffled, and
 compared by the ratio of medians to torch's own function on the same data; so a machine that is
-slower at times is slower for all. Memory is what the graph keeps for the backward pass, in
-multiples of the logits. Writes ``losses.csv`` and ``losses.png``. A peer that is not installed
-is skipped with a line that says so: polyloss (PyPI), and liger-kernel on CUDA.
+slower at times is slower for all. Rounds in which another process took a core away are left out,
+where enough others remain in all rows of a group. Memory is what the graph keeps for the backward
+pass, in multiples of the logits. Writes ``losses.csv`` and ``losses.png``. A peer that is not
+installed is skipped with a line that says so: polyloss (PyPI), and liger-kernel on CUDA.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import csv
 import importlib
 import platform
 import random
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -30,6 +32,7 @@ from polyrepro.losses import poly_binary_cross_entropy, poly_cross_entropy
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 OURS = "polyrepro"
+FEWEST_ROUNDS = 5
 
 
 @dataclass
@@ -125,16 +128,29 @@ def groups(device: str) -> list[Group]:
     ]
 
 
-def seconds(loss: Loss, logits: Tensor, target: Tensor) -> float:
-    """One forward and backward pass."""
+def seconds(loss: Loss, logits: Tensor, target: Tensor) -> tuple[float, bool]:
+    """The time of one forward and backward pass, and whether it was interrupted."""
     logits.grad = None
+    interruptions = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     if logits.is_cuda:
         torch.cuda.synchronize()
     start = time.perf_counter()
     loss(logits, target).mean().backward()
     if logits.is_cuda:
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    elapsed = time.perf_counter() - start
+    return elapsed, resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw > interruptions
+
+
+def undisturbed(rounds: dict[int, list[tuple[float, bool]]]) -> dict[int, list[float]]:
+    """The times of the rounds without an interruption, or of all if too few are left."""
+    calm = {
+        number: [elapsed for elapsed, interrupted in each if not interrupted]
+        for number, each in rounds.items()
+    }
+    if min(map(len, calm.values())) >= FEWEST_ROUNDS:
+        return calm
+    return {number: [elapsed for elapsed, _ in each] for number, each in rounds.items()}
 
 
 def kept_over_logits(loss: Loss, logits: Tensor, target: Tensor) -> float:
@@ -153,14 +169,15 @@ def kept_over_logits(loss: Loss, logits: Tensor, target: Tensor) -> float:
 
 def measure(group: Group, device: str) -> list[dict]:
     logits, target = group.data(device)
-    times: dict[int, list[float]] = {number: [] for number in range(len(group.losses))}
-    order, shuffler = list(times), random.Random(0)
+    rounds: dict[int, list] = {number: [] for number in range(len(group.losses))}
+    order, shuffler = list(rounds), random.Random(0)
     for round_number in range(-2, group.rounds):
         shuffler.shuffle(order)
         for number in order:
-            elapsed = seconds(group.losses[number][2], logits, target)
+            result = seconds(group.losses[number][2], logits, target)
             if round_number >= 0:
-                times[number].append(elapsed)
+                rounds[number].append(result)
+    times = undisturbed(rounds)
     reference = statistics.median(times[0])
     rows = []
     for number, (package, name, loss) in enumerate(group.losses):
@@ -173,7 +190,7 @@ def measure(group: Group, device: str) -> list[dict]:
             "quartile_low": round(1e3 * low, 4), "quartile_high": round(1e3 * high, 4),
             "ratio": round(median / reference, 4),
             "kept_over_logits": round(kept_over_logits(loss, logits, target), 3),
-            "rounds": group.rounds,
+            "rounds": len(times[number]),
         })  # fmt: skip
     return rows
 
@@ -233,6 +250,7 @@ def main() -> None:
             print(
                 f"  {row['package']:12} {row['loss']:22} {row['milliseconds']:10.3f} ms"
                 f"  ratio {row['ratio']:6.3f}  keeps {row['kept_over_logits']:5.2f} x logits"
+                f"  ({row['rounds']} rounds)"
             )
             rows.append(row)
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.series import Series
 
-ELEMENTS_PER_THREAD = 2**17
+ELEMENTS_PER_THREAD = 2**18
 
 
 def blocked_loss(

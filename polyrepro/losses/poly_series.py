@@ -84,8 +84,8 @@ class PolySeries(Series):
         return modulation * base, modulation, modulation * (self.gamma * base / _floored(q) + slope)
 
     def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-        if self.gamma == 0 and not self.is_perturbed:
-            return self.base(nll), torch.ones_like(nll) * self.base_weight(nll)
+        if self.has_bounded_base and self.gamma == 0 and not self.is_perturbed:
+            return self.bounded_base(q), self.bounded_base_weight(q)
         return super().value_and_weight(nll, q)
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-HORNER_LIMIT = 6
+HORNER_LIMIT = 12
 SHORT_VECTOR = 2**15
 
 

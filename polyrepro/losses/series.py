@@ -108,8 +108,11 @@ class Series:
 
     def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """f(P_t) and w(P_t), from ``-log P_t`` and ``1 - P_t``."""
-        value, by_base, by_q = self.combine_with_derivatives(self.base(nll), q)
-        return value, by_q * torch.exp(-nll) + by_base * self.base_weight(nll)
+        bounded = self.has_bounded_base
+        base = self.bounded_base(q) if bounded else self.base(nll)
+        base_weight = self.bounded_base_weight(q) if bounded else self.base_weight(nll)
+        value, by_base, by_q = self.combine_with_derivatives(base, q)
+        return value, by_q * torch.exp(-nll) + by_base * base_weight
 
     def gradient_weight(self, log_pt: Tensor) -> Tensor:
         """w(P_t) = -dL/dlog P_t, from ``log P_t``; for cross-entropy 1."""
