@@ -120,7 +120,10 @@ def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
         PlanError: if a value does not fit the recipe's others.
     """
     given = overrides.model_dump(exclude_none=True)
-    given = {name: value for name, value in given.items() if name in type(recipe).model_fields}
+    known = set(type(recipe).model_fields)
+    if recipe.kind == "detection":
+        known.remove("dataset")  # images without boxes are none to a detector
+    given = {name: value for name, value in given.items() if name in known}
     try:
         return type(recipe).model_validate(recipe.model_dump() | given)
     except ValidationError as error:
