@@ -83,6 +83,8 @@ def test_prices_in_the_readme_are_those_of_the_command(capsys):
 
 def test_results_in_the_readme_are_those_of_the_reference():
     """Each row repeats a claim of results/reference/embedded/claims.csv, rounded."""
+    from polyrepro.report.labels import METRIC_LABELS
+
     claims = pd.read_csv(ROOT / "results/reference/embedded/claims.csv")
     readme = (ROOT / "README.md").read_text()
     section = readme.split("## Results", 1)[1].split("\n## ", 1)[0]
@@ -93,7 +95,7 @@ def test_results_in_the_readme_are_those_of_the_reference():
         _, _, measured, outcome = shown[statement]
         assert outcome == contrasts["outcome"].iloc[0]
         for contrast in contrasts.itertuples():
-            digits = 2 if contrast.contrast.startswith("top1") else 3
+            digits = 2 if contrast.contrast.split(" ")[0] in METRIC_LABELS else 3
             sign = "+" if " - " in contrast.contrast else ""
             numbers = [
                 f"{v:{sign}.{digits}f}" for v in (contrast.measured, contrast.low, contrast.high)
