@@ -3,24 +3,24 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from polyrepro.classification.batches import Batch, MemoryBatches
+from polyrepro.classification.batch_sources import make_batches
+from polyrepro.classification.batches import Batch
 from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.evaluation import Metrics
+from polyrepro.classification.host_copy import copied_to_host
 from polyrepro.classification.prepare import prepare
 from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.state import TrainingState
-from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.data import ImageArrays
-from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.errors import PolyreproError
 from polyrepro.execution import Execution
 from polyrepro.interruption import InterruptedTrainingError
@@ -39,17 +39,6 @@ class TrainingError(PolyreproError):
     """A run that cannot go on; it leaves no record."""
 
 
-class Batches(Protocol):
-    """What the loop needs of a data set, in memory or on disk."""
-
-    train_images: int
-    steps_per_epoch: int
-
-    def train(self, epoch: int, first_step: int = 0) -> Iterator[list[Batch]]: ...
-
-    def evaluation(self, split: str) -> Iterator[Batch]: ...
-
-
 class Asked(NamedTuple):
     """What the processes agreed on after a step.
 
@@ -60,13 +49,6 @@ class Asked(NamedTuple):
 
     to_stop: bool
     to_save: bool
-
-
-def make_batches(data, run: Run, execution: Execution) -> Batches:
-    """The batches of a run's data set."""
-    if isinstance(data, IndexedImages):
-        return StreamingBatches(data, run.recipe, run.seed, execution.processes, execution.workers)
-    return MemoryBatches(data, run.recipe, run.seed, execution.processes)
 
 
 def train(
@@ -187,7 +169,7 @@ class _Training:
                     result = state.task(batch.images, batch.targets)
                 losses.append(result["loss"].detach())
                 self._measure(result["output"], batch.targets)
-                on_host = _copied_to_host(losses) if last else None
+                on_host = copied_to_host(losses) if last else None
                 part = len(batch.targets) / images
                 (result["loss"] if part == 1 else result["loss"] * part).backward()
             self.running_statistics.end_pass()
@@ -281,24 +263,3 @@ class _Training:
     def _say(self, text: str) -> None:
         if self.processes.first:
             print(f"{self.run.id}: {text}", file=sys.stderr)
-
-
-def _copied_to_host(losses: list[Tensor]) -> Callable[[], Tensor]:
-    """Start to copy losses to the CPU; what is returned waits for them and nothing later.
-
-    Called between forward and backward pass, so that a GPU still has work while the CPU looks at
-    the losses and queues the step of the optimiser.
-    """
-    stacked = torch.stack(losses).float()
-    if stacked.device.type == "cpu":
-        return lambda: stacked
-    host = torch.empty(stacked.shape, pin_memory=True)
-    host.copy_(stacked, non_blocking=True)
-    copied = torch.cuda.Event()
-    copied.record()
-
-    def wait() -> Tensor:
-        copied.synchronize()
-        return host
-
-    return wait

@@ -1,9 +1,14 @@
 """Small trainings of the embedded network, and how their histories are compared."""
 
+import signal
+
+import pytest
 import torch
 
+from polyrepro.classification import loop
 from polyrepro.classification.loop import train
 from polyrepro.execution import Execution
+from polyrepro.interruption import InterruptedTrainingError, Interruption
 from polyrepro.processes import Processes
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST
 from polyrepro.runs import Loss, Run, Variant
@@ -26,3 +31,19 @@ def without_times(history: list[dict]) -> list[dict]:
 def history(run, data, execution=HERE, checkpoints=None) -> list[dict]:
     """Train a run; its history without times."""
     return without_times(train(run, data, execution, checkpoints).history)
+
+
+def interrupted_at(run, data, step, checkpoints) -> None:
+    """Train a run until a signal comes during `step`; leaves a checkpoint after it."""
+    interruption = Interruption()
+    train_step = loop._Training._train_step
+
+    def signalled(self, epoch, passes):
+        if self.state.position + 1 == step:
+            interruption.requested = signal.SIGTERM
+        return train_step(self, epoch, passes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop._Training, "_train_step", signalled)
+        with pytest.raises(InterruptedTrainingError, match=f"after step {step} on SIGTERM"):
+            loop.train(run, data, Execution(ALONE, interruption), checkpoints)

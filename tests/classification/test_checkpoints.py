@@ -13,10 +13,11 @@ import sys
 import time
 
 import pytest
+import small_trainings
 import torch
 from small_trainings import ALONE, HERE, RUN, STEPS, history, without_times
 
-from polyrepro.classification import checkpoints, loop
+from polyrepro.classification import checkpoints
 from polyrepro.classification.checkpoints import CheckpointError
 from polyrepro.classification.checkpoints import Checkpoints as CheckpointsOf
 from polyrepro.classification.evaluation import Metrics
@@ -55,19 +56,8 @@ class AtEveryStep(CheckpointsOf):
 
 
 def interrupted_at(data, folder, step, identity="x"):
-    """Train until a signal comes during `step`; leaves a checkpoint after it."""
-    interruption = Interruption()
-    train_step = loop._Training._train_step
-
-    def signalled(self, epoch, passes):
-        if self.state.position + 1 == step:
-            interruption.requested = signal.SIGTERM
-        return train_step(self, epoch, passes)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Training, "_train_step", signalled)
-        with pytest.raises(InterruptedTrainingError, match=f"after step {step} on SIGTERM"):
-            train(RUN, data, Execution(ALONE, interruption), Checkpoints(folder, identity))
+    """Train RUN until a signal comes during `step`; leaves a checkpoint after it."""
+    small_trainings.interrupted_at(RUN, data, step, Checkpoints(folder, identity))
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 11, 29])

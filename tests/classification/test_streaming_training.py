@@ -11,10 +11,9 @@ from contextlib import suppress
 import pytest
 import torch
 from image_trees import SMALL, encoded, picture, write_tree
-from small_trainings import ALONE, CROSS_ENTROPY, HERE, history
+from small_trainings import ALONE, CROSS_ENTROPY, HERE, history, interrupted_at
 from streaming_cases import recipe
 
-from polyrepro.classification import loop
 from polyrepro.classification.checkpoints import CheckpointError, Checkpoints
 from polyrepro.classification.loop import TrainingError, train
 from polyrepro.cli import main
@@ -23,7 +22,6 @@ from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
 from polyrepro.execution import Execution
 from polyrepro.files import data_folder
-from polyrepro.interruption import InterruptedTrainingError, Interruption
 from polyrepro.jobs import train_and_record
 from polyrepro.recipes import RECIPES
 from polyrepro.records import checkpoint_identity
@@ -52,22 +50,6 @@ def checkpoints(tmp_path, data):
     return Checkpoints(tmp_path / "checkpoints", checkpoint_identity(RUN, data.citation), ALONE)
 
 
-def interrupt(data, step, saved):
-    """Train until a signal comes during a step."""
-    interruption = Interruption()
-    train_step = loop._Training._train_step
-
-    def signalled(self, epoch, passes):
-        if self.state.position + 1 == step:
-            interruption.requested = signal.SIGTERM
-        return train_step(self, epoch, passes)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Training, "_train_step", signalled)
-        with pytest.raises(InterruptedTrainingError):
-            train(RUN, data, Execution(ALONE, interruption), saved)
-
-
 def test_histories_do_not_depend_on_workers(data):
     alone = history(RUN, data)
     assert history(RUN, data, Execution(ALONE, workers=2)) == alone
@@ -77,12 +59,12 @@ def test_histories_do_not_depend_on_workers(data):
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_a_resumed_run_ends_with_the_same_bits(data, tmp_path, step):
     undisturbed = history(RUN, data)
-    interrupt(data, step, checkpoints(tmp_path, data))
+    interrupted_at(RUN, data, step, checkpoints(tmp_path, data))
     assert history(RUN, data, HERE, checkpoints(tmp_path, data)) == undisturbed
 
 
 def test_data_that_changed_between_save_and_resume_are_refused(root, data, tmp_path):
-    interrupt(data, 1, checkpoints(tmp_path, data))
+    interrupted_at(RUN, data, 1, checkpoints(tmp_path, data))
     victim = data.where(0)
     with open(victim, "wb") as file:
         file.write(encoded(picture(300)))
