@@ -64,7 +64,7 @@ def test_numbers_of_the_report_go_back_to_run_records(finished):
     assert row["mean"] == pytest.approx(sum(values) / 2)
     study = json.loads((results / "report.json").read_text())["studies"]["truncation"]
     (shown,) = [r for r in study["rows"] if r["label"] == "first 5 terms"]
-    assert shown["top1"].startswith(f"{sum(values) / 2:.2f} ± ")
+    assert shown["cells"][0]["value"].startswith(f"{sum(values) / 2:.2f} ± ")
 
 
 def test_greedy_search_keeps_what_it_chose(finished):
