@@ -40,7 +40,7 @@ def leased(
     if count > len(devices):
         raise DeviceError(
             f"the run needs {count} GPUs, but this machine has {len(devices)} "
-            f"({', '.join(devices) or 'none'}); lower processes_per_run"
+            f"({', '.join(devices) or 'none'}); lower processes_per_run, or set `device: cpu`"
         )
     deadline, told = time.monotonic() + patience, False
     while True:
