@@ -113,9 +113,11 @@ class _Training:
                 for asked in self._train_epoch(epoch):
                     progress.update()
                     self._obey(asked)
-                for split in ("validation", "test"):
-                    row = {"epoch": epoch + 1, "split": split} | self._evaluate(split)
-                    state.history.append(row)
+                # Both or none: a stop in between leaves the whole evaluation to be done.
+                state.history += [
+                    {"epoch": epoch + 1, "split": split} | self._evaluate(split)
+                    for split in ("validation", "test")
+                ]
                 state.evaluated = epoch + 1
                 self._obey(self._asked())
         return state

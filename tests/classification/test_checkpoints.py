@@ -17,7 +17,7 @@ import small_trainings
 import torch
 from small_trainings import ALONE, HERE, RUN, STEPS, history, without_times
 
-from polyrepro.classification import checkpoints
+from polyrepro.classification import checkpoints, loop
 from polyrepro.classification.checkpoints import CheckpointError
 from polyrepro.classification.checkpoints import Checkpoints as CheckpointsOf
 from polyrepro.classification.evaluation import Metrics
@@ -66,6 +66,23 @@ def test_a_resumed_run_ends_with_the_same_bits(data, tmp_path, step):
     undisturbed = history(RUN, data)
     interrupted_at(data, tmp_path, step)
     assert history(RUN, data, HERE, Checkpoints(tmp_path, "x")) == undisturbed
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_run_stopped_while_it_is_evaluated_ends_with_the_same_bits(data, tmp_path, split):
+    interruption = Interruption()
+    evaluate = loop._Training._evaluate
+
+    def signalled(self, which):
+        if which == split:
+            interruption.requested = signal.SIGTERM
+        return evaluate(self, which)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop._Training, "_evaluate", signalled)
+        with pytest.raises(InterruptedTrainingError, match="after step 10 on SIGTERM"):
+            train(RUN, data, Execution(ALONE, interruption), Checkpoints(tmp_path, "x"))
+    assert history(RUN, data, HERE, Checkpoints(tmp_path, "x")) == history(RUN, data)
 
 
 def test_a_resume_that_forgot_the_momentum_would_be_noticed(data, tmp_path, monkeypatch):
@@ -242,7 +259,7 @@ CODE = """
 import sys, time, torch
 from pathlib import Path
 from polyrepro import jobs
-from polyrepro.classification import checkpoints
+from polyrepro.classification import checkpoints, loop
 from polyrepro.data import load
 from polyrepro.execution import Execution
 from polyrepro.interruption import Interruption

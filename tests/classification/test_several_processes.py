@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,12 @@ def test_signals_dead_and_hanging_processes_change_no_bit_of_the_result(tmp_path
     _, error = process.communicate(timeout=120)
     assert process.returncode == EXIT_STATUS, error
     assert len(list(checkpoints_of(results).glob("step_*"))) == 1
+
+    # Another number of processes takes it over, and the result is equal up to rounding.
+    shutil.copytree(results, tmp_path / "c")
+    alone = finished_history(start(tmp_path / "c", processes=1, **longer), tmp_path / "c")
+    assert [row["epoch"] for row in alone] == [row["epoch"] for row in undisturbed]
+    assert alone[-1]["loss"] == pytest.approx(undisturbed[-1]["loss"], rel=0.05)
 
     process = start(results, **longer)  # one process dies
     wait_until_training(process, results)
