@@ -75,7 +75,7 @@ def wait_until_training(process, results):
     while not lock.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
     assert process.poll() is None, process.communicate()[1]
-    time.sleep(1)
+    time.sleep(0.5)
 
 
 def checkpoints_of(results):
@@ -96,7 +96,7 @@ def test_two_processes_train_what_one_does(data, tmp_path):
 
 
 def test_signals_dead_and_hanging_processes_change_no_bit_of_the_result(tmp_path):
-    longer = {"epochs": 12}
+    longer = {"epochs": 16}
     undisturbed = finished_history(start(tmp_path / "a", **longer), tmp_path / "a")
     results = tmp_path / "b"
 
