@@ -4,7 +4,7 @@ import hashlib
 
 from pydantic import Field
 
-from polyrepro.recipes import RECIPES, AnyRecipe, Frozen
+from polyrepro.recipes import RECIPES, AnyRecipe, Frozen, PathText
 
 WEIGHTS_FILE = "weights.safetensors"
 """In the folder of a run whose weights are kept."""
@@ -43,8 +43,7 @@ class InitialWeights(Frozen):
     """
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    # Part of shell commands: no spaces, quotes or braces.
-    path: str = Field(pattern=r"^[\w./+-]+$", exclude=True)
+    path: PathText = Field(exclude=True)
 
 
 class Run(Frozen):

@@ -3,14 +3,14 @@
 import difflib
 import reprlib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from polyrepro.data import EXTERNAL_DATASETS
+from polyrepro.data import EXTERNAL_DATASETS, IMAGE_DATASETS
 from polyrepro.errors import PolyreproError
-from polyrepro.recipes import RECIPES, Frozen
+from polyrepro.recipes import RECIPES, Frozen, PathText
 from polyrepro.runs import InitialWeights
 from polyrepro.studies import SCALES, STUDIES
 
@@ -25,9 +25,6 @@ CONFIGURATIONS = {
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxlist, SHORT.maxstring = 2, 4, 80
 """How values are shown in messages."""
-
-# Part of shell commands and of wildcard patterns: no spaces, quotes or braces.
-PathText = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
 
 
 class SettingsError(PolyreproError):
@@ -121,10 +118,12 @@ class Settings(Frozen):
 
     @field_validator("data", "labels")
     @classmethod
-    def _known_data(cls, value: dict[str, str]) -> dict[str, str]:
+    def _known_data(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        # Detection data sets bring their labels with them.
+        allowed = EXTERNAL_DATASETS if info.field_name == "data" else tuple(IMAGE_DATASETS)
         for name in value:
-            if name not in EXTERNAL_DATASETS:
-                raise ValueError(f"unknown data set {name!r}{_known(name, EXTERNAL_DATASETS)}")
+            if name not in allowed:
+                raise ValueError(f"unknown data set {name!r}{_known(name, allowed)}")
         return value
 
     @field_validator("weights")

@@ -56,6 +56,20 @@ def test_unknown_selection_and_figure(capsys, tmp_path):
     assert "unknown figure 'x'" in error_of(capsys, "figure", "x", "--results", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "option", "message"),
+    [
+        ("fashion_mnist", "--root", "fashion_mnist is part of the package and would not be read"),
+        ("composites", "--root", "composites is part of the package and would not be read"),
+        ("coco", "--labels", "coco has one kind of labels, its own; omit --labels"),
+    ],
+)
+def test_data_options_that_would_be_ignored(capsys, tmp_path, dataset, option, message):
+    arguments = ["data", "verify", dataset, option, tmp_path, "--output", tmp_path / "data"]
+    assert message in error_of(capsys, *arguments)
+    assert not (tmp_path / "data").exists()
+
+
 def test_options_of_the_rules_give_the_settings_back(tmp_path):
     """The workflow passes settings through command lines; nothing may be lost on the way."""
     from polyrepro import cli

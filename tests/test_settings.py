@@ -49,6 +49,10 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
         ({"studies": "pretraining_s"}, r"'pretraining_s' does not exist at the scale 'embedded'"),
         ({"device": "gpu"}, r"device: .*'cpu' or 'cuda', got 'gpu'"),
         ({"data": {"imagenet": "/x"}}, r"unknown data set 'imagenet'; did you mean 'imagenet1k'"),
+        (
+            {"labels": {"coco": "/x.csv"}},
+            r"labels: unknown data set 'coco'\. Known are: imagenet1k,",
+        ),
         ({"data": {"imagenet1k": "/a b"}}, r"data.imagenet1k: .*match pattern.*got '/a b'"),
         ({"weights": {"resnet50": {}}}, r"weights.resnet50.sha256: missing"),
         (

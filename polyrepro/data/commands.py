@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from polyrepro.data import DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
-from polyrepro.data.detection import verify_detection
+from polyrepro.data import DATASETS, DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
+from polyrepro.data.detection import COMPOSITES, verify_detection
 from polyrepro.files import write_json
 
 
@@ -29,6 +29,10 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     name = options.dataset
+    if options.root is not None and name in (*DATASETS, COMPOSITES):
+        raise DataError(f"{name} is part of the package and would not be read from --root; omit it")
+    if options.labels is not None and name not in IMAGE_DATASETS:
+        raise DataError(f"{name} has one kind of labels, its own; omit --labels")
     if name in DETECTION_DATASETS:
         write_json(
             options.output / "manifest.json", verify_detection(name, options.root, options.output)

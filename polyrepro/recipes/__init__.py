@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from polyrepro.recipes.base import Frozen, Recipe
+from polyrepro.recipes.base import Frozen, PathText, Recipe
 from polyrepro.recipes.classification import ClassificationRecipe
 from polyrepro.recipes.detection import DetectionRecipe
 from polyrepro.recipes.detectors_coco import MASK_RCNN_COCO, RETINANET_COCO
@@ -17,7 +17,15 @@ from polyrepro.recipes.fashion_mnist import FASHION_MNIST, FASHION_MNIST_LONG_TA
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
 
-__all__ = ["RECIPES", "AnyRecipe", "ClassificationRecipe", "DetectionRecipe", "Frozen", "Recipe"]
+__all__ = [
+    "RECIPES",
+    "AnyRecipe",
+    "ClassificationRecipe",
+    "DetectionRecipe",
+    "Frozen",
+    "PathText",
+    "Recipe",
+]
 
 AnyRecipe = Annotated[ClassificationRecipe | DetectionRecipe, Field(discriminator="kind")]
 """The union of all kinds of recipes, told apart by their `kind`."""
