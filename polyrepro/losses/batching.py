@@ -1,5 +1,6 @@
 """How our autograd functions cut a batch into blocks, and take part in ``torch.vmap``."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -43,13 +44,19 @@ def one_by_one(function, info, in_dims, arguments: tuple) -> tuple[tuple[Tensor,
 def row_blocks(elements: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Rows of all tensors at once: so many that the first one has ``elements``, but one at least.
 
+    A tensor without dimensions goes with every block.
     On other devices than the CPU, where no cache is to be kept to, all rows are one block.
     """
     first = tensors[0]
     if first.device.type != "cpu" or first.numel() <= elements:
         return iter([tensors])
     rows = max(elements * len(first) // first.numel(), 1)
-    return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+    blocks = -(-len(first) // rows)
+    pieces = (
+        tensor.split(rows) if tensor.dim() else itertools.repeat(tensor, blocks)
+        for tensor in tensors
+    )
+    return zip(*pieces, strict=True)
 
 
 def along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from polyrepro.losses.backend import use_triton
 from polyrepro.losses.elementwise import elementwise_slope, elementwise_value
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import computing_dtype, reduced
+from polyrepro.losses.reuse import is_last_derivative
 from polyrepro.losses.series import Series
 
 ELEMENTS_PER_THREAD = 2**18
@@ -69,8 +70,7 @@ class BlockedLoss(torch.autograd.Function):
         logits, target = ctx.saved_tensors
         if ctx.reduction == "mean":
             by_loss = by_loss / logits.numel()
-        if torch.is_grad_enabled():
-            # The backward pass itself is being differentiated.
+        if not is_last_derivative(by_loss):
             slope = _whole_slope(ctx, logits, target)
             return (slope * by_loss).to(logits.dtype), None, None, None, None
         by_logits = torch.empty(logits.numel(), dtype=logits.dtype, device=logits.device)

@@ -21,7 +21,7 @@ from polyrepro.losses.index_targets import (
     weighted,
 )
 from polyrepro.losses.reduction import computing_dtype, reduced
-from polyrepro.losses.reuse import gradient_array
+from polyrepro.losses.reuse import gradient_array, is_last_derivative
 from polyrepro.losses.series import Series
 
 # nll_loss is told to ignore an index that cannot occur: so it checks all of them.
@@ -104,7 +104,7 @@ class HardLabelLoss(torch.autograd.Function):
     def backward(ctx, by_loss, by_nll, by_slope, *_):
         target, nll, slope, series_weight, factor = ctx.saved_tensors
         first = by_loss is not None and by_nll is None and by_slope is None
-        if first and not torch.is_grad_enabled():
+        if first and is_last_derivative(by_loss):
             column = (by_loss * factor * series_weight).unsqueeze(1)
             return torch.mul(slope, column, out=gradient_array(slope)), *NO_GRADIENT
         # A derivative of the backward pass is wanted, or this is one.

@@ -5,6 +5,17 @@ from torch import Tensor
 
 # Not public, so it may go; torch.compile's own "donated buffers" rest on it.
 _graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
+_is_batched = getattr(torch._C._functorch, "is_legacy_batchedtensor", lambda _: False)
+
+
+def is_last_derivative(*gradients: Tensor | None) -> bool:
+    """Whether a backward pass that was given these may write in place.
+
+    Not where it is to be differentiated itself, nor where ``is_grads_batched=True`` runs it for
+    several gradients at once.
+    """
+    batched = any(gradient is not None and _is_batched(gradient) for gradient in gradients)
+    return not torch.is_grad_enabled() and not batched
 
 
 def gradient_array(saved: Tensor) -> Tensor:

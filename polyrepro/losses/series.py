@@ -86,25 +86,23 @@ class Series:
         return (1 - q) * pullback(torch.ones_like(q))[0]
 
     def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
-        """:meth:`combine`, and its derivatives by the base term and by q."""
+        """:meth:`combine`, and its derivatives by the base term and by q.
+
+        A derivative may be a number, the same for all samples.
+        """
         value, pullback = torch.func.vjp(self.combine, base, q)
         return value, *pullback(torch.ones_like(value))
 
     def weighted_combine(
         self, base: Tensor, q: Tensor, weight: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor | float, ...]:
         """:meth:`combine` with a class weight, and its derivatives by the base term and by q."""
         if weight is None:
-            value, by_base, by_q = self.combine_with_derivatives(base, q)
-        else:
-            # combine(base, q, weight) is weight * combine(base / weight, q).
-            by_class = base / weight.where(weight != 0, 1)
-            _, by_base, by_q = self.combine_with_derivatives(by_class, q)
-            value, by_q = self.combine(base, q, weight), by_q * weight
-        # A derivative may be a number, the same for all samples.
-        return value, *(
-            q.new_full(q.shape, by) if isinstance(by, float) else by for by in (by_base, by_q)
-        )
+            return self.combine_with_derivatives(base, q)
+        # combine(base, q, weight) is weight * combine(base / weight, q).
+        by_class = base / weight.where(weight != 0, 1)
+        _, by_base, by_q = self.combine_with_derivatives(by_class, q)
+        return self.combine(base, q, weight), by_base, by_q * weight
 
     def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """f(P_t) and w(P_t), from ``-log P_t`` and ``1 - P_t``."""

@@ -20,9 +20,9 @@ from polyrepro.losses.index_targets import (
     weighted,
 )
 from polyrepro.losses.reduction import computing_dtype, reduced
-from polyrepro.losses.reuse import gradient_array
+from polyrepro.losses.reuse import gradient_array, is_last_derivative
 from polyrepro.losses.series import Series
-from polyrepro.losses.soft_labels import is_moderate, soft_label_loss
+from polyrepro.losses.soft_labels import is_within, soft_label_loss
 
 ELEMENTS_PER_BLOCK = 2**18
 NO_GRADIENT = (None,) * 6
@@ -128,7 +128,7 @@ class SmoothedLabelLoss(torch.autograd.Function):
         index, _ = split_ignored(target, ctx.ignore_index, ask=False)
         others = (by_nll, by_mean, by_slope)
         first = by_loss is not None and all(by is None for by in others)
-        if first and not torch.is_grad_enabled():
+        if first and is_last_derivative(by_loss):
             by_nll, by_mean = by_loss * factor * along_nll, by_loss * factor * along_mean
             gradient = _logits_gradient(slope, index, class_weight, by_nll, by_mean)
             return gradient, *NO_GRADIENT
@@ -181,7 +181,7 @@ def _mean_nll(logits, index, class_weight, slope, nll) -> Tensor:
     """The mean of ``-log p_i`` over the classes, weighted."""
     mean_weight = 1 if class_weight is None else class_weight.mean()
     log_sum = logits.gather(1, index.unsqueeze(1)).squeeze(1) + nll
-    if is_moderate(log_sum):
+    if is_within(log_sum, 32):
         return mean_weight * log_sum - _weighted_mean(logits, class_weight)
     # log p_i = (z_i - max z) + log max p, where large logits cancel exactly.
     top_probability = torch.maximum(slope.amax(1), torch.exp(-nll))
@@ -203,7 +203,7 @@ def _losses_and_derivatives(series, smoothing, classes, index, class_weight, nll
     base, q = _base_and_q(nll, mean_nll, share, smoothing, classes)
     losses, by_base, by_q = series.weighted_combine(base, q, weight)
     by_nll = by_base * share + by_q * ((1 - smoothing) * torch.exp(-nll))
-    return losses, by_nll, by_base * smoothing
+    return losses, by_nll, torch.ones_like(nll) * by_base * smoothing
 
 
 def _logits_gradient(
@@ -215,7 +215,7 @@ def _logits_gradient(
         share = share * along_classes(class_weight, slope)
         by_mean = by_mean * class_weight.mean()
     column, factor = index.unsqueeze(1), (by_nll + by_mean).unsqueeze(1)
-    if torch.is_grad_enabled():
+    if not is_last_derivative(by_nll, by_mean):
         result = slope * factor - share
         return result.scatter(1, column, result.gather(1, column) + by_mean.unsqueeze(1))
     result = torch.mul(slope, factor, out=gradient_array(slope)).sub_(share)

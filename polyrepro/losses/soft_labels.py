@@ -23,11 +23,11 @@ from polyrepro.losses.batching import (
     unmerged,
 )
 from polyrepro.losses.reduction import reduced
-from polyrepro.losses.reuse import gradient_array
+from polyrepro.losses.reuse import gradient_array, is_last_derivative
 from polyrepro.losses.series import Series
 
 # Several passes over a block cost one pass over memory, while a block stays in the cache.
-ELEMENTS_PER_BLOCK = 2**19
+ELEMENTS_PER_BLOCK = 2**20
 
 
 def soft_label_loss(
@@ -62,7 +62,7 @@ class SoftLabelLoss(torch.autograd.Function):
     """The loss, reduced.
 
     Base term, q and p are outputs too, so that the backward pass, which reads them, can be
-    differentiated itself. The last output is what an ordinary backward pass needs beyond p.
+    differentiated itself. The last output, ``sum_i y_i c_i``, depends on the labels only.
     """
 
     @staticmethod
@@ -70,64 +70,53 @@ class SoftLabelLoss(torch.autograd.Function):
         p = torch.empty_like(logits)
         blocks = row_blocks(ELEMENTS_PER_BLOCK, logits, target, p)
         parts = [_statistics(*block, class_weight, series) for block in blocks]
-        base, q, mass = (torch.cat(part) for part in zip(*parts, strict=True))
-        weight = None if class_weight is None else mass
-        losses, by_base, by_q = series.weighted_combine(base, q, weight)
+        base, q, mass = (
+            part[0] if len(part) == 1 else torch.cat(part) for part in zip(*parts, strict=True)
+        )
+        losses = series.combine(base, q, None if class_weight is None else mass)
         loss = reduced(losses, None, reduction)
         # One tensor may not be two outputs.
-        loss = loss.clone() if loss is base else loss
-        by_logits = _coefficients(series, q, mass, by_base, by_q)
-        return loss, base, q, p, mass, by_logits.mul_(_share(losses, reduction))
+        return loss.clone() if loss is base else loss, base, q, p, mass
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         _, target, class_weight, ctx.series, ctx.reduction = inputs
-        ctx.mark_non_differentiable(*output[4:])
+        ctx.mark_non_differentiable(output[-1])
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(target, class_weight, *output[1:])
         ctx.save_for_forward(target, class_weight, *output[1:])
 
     @staticmethod
     def backward(ctx, by_loss, by_base, by_q, by_p, *_):
-        target, class_weight, base, q, p, mass, coefficients = ctx.saved_tensors
-        first = by_loss is not None and all(by is None for by in (by_base, by_q, by_p))
-        if first and not torch.is_grad_enabled():
-            by_loss = by_loss.unsqueeze(1) if by_loss.dim() else by_loss
-            gradient = _gradient_in_blocks(
-                ctx.series, target, class_weight, p, coefficients * by_loss
-            )
-            return gradient, *[None] * 4
-        # A derivative of the backward pass is wanted, or this is one.
+        target, class_weight, base, q, p, mass = ctx.saved_tensors
         if by_loss is not None:
-            weight = None if class_weight is None else mass
-            _, along_base, along_q = ctx.series.weighted_combine(base, q, weight)
+            along_base, along_q = _derivatives(ctx.series, class_weight, base, q, mass)
             by_loss = by_loss * _share(q, ctx.reduction)
             by_base, by_q = _sum(by_base, by_loss * along_base), _sum(by_q, by_loss * along_q)
         by_logits = None
         if by_base is not None or by_q is not None:
-            by_base, by_q = (torch.zeros_like(q) if by is None else by for by in (by_base, by_q))
-            arguments = (ctx.series, target, class_weight, p)
-            by_logits = _gradient(*arguments, _coefficients(ctx.series, q, mass, by_base, by_q))
+            coefficients = _coefficients(ctx.series, q, mass, by_base, by_q)
+            last = by_p is None and is_last_derivative(by_loss, by_base, by_q)
+            gradient = _gradient_in_blocks if last else _gradient
+            by_logits = gradient(ctx.series, target, class_weight, p, *coefficients)
         if by_p is not None:
             by_logits = _sum(by_logits, p * (by_p - (p * by_p).sum(1, keepdim=True)))
         return by_logits, *[None] * 4
 
     @staticmethod
     def jvp(ctx, logits, *_):
-        target, class_weight, base, q, p, mass, _ = ctx.saved_tensors
-        zero, one = torch.zeros_like(q), torch.ones_like(q)
+        target, class_weight, base, q, p, mass = ctx.saved_tensors
         base_tangent, q_tangent = (
-            (_gradient(ctx.series, target, class_weight, p, coefficients) * logits).sum(1)
+            (_gradient(ctx.series, target, class_weight, p, *coefficients) * logits).sum(1)
             for coefficients in (
-                _coefficients(ctx.series, q, mass, one, zero),
-                _coefficients(ctx.series, q, mass, zero, one),
+                _coefficients(ctx.series, q, mass, torch.ones_like(q), None),
+                _coefficients(ctx.series, q, mass, None, torch.ones_like(q)),
             )
         )
         p_tangent = p * (logits - (p * logits).sum(1, keepdim=True))
-        weight = None if class_weight is None else mass
-        _, along_base, along_q = ctx.series.weighted_combine(base, q, weight)
+        along_base, along_q = _derivatives(ctx.series, class_weight, base, q, mass)
         loss = reduced(along_base * base_tangent + along_q * q_tangent, None, ctx.reduction)
-        return loss, base_tangent, q_tangent, p_tangent, None, None
+        return loss, base_tangent, q_tangent, p_tangent, None
 
     @staticmethod
     def vmap(info, in_dims, logits, target, class_weight, series, reduction):
@@ -135,11 +124,10 @@ class SoftLabelLoss(torch.autograd.Function):
             arguments = (logits, target, class_weight, series, reduction)
             return one_by_one(SoftLabelLoss, info, in_dims, arguments)
         size, merged = merge_mapped_dimension(info, in_dims, logits, target)
-        outputs = unmerged(size, SoftLabelLoss.apply(*merged, class_weight, series, "none"))
-        losses, *others, coefficients = outputs
+        outputs = SoftLabelLoss.apply(*merged, class_weight, series, "none")
+        losses, *others = unmerged(size, outputs)
         loss = torch.vmap(lambda each: reduced(each, None, reduction))(losses)
-        coefficients = coefficients * _share(losses[0], reduction)
-        return (loss, *others, coefficients), (0,) * 6
+        return (loss, *others), (0,) * 5
 
 
 SoftLabelLoss.forward.__signature__ = inspect.signature(SoftLabelLoss.forward)
@@ -161,22 +149,25 @@ def _statistics(logits, target, p, class_weight, series) -> tuple[Tensor, Tensor
 
 def _cross_entropy(logits, labels, p, mass) -> Tensor:
     """``-sum_i y_i log p_i``."""
-    first = p[:, 0]
-    log_sum = logits[:, 0] - first.log()
-    if is_moderate(log_sum) and first.min() > torch.finfo(p.dtype).tiny:
+    log_first = p[:, 0].log()
+    log_sum = logits[:, 0] - log_first
+    if is_within(log_sum, 32) and is_within(log_first, 80):
+        # Neither do differences to log_sum lose precision, nor has the first class underflowed.
         return mass * log_sum - (labels * logits).sum(1)
     # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
     distance = logits - logits.amax(1, keepdim=True)
     return -(distance.mul_(labels).sum(1) + mass * p.amax(1).log())
 
 
-def is_moderate(log_sum: Tensor) -> bool:
-    """Whether ``log sum_i exp z_i`` is so close to 0 that differences to it lose no precision.
+def is_within(values: Tensor, bound: float) -> bool:
+    """Whether all values, one per sample, are known to be between ``-bound`` and ``bound``.
 
-    That saves two passes over the logits. It is asked on the CPU only: on a GPU the answer would
-    have to be waited for.
+    Asked on the CPU only: on a GPU the answer would have to be waited for.
     """
-    return log_sum.device.type == "cpu" and log_sum.numel() > 0 and log_sum.abs().max() <= 32
+    if values.device.type != "cpu" or values.numel() == 0:
+        return False
+    lowest, highest = torch.aminmax(values)
+    return -bound <= lowest.item() and highest.item() <= bound
 
 
 def _share(losses: Tensor, reduction: str) -> float:
@@ -184,20 +175,26 @@ def _share(losses: Tensor, reduction: str) -> float:
     return 1 / max(losses.numel(), 1) if reduction == "mean" else 1.0
 
 
-def _coefficients(series, q, mass, by_base, by_q) -> Tensor:
-    """What the gradient needs to know of each sample, three numbers (N, 3, d1, ...).
+def _derivatives(series, class_weight, base, q, mass) -> tuple[Tensor | float, Tensor | float]:
+    """The derivatives of the loss by its base term and by q."""
+    _, *derivatives = series.weighted_combine(base, q, None if class_weight is None else mass)
+    return derivatives
+
+
+def _coefficients(series, q, mass, by_base, by_q) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient's factors on p, ``p y`` and y: one per sample, or one for all.
 
     For a bounded base the first one lacks the part that takes another look at all classes.
     """
+    by_base, by_q = (q.new_zeros(()) if by is None else by for by in (by_base, by_q))
     of_p = by_q * (1 - q)
     if not series.has_bounded_base:
         of_p = of_p + by_base * mass
-    return torch.stack([of_p, -by_q, -by_base], 1)
+    return tuple(each.unsqueeze(1) if each.dim() else each for each in (of_p, -by_q, -by_base))
 
 
-def _gradient(series, target, class_weight, p, coefficients) -> Tensor:
+def _gradient(series, target, class_weight, p, of_p, of_product, of_labels) -> Tensor:
     """The gradient that reaches the logits through the base term and through q."""
-    of_p, of_product, of_labels = coefficients.split(1, 1)
     labels = _weighted(target, class_weight)
     if series.has_bounded_base:
         labels = labels * series.bounded_base_weight(1 - p)
@@ -205,17 +202,20 @@ def _gradient(series, target, class_weight, p, coefficients) -> Tensor:
     return p * (target * of_product + of_p) + labels * of_labels
 
 
-def _gradient_in_blocks(series, target, class_weight, p, coefficients) -> Tensor:
+def _gradient_in_blocks(series, target, class_weight, p, *coefficients) -> Tensor:
     """The same without temporary arrays, where nothing is to be differentiated."""
     result = gradient_array(p)
-    blocks = row_blocks(ELEMENTS_PER_BLOCK, result, target, p, coefficients)
-    for out, target, p, coefficients in blocks:
-        of_p, of_product, of_labels = coefficients.split(1, 1)
+    blocks = row_blocks(ELEMENTS_PER_BLOCK, result, target, p, *coefficients)
+    for out, target, p, of_p, of_product, of_labels in blocks:
         labels = _weighted(target, class_weight)
         if series.has_bounded_base:
             labels = series.bounded_base_weight(1 - p).mul_(labels)
             of_p = of_p - of_labels * labels.sum(1, keepdim=True)
-        factor = (target * of_product).add_(of_p)
+        if of_product.dim() == 0 and of_product.device.type == "cpu":
+            # A pass over the block less. On a GPU the number would have to be waited for.
+            factor = torch.add(of_p, target, alpha=of_product.item())
+        else:
+            factor = (target * of_product).add_(of_p)
         torch.mul(p, factor, out=out).addcmul_(of_labels, labels)
     return result
 

@@ -12,6 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from polyrepro.losses.blocked import BlockedLoss
+from polyrepro.losses.reuse import is_last_derivative
 from polyrepro.losses.triton_math import sigmoid, softplus
 
 BLOCK = 1024
@@ -128,7 +129,7 @@ class TritonBinaryLoss(BlockedLoss):
 
     @staticmethod
     def backward(ctx, by_loss):
-        if torch.is_grad_enabled():
+        if not is_last_derivative(by_loss):
             return BlockedLoss.backward(ctx, by_loss)
         logits, target = ctx.saved_tensors
         if ctx.reduction == "mean":

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from polyrepro.losses.batching import merge_mapped_dimension
 from polyrepro.losses.hard_labels import log_probability_of_target
+from polyrepro.losses.reuse import is_last_derivative
 from polyrepro.losses.triton_math import sigmoid, softplus
 
 LARGEST_BLOCK = 8192
@@ -104,6 +105,10 @@ class TargetNll(torch.autograd.Function):
             # The backward pass itself is being differentiated: torch knows how.
             log_pt = log_probability_of_target(logits.float(), index)
             return *torch.autograd.grad(log_pt, logits, -by_nll, create_graph=True), None
+        if not is_last_derivative(by_nll):
+            # Several gradients at once, which the kernel does not know of.
+            slope, _ = TargetNll.backward(ctx, torch.ones_like(q))
+            return slope * by_nll.unsqueeze(1), None
         if logits.stride(1) != 1:
             logits = logits.contiguous()
         rows, classes = logits.shape

@@ -133,12 +133,16 @@ def test_sigmoid_form_on_saturated_logits():
     assert logits.grad.isfinite().all()
 
 
-def test_second_derivatives_and_empty_batches():
+def test_second_derivatives_several_gradients_and_empty_batches():
     logits, index = _logits(3, 4).requires_grad_(), torch.tensor([0, 1, 2])
-    for loss in (
-        poly_cross_entropy(logits, index, 1.0, gamma=2.0),
-        poly_binary_cross_entropy(logits, torch.ones(3, 4), 1.0, gamma=2.0),
+    for function in (
+        lambda: poly_cross_entropy(logits, index, 1.0, gamma=2.0),
+        lambda: poly_binary_cross_entropy(logits, torch.ones(3, 4), 1.0, gamma=2.0),
     ):
+        factors, loss = torch.tensor([1.0, -2.0]), function()
+        (slopes,) = torch.autograd.grad(function(), logits, factors, is_grads_batched=True)
+        (slope,) = torch.autograd.grad(function(), logits)
+        torch.testing.assert_close(slopes, factors.view(2, 1, 1) * slope)
         (slope,) = torch.autograd.grad(loss, logits, create_graph=True)
         (curvature,) = torch.autograd.grad(slope.square().sum(), logits)
         assert curvature.abs().sum() > 0

@@ -93,6 +93,18 @@ def test_gradients_per_sample():
 
 
 @pytest.mark.parametrize("function", CASES)
+def test_several_gradients_in_one_backward_pass(function):
+    logits = LOGITS.clone().requires_grad_()
+    shape = function(logits).shape
+    directions = torch.randn(3, *shape, dtype=torch.float64, generator=GENERATOR)
+    together, *one_by_one = (
+        torch.autograd.grad(function(logits), logits, direction, is_grads_batched=batched)[0]
+        for direction, batched in [(directions, True), *((each, False) for each in directions)]
+    )
+    torch.testing.assert_close(together, torch.stack(one_by_one))
+
+
+@pytest.mark.parametrize("function", CASES)
 def test_the_graph_can_be_used_twice_and_gives_the_same_bits(function):
     logits = LOGITS.clone().requires_grad_()
     loss = function(logits).sum()
