@@ -48,30 +48,37 @@ def hard_label_loss(
         reduction: ``none``, ``sum``, or ``mean``, which divides by the sum of the weights.
     """
     dtype = computing_dtype(logits)
-    compiling = torch.compiler.is_compiling()
-    if not compiling and not (logits.dim() == 2 and use_triton(logits)):
-        arguments = (logits.to(dtype), target, class_weight, series, ignore_index, reduction)
-        return HardLabelLoss.apply(*arguments)[0]
-    index, kept = split_ignored(target, ignore_index, ask=False)
-    if compiling:
-        log_pt = log_probability_of_target(logits.to(dtype), index)
-    else:
+    if torch.compiler.is_compiling():
+        arguments = (series, class_weight, ignore_index, reduction)
+        return differentiable_hard_loss(logits.to(dtype), target, *arguments)
+    if logits.dim() == 2 and use_triton(logits):
         # Imported here, because triton is needed on a GPU only.
-        from polyrepro.losses.triton_cross_entropy import target_nll
+        from polyrepro.losses.triton_cross_entropy import TritonIndexLoss
 
-        log_pt = -target_nll(logits, index)
-    weight = sample_weight(index, kept, class_weight, dtype)
-    return reduced(weighted(series.value(log_pt), weight), weight, reduction)
+        arguments = (class_weight, series, 0.0, ignore_index, reduction)
+        return TritonIndexLoss.apply(logits, target, *arguments)[0]
+    arguments = (class_weight, series, ignore_index, reduction)
+    return HardLabelLoss.apply(logits.to(dtype), target, *arguments)[0]
 
 
-def log_probability_of_target(logits: Tensor, index: Tensor) -> Tensor:
-    """``log P_t`` in differentiable torch operations that a compiler can fuse.
+def differentiable_hard_loss(
+    logits: Tensor,
+    target: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+) -> Tensor:
+    """The same, reduced, in torch operations that a compiler can fuse.
 
     The target is taken out of the sum over classes, so nothing cancels when P_t is next to 1.
     """
+    index, kept = split_ignored(target, ignore_index, ask=False)
     column = index.unsqueeze(1)
     others = logits.scatter(1, column, -torch.inf).logsumexp(1)
-    return functional.logsigmoid(logits.gather(1, column).squeeze(1) - others)
+    log_pt = functional.logsigmoid(logits.gather(1, column).squeeze(1) - others)
+    weight = sample_weight(index, kept, class_weight, logits.dtype)
+    return reduced(weighted(series.value(log_pt), weight), weight, reduction)
 
 
 class HardLabelLoss(torch.autograd.Function):

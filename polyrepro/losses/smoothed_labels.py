@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from polyrepro.losses.backend import use_triton
 from polyrepro.losses.batching import along_classes, row_blocks
 from polyrepro.losses.hard_labels import NO_INDEX, slope_and_nll, softmax_derivative
 from polyrepro.losses.index_targets import (
@@ -45,14 +46,39 @@ def smoothed_label_loss(
         smoothing: s in [0, 1].
         series, class_weight, ignore_index, reduction: as for class indices without smoothing.
     """
-    logits = logits.to(computing_dtype(logits))
+    dtype = computing_dtype(logits)
     learnt_weight = class_weight is not None and class_weight.requires_grad
-    if series.has_cross_entropy_base and not torch.compiler.is_compiling() and not learnt_weight:
-        options = (class_weight, series, smoothing, ignore_index, reduction)
-        return SmoothedLabelLoss.apply(logits, target, *options)[0]
+    if torch.compiler.is_compiling() or learnt_weight or not series.has_cross_entropy_base:
+        arguments = (smoothing, series, class_weight, ignore_index, reduction)
+        return differentiable_smoothed_loss(logits.to(dtype), target, *arguments)
+    arguments = (class_weight, series, smoothing, ignore_index, reduction)
+    if logits.dim() == 2 and use_triton(logits):
+        # Imported here, because triton is needed on a GPU only.
+        from polyrepro.losses.triton_cross_entropy import TritonIndexLoss
+
+        return TritonIndexLoss.apply(logits, target, *arguments)[0]
+    return SmoothedLabelLoss.apply(logits.to(dtype), target, *arguments)[0]
+
+
+def differentiable_smoothed_loss(
+    logits: Tensor,
+    target: Tensor,
+    smoothing: float,
+    series: Series,
+    class_weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+) -> Tensor:
+    """The same for any series, in torch operations that a compiler can fuse."""
     index, kept = split_ignored(target, ignore_index, ask=False)
     if series.has_cross_entropy_base:
-        losses = _differentiable_losses(logits, index, series, smoothing, class_weight)
+        log_p = functional.log_softmax(logits, 1)
+        nll = functional.nll_loss(log_p, index, reduction="none", ignore_index=NO_INDEX)
+        if class_weight is not None:
+            log_p = log_p * along_classes(class_weight, logits)
+        share, own_weight = _weights(index, class_weight, smoothing)
+        base, q = _base_and_q(nll, -log_p.mean(1), share, smoothing, logits.shape[1])
+        losses = series.combine(base, q, own_weight)
     else:
         share = smoothing / logits.shape[1]
         labels = torch.full_like(logits, share)
@@ -62,17 +88,6 @@ def smoothed_label_loss(
         sample_weight(index, kept, each, logits.dtype) for each in (None, class_weight)
     )
     return reduced(weighted(losses, factor), weight, reduction)
-
-
-def _differentiable_losses(logits, index, series, smoothing, class_weight) -> Tensor:
-    """In torch operations that a compiler can fuse."""
-    log_p = functional.log_softmax(logits, 1)
-    nll = functional.nll_loss(log_p, index, reduction="none", ignore_index=NO_INDEX)
-    if class_weight is not None:
-        log_p = log_p * along_classes(class_weight, logits)
-    share, own_weight = _weights(index, class_weight, smoothing)
-    base, q = _base_and_q(nll, -log_p.mean(1), share, smoothing, logits.shape[1])
-    return series.combine(base, q, own_weight)
 
 
 def _weights(index: Tensor, class_weight: Tensor | None, smoothing: float) -> tuple:
@@ -102,7 +117,7 @@ class SmoothedLabelLoss(torch.autograd.Function):
         slope, nll, _ = slope_and_nll(logits, index)
         mean_nll = _mean_nll(logits, index, class_weight, slope, nll)
         statistics = (index, class_weight, nll, mean_nll)
-        losses, *derivatives = _losses_and_derivatives(
+        losses, *derivatives = losses_and_derivatives(
             series, smoothing, logits.shape[1], *statistics
         )
         factor, weight = (
@@ -135,7 +150,7 @@ class SmoothedLabelLoss(torch.autograd.Function):
         # A derivative of the backward pass is wanted, or this is one.
         by_logits = None
         if by_loss is not None:
-            _, along_nll, along_mean = _losses_and_derivatives(
+            _, along_nll, along_mean = losses_and_derivatives(
                 ctx.series, ctx.smoothing, ctx.classes, index, class_weight, nll, mean_nll
             )
             by_nll = _sum(by_nll, by_loss * factor * along_nll)
@@ -153,7 +168,7 @@ class SmoothedLabelLoss(torch.autograd.Function):
     def jvp(ctx, logits, *_):
         target, class_weight, nll, mean_nll, slope, *_, factor = ctx.saved_tensors
         index, _ = split_ignored(target, ctx.ignore_index, ask=False)
-        _, along_nll, along_mean = _losses_and_derivatives(
+        _, along_nll, along_mean = losses_and_derivatives(
             ctx.series, ctx.smoothing, ctx.classes, index, class_weight, nll, mean_nll
         )
         zero, one = torch.zeros_like(nll), torch.ones_like(nll)
@@ -197,7 +212,7 @@ def _weighted_mean(values: Tensor, class_weight: Tensor | None) -> Tensor:
     return torch.cat([(block * along_classes(class_weight, block)).mean(1) for (block,) in blocks])
 
 
-def _losses_and_derivatives(series, smoothing, classes, index, class_weight, nll, mean_nll):
+def losses_and_derivatives(series, smoothing, classes, index, class_weight, nll, mean_nll):
     """The losses, and their derivatives by the target's ``-log P_t`` and by the mean."""
     share, weight = _weights(index, class_weight, smoothing)
     base, q = _base_and_q(nll, mean_nll, share, smoothing, classes)

@@ -13,41 +13,17 @@ from torch import Tensor
 
 from polyrepro.losses.blocked import BlockedLoss
 from polyrepro.losses.reuse import is_last_derivative
-from polyrepro.losses.triton_math import sigmoid, softplus
+from polyrepro.losses.triton_math import (
+    FLOOR,
+    base_term,
+    base_weight,
+    perturbation,
+    series_arguments,
+    sigmoid,
+    softplus,
+)
 
 BLOCK = 1024
-# q^gamma keeps finite derivatives for gamma below 1; see PolySeries.
-FLOOR = tl.constexpr(torch.finfo(torch.float32).tiny ** 0.5)
-
-
-@triton.jit
-def _truncated(q, terms):
-    """``sum_{j<=terms} q^j / j`` by Horner's rule."""
-    result = tl.zeros_like(q)
-    for step in range(terms):
-        result = (result + 1.0 / (terms - step)) * q
-    return result
-
-
-@triton.jit
-def _base(nll, q, terms, truncated: tl.constexpr):
-    """The base term of a class with probability 1 - q."""
-    return _truncated(q, terms) if truncated else nll
-
-
-@triton.jit
-def _base_weight(q, terms, truncated: tl.constexpr):
-    return 1.0 - tl.exp(terms * tl.log(q)) if truncated else tl.full(q.shape, 1.0, tl.float32)
-
-
-@triton.jit
-def _perturbation(q, epsilon, count: tl.constexpr):
-    """``sum_j e_j q^j`` and its derivative."""
-    value, slope = tl.zeros_like(q), tl.zeros_like(q)
-    for step in tl.static_range(count):
-        slope = slope * q + value
-        value = value * q + epsilon[count - 1 - step]
-    return value * q, slope * q + value
 
 
 @triton.jit
@@ -62,9 +38,9 @@ def _load(logits, target, size, block: tl.constexpr):
 @triton.jit
 def _focused(x, y, q, epsilon, terms, count: tl.constexpr, truncated: tl.constexpr):
     """Base term plus perturbation, before the focal factor, and the perturbation's slope."""
-    one = _base(softplus(-x), sigmoid(-x), terms, truncated)
-    zero = _base(softplus(x), sigmoid(x), terms, truncated)
-    value, slope = _perturbation(q, epsilon, count)
+    one = base_term(softplus(-x), sigmoid(-x), terms, truncated)
+    zero = base_term(softplus(x), sigmoid(x), terms, truncated)
+    value, slope = perturbation(q, epsilon, count)
     return y * one + (1.0 - y) * zero + value, slope
 
 
@@ -96,8 +72,8 @@ def _backward_kernel(
     p, complement = sigmoid(x), sigmoid(-x)
     q = y * complement + (1.0 - y) * p
     focused, by_q = _focused(x, y, q, epsilon, terms, count, truncated)
-    rise = p * _base_weight(p, terms, truncated)
-    fall = complement * _base_weight(complement, terms, truncated)
+    rise = p * base_weight(p, terms, truncated)
+    fall = complement * base_weight(complement, terms, truncated)
     if focal:
         by_q += gamma * focused / tl.maximum(q, FLOOR)
     slope = (1.0 - y) * rise - y * fall + by_q * p * complement * (1.0 - 2.0 * y)
@@ -156,16 +132,6 @@ def _labels(target: Tensor) -> Tensor:
 def _arguments(logits: Tensor, series, alpha: float | None, summed: bool) -> tuple[tuple, dict]:
     """What both kernels take after their arrays."""
     positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1.0 - alpha)
-    # A tuple of numbers, so that no coefficient is copied to the device or compiled in.
-    arguments = (
-        series.epsilon or (0.0,), logits.numel(), series.terms or 0, series.gamma,
-        positive, negative,
-    )  # fmt: skip
-    options = {
-        "count": len(series.epsilon),
-        "truncated": series.terms is not None,
-        "focal": series.gamma != 0,
-        "summed": summed,
-        "block": BLOCK,
-    }
-    return arguments, options
+    (epsilon, terms, gamma), options = series_arguments(series)
+    arguments = (epsilon, logits.numel(), terms, gamma, positive, negative)
+    return arguments, {**options, "summed": summed, "block": BLOCK}

@@ -4,14 +4,24 @@ Not collected with the other tests: ``test_losses_triton.py`` runs this file in 
 with TRITON_INTERPRET=1, which must be set before triton is imported.
 """
 
+from itertools import product
+
 import losses_oracle as oracle
 import pytest
 import torch
 
-from polyrepro.losses import poly_binary_cross_entropy, poly_cross_entropy, triton_cross_entropy
+from polyrepro.losses import (
+    HardGate,
+    PolySeries,
+    SoftGate,
+    poly_binary_cross_entropy,
+    poly_cross_entropy,
+    series_cross_entropy,
+    triton_cross_entropy,
+)
 from polyrepro.losses.backend import set_backend
 from polyrepro.losses.triton_binary import TritonBinaryLoss
-from polyrepro.losses.triton_cross_entropy import TargetNll, target_nll
+from polyrepro.losses.triton_cross_entropy import TritonIndexLoss
 
 SERIES = [
     {"epsilon": 2.0},
@@ -34,7 +44,7 @@ def _counted(function, calls):
 def kernels(monkeypatch):
     """Force the kernels, and count their use so that a silent fall-back is a failure."""
     calls = []
-    for function in (TargetNll, TritonBinaryLoss):
+    for function in (TritonIndexLoss, TritonBinaryLoss):
         monkeypatch.setattr(function, "forward", _counted(function.forward, calls))
     set_backend("triton")
     yield
@@ -82,11 +92,84 @@ def test_rows_longer_than_a_block(classes, monkeypatch):
     # A transposed array: classes are not next to each other in memory.
     logits = _logits(classes, 3).T.requires_grad_()
     index = torch.tensor([0, classes - 1, classes // 2])
-    nll = target_nll(logits, index)
+    (nll, *_) = TritonIndexLoss.apply(logits, index, None, PolySeries(), 0.0, -100, "none")
     expected = torch.nn.functional.cross_entropy(logits.double(), index, reduction="none")
     torch.testing.assert_close(nll.double(), expected, rtol=1e-5, atol=1e-6)
     slopes = [torch.autograd.grad(loss.sum(), logits)[0] for loss in (nll, expected)]
     torch.testing.assert_close(*slopes, rtol=1e-5, atol=1e-6)
+
+
+SMOOTHABLE = [PolySeries(2.0), PolySeries((0.4, 0.1), gamma=1.5), HardGate(), SoftGate(2)]
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("series", "smoothing"),
+    [*product(SMOOTHABLE, [0.0, 0.1, 1.0]), (PolySeries(0.5, terms=4), 0.0)],
+    ids=str,
+)
+def test_class_weights_smoothing_and_reductions(
+    series, weighted, smoothing, reduction, monkeypatch
+):
+    monkeypatch.setattr(triton_cross_entropy, "LARGEST_BLOCK", 16)
+    logits = _logits(7, 37).requires_grad_()
+    exact = logits.detach().double().requires_grad_()
+    index = torch.tensor([0, 36, -100, 5, 16, -100, 15])
+    weight = torch.rand(37, generator=torch.Generator().manual_seed(1)) if weighted else None
+    arguments = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
+    ours = series_cross_entropy(logits, index, series, **arguments)
+    # float64 is always computed by torch; that code is tested against the oracle.
+    expected = series_cross_entropy(exact, index, series, **arguments)
+    torch.testing.assert_close(ours.double(), expected, rtol=1e-5, atol=1e-6)
+    factor = torch.linspace(1, 2, ours.numel()).view(ours.shape)
+    (ours * factor).sum().backward()
+    (expected * factor).sum().backward()
+    torch.testing.assert_close(logits.grad.double(), exact.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_samples_without_weight(smoothing):
+    logits = _logits(2, 5)
+    logits[1] = float("nan")
+    logits.requires_grad_()
+    arguments = {"label_smoothing": smoothing, "ignore_index": 3}
+    poly_cross_entropy(logits, torch.tensor([0, 3]), 1.0, **arguments).backward()
+    assert logits.grad[0].isfinite().all()
+    assert (logits.grad[1] == 0).all()
+    (slope,) = torch.autograd.grad(
+        poly_cross_entropy(logits, torch.tensor([3, 3]), 1.0, **arguments), logits
+    )
+    assert (slope == 0).all()
+
+
+def test_an_index_out_of_range_is_never_read():
+    losses = poly_cross_entropy(_logits(2, 5), torch.tensor([5, -1]), 1.0, reduction="none")
+    # On a GPU the kernel's assertion fails, which the interpreter does not evaluate.
+    assert losses.isnan().all()
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_function_transforms(smoothing, reduction):
+    index, stack = torch.tensor([0, 3, -100]), torch.stack([_logits(3, 4), -_logits(3, 4)])
+    options = {"gamma": 1.5, "label_smoothing": smoothing, "reduction": reduction}
+
+    def loss(logits):
+        return poly_cross_entropy(logits, index, 1.0, **options)
+
+    def total(logits):
+        return loss(logits).sum()
+
+    for transformed in (
+        torch.func.vmap(loss),
+        torch.func.vmap(torch.func.grad(total)),
+        torch.func.grad(lambda each: torch.func.vmap(loss)(each).sum()),
+        lambda each: torch.func.jvp(loss, (each[0],), (each[1],))[1],
+        lambda each: torch.func.jacrev(loss)(each[0]),
+    ):
+        expected = transformed(stack.double())
+        torch.testing.assert_close(transformed(stack).double(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_saturated_and_forbidden_logits():

@@ -10,24 +10,47 @@ from triton.compiler import ASTSource  # noqa: E402
 from polyrepro.losses import triton_binary, triton_cross_entropy  # noqa: E402
 
 HOPPER = GPUTarget("cuda", 90, 32)
-ROW = dict.fromkeys(["nll_out", "q_out", "top_out", "log_sum_out", "q", "top", "log_sum"], "*fp32")
-SIZES = {"classes": "i32", "stride": "i32", "size": "i32", "terms": "i32"}
-NUMBERS = {"gamma": "fp32", "positive": "fp32", "negative": "fp32"}
+ROWS = dict.fromkeys(["totals", "statistics", "mass", "class_weight", "out", "by_loss"], "*fp32")
+SIZES = dict.fromkeys(
+    ["rows", "classes", "stride", "by_loss_stride", "ignore_index", "size", "terms"], "i32"
+)
+NUMBERS = dict.fromkeys(["gamma", "smoothing", "positive", "negative"], "fp32")
 
 
 def _compile(kernel, types, constants):
-    types = {**ROW, **SIZES, **NUMBERS, "index": "*i64", "by_nll": "*fp32", **types}
+    types = {**ROWS, **SIZES, **NUMBERS, "target": "*i64", **types}
     names = kernel.arg_names
     signature = {name: "constexpr" if name in constants else types[name] for name in names}
     values = {(names.index(name),): value for name, value in constants.items()}
-    return triton.compile(ASTSource(kernel, signature, values), target=HOPPER).asm["ptx"]
+    source = ASTSource(kernel, signature, values)
+    options = triton_cross_entropy.CHECKED
+    return triton.compile(source, target=HOPPER, options=options).asm["ptx"]
 
 
 @pytest.mark.parametrize("dtype", ["*fp32", "*bf16", "*fp16"])
-def test_softmax_kernels(dtype):
-    arrays = dict.fromkeys(["logits", "own_logit", "by_logits"], dtype)
-    for kernel in (triton_cross_entropy._forward_kernel, triton_cross_entropy._backward_kernel):
-        assert ".target sm_90" in _compile(kernel, arrays, {"block": 8192})
+@pytest.mark.parametrize(
+    ("weighted", "smoothed", "evaluated", "count", "truncated", "focal"),
+    [
+        (False, False, True, 0, True, False),
+        (True, False, True, 1, False, False),
+        (True, True, True, 3, False, True),
+        (False, True, True, 1, False, True),
+        (True, True, False, 0, False, False),
+    ],
+)
+def test_softmax_kernels(weighted, smoothed, evaluated, count, truncated, focal, dtype):
+    types = {"logits": dtype, "by_logits": dtype, "epsilon": ("fp32",) * max(count, 1)}
+    common = {"weighted": weighted, "smoothed": smoothed, "block": 8192}
+    if not weighted:
+        common["class_weight"] = None
+    series = {"evaluated": evaluated, "count": count, "truncated": truncated, "focal": focal}
+    forward = _compile(triton_cross_entropy._forward_kernel, types, {**common, **series})
+    assert ".target sm_90" in forward
+    assert "__assertfail" in forward
+    for averaged in (False, True):
+        constants = {**common, "averaged": averaged}
+        backward = _compile(triton_cross_entropy._backward_kernel, types, constants)
+        assert ".target sm_90" in backward
 
 
 @pytest.mark.parametrize("dtype", ["*fp32", "*bf16"])
@@ -41,7 +64,7 @@ def test_softmax_kernels(dtype):
 )
 def test_sigmoid_kernels(count, truncated, focal, summed, labels, dtype):
     arrays = {
-        "logits": dtype, "by_logits": dtype, "target": labels, "out": "*fp32", "by_loss": "*fp32",
+        "logits": dtype, "by_logits": dtype, "target": labels,
         "epsilon": ("fp32",) * max(count, 1),
     }  # fmt: skip
     constants = {
