@@ -110,7 +110,7 @@ def series_cross_entropy(
         target = target.to(dtype)
         if label_smoothing:
             target = target * (1 - label_smoothing) + label_smoothing / logits.shape[1]
-        result = soft_label_loss(logits.to(dtype), target, series, weight, reduction)
+        result = soft_label_loss(logits, target, series, weight, reduction)
     else:
         options = (series, weight, ignore_index, reduction)
         result = (

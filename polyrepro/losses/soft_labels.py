@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from polyrepro.losses.backend import use_triton
 from polyrepro.losses.batching import (
     along_classes,
     merge_mapped_dimension,
@@ -22,7 +23,7 @@ from polyrepro.losses.batching import (
     row_blocks,
     unmerged,
 )
-from polyrepro.losses.reduction import reduced
+from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.reuse import gradient_array, is_last_derivative
 from polyrepro.losses.series import Series
 
@@ -37,21 +38,29 @@ def soft_label_loss(
     class_weight: Tensor | None,
     reduction: str,
 ) -> Tensor:
-    """The loss for ``logits`` and ``target`` of shape (N, C, d1, ...), float32 or float64.
+    """The loss for ``logits`` and ``target`` of shape (N, C, d1, ...).
 
+    Half-precision logits are computed in float32; the target has the dtype of the computation.
     A class weight multiplies its term of the expectation; the polynomial, which belongs to no one
     class, is multiplied by the expected weight ``sum_i y_i c_i``. ``mean`` is over samples.
     """
     learnt = any(each is not None and each.requires_grad for each in (target, class_weight))
     fast = series.has_cross_entropy_base or series.has_bounded_base
+    dtype = computing_dtype(logits)
     if torch.compiler.is_compiling() or learnt or not fast:
-        losses = _differentiable_losses(logits, target, series, class_weight)
+        losses = differentiable_losses(logits.to(dtype), target, series, class_weight)
         return reduced(losses, None, reduction)
-    return SoftLabelLoss.apply(logits, target, class_weight, series, reduction)[0]
+    arguments = (target, class_weight, series, reduction)
+    if series.has_cross_entropy_base and logits.dim() == 2 and use_triton(logits):
+        # Imported here, because triton is needed on a GPU only.
+        from polyrepro.losses.triton_soft_labels import TritonSoftLoss
+
+        return TritonSoftLoss.apply(logits, *arguments)[0]
+    return SoftLabelLoss.apply(logits.to(dtype), *arguments)[0]
 
 
-def _differentiable_losses(logits, target, series, class_weight) -> Tensor:
-    """In torch operations on whole arrays, which a compiler can fuse."""
+def differentiable_losses(logits, target, series, class_weight) -> Tensor:
+    """One per sample, in torch operations on whole arrays, which a compiler can fuse."""
     labels = _weighted(target, class_weight)
     base = (labels * series.base(-functional.log_softmax(logits, 1))).sum(1)
     q = ((1 - target) * functional.softmax(logits, 1)).sum(1)
@@ -181,16 +190,22 @@ def _derivatives(series, class_weight, base, q, mass) -> tuple[Tensor | float, T
     return derivatives
 
 
-def _coefficients(series, q, mass, by_base, by_q) -> tuple[Tensor, Tensor, Tensor]:
+def factors_of_gradient(series, q, mass, by_base, by_q) -> tuple[Tensor | float, ...]:
     """The gradient's factors on p, ``p y`` and y: one per sample, or one for all.
 
     For a bounded base the first one lacks the part that takes another look at all classes.
     """
-    by_base, by_q = (q.new_zeros(()) if by is None else by for by in (by_base, by_q))
     of_p = by_q * (1 - q)
     if not series.has_bounded_base:
         of_p = of_p + by_base * mass
-    return tuple(each.unsqueeze(1) if each.dim() else each for each in (of_p, -by_q, -by_base))
+    return of_p, -by_q, -by_base
+
+
+def _coefficients(series, q, mass, by_base, by_q) -> tuple[Tensor, ...]:
+    """The same, None being 0, in shapes that broadcast with the logits."""
+    by_base, by_q = (q.new_zeros(()) if by is None else by for by in (by_base, by_q))
+    factors = factors_of_gradient(series, q, mass, by_base, by_q)
+    return tuple(each.unsqueeze(1) if each.dim() else each for each in factors)
 
 
 def _gradient(series, target, class_weight, p, of_p, of_product, of_labels) -> Tensor:

@@ -172,12 +172,12 @@ class TritonIndexLoss(torch.autograd.Function):
         evaluated = type(series) is PolySeries
         arguments, options = series_arguments(series if evaluated else PolySeries())
         if rows:
-            logits, block = _rows(logits), _block(classes)
+            logits, block = rows_of(logits), block_of(classes)
             _forward_kernel[(rows,)](
                 logits, target.contiguous(), class_weight, totals, statistics, arguments[0], rows,
                 classes, logits.stride(0), ignore_index, smoothing, *arguments[1:],
                 weighted=class_weight is not None, smoothed=smoothing > 0, evaluated=evaluated,
-                **options, block=block, num_warps=_warps(block), **CHECKED,
+                **options, block=block, num_warps=warps_of(block), **CHECKED,
             )  # fmt: skip
         if not evaluated:
             _evaluate(series, totals, statistics, classes, target, class_weight, smoothing,
@@ -211,12 +211,12 @@ class TritonIndexLoss(torch.autograd.Function):
         rows, classes = logits.shape
         by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
         if rows:
-            logits, block = _rows(logits), _block(classes)
+            logits, block = rows_of(logits), block_of(classes)
             _backward_kernel[(rows, triton.cdiv(classes, block))](
                 logits, target.contiguous(), class_weight, statistics, mass, by_loss, by_logits,
                 rows, classes, logits.stride(0), by_loss.stride(0) if by_loss.dim() else 0,
                 ctx.ignore_index, weighted=class_weight is not None, smoothed=ctx.smoothing > 0,
-                averaged=ctx.reduction == "mean", block=block, num_warps=_warps(block),
+                averaged=ctx.reduction == "mean", block=block, num_warps=warps_of(block),
             )  # fmt: skip
         return by_logits, *NO_GRADIENT
 
@@ -269,14 +269,14 @@ def _in_torch(ctx, logits, target, class_weight, reduction) -> Tensor:
     return differentiable_hard_loss(*arguments, *options)
 
 
-def _rows(logits: Tensor) -> Tensor:
+def rows_of(logits: Tensor) -> Tensor:
     """Logits whose classes lie next to each other in memory."""
     return logits if logits.stride(1) == 1 else logits.contiguous()
 
 
-def _block(classes: int) -> int:
+def block_of(classes: int) -> int:
     return min(triton.next_power_of_2(classes), LARGEST_BLOCK)
 
 
-def _warps(block: int) -> int:
+def warps_of(block: int) -> int:
     return min(max(block // 256, 1), 16)

@@ -4,11 +4,13 @@ Not collected with the other tests: ``test_losses_triton.py`` runs this file in 
 with TRITON_INTERPRET=1, which must be set before triton is imported.
 """
 
+from collections import defaultdict
 from itertools import product
 
 import losses_oracle as oracle
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from polyrepro.losses import (
     HardGate,
@@ -18,10 +20,12 @@ from polyrepro.losses import (
     poly_cross_entropy,
     series_cross_entropy,
     triton_cross_entropy,
+    triton_soft_labels,
 )
 from polyrepro.losses.backend import set_backend
 from polyrepro.losses.triton_binary import TritonBinaryLoss
 from polyrepro.losses.triton_cross_entropy import TritonIndexLoss
+from polyrepro.losses.triton_soft_labels import TritonSoftLoss
 
 SERIES = [
     {"epsilon": 2.0},
@@ -30,6 +34,8 @@ SERIES = [
     {"gamma": 0.5},
     {"epsilon": (0.4, 0.1), "terms": 4, "gamma": 1.5},
 ]
+INDEX = torch.tensor([0, 3, -100])
+PROBABILITIES = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.0, 0.0, 1.0, 0.0], [0.5, 0.5, 0.0, 0.0]])
 
 
 def _counted(function, calls):
@@ -44,7 +50,7 @@ def _counted(function, calls):
 def kernels(monkeypatch):
     """Force the kernels, and count their use so that a silent fall-back is a failure."""
     calls = []
-    for function in (TritonIndexLoss, TritonBinaryLoss):
+    for function in (TritonIndexLoss, TritonSoftLoss, TritonBinaryLoss):
         monkeypatch.setattr(function, "forward", _counted(function.forward, calls))
     set_backend("triton")
     yield
@@ -128,6 +134,55 @@ def test_class_weights_smoothing_and_reductions(
     torch.testing.assert_close(logits.grad.double(), exact.grad, rtol=1e-4, atol=1e-6)
 
 
+PROBABILITY_SERIES = [*SMOOTHABLE, PolySeries(gamma=0.5), PolySeries((0.5, -0.3, 0.2))]
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("series", PROBABILITY_SERIES, ids=str)
+def test_probabilities(series, dtype, weighted, reduction, monkeypatch):
+    monkeypatch.setattr(triton_cross_entropy, "LARGEST_BLOCK", 16)
+    logits = _logits(7, 37).to(dtype).requires_grad_()
+    exact = logits.detach().double().requires_grad_()
+    generator = torch.Generator().manual_seed(1)
+    target = torch.rand(37, 7, generator=generator).softmax(0).T
+    # Labels whose sum is not one, and a class that is certain.
+    target[0] *= 2
+    target[1] = torch.eye(37)[3]
+    weight = torch.rand(37, generator=generator) if weighted else None
+    arguments = {"weight": weight, "reduction": reduction}
+    ours = series_cross_entropy(logits, target, series, **arguments)
+    # float64 is always computed by torch; that code is tested against the oracle.
+    expected = series_cross_entropy(exact, target.double(), series, **arguments)
+    torch.testing.assert_close(ours.double(), expected, rtol=1e-5, atol=1e-6)
+    factor = torch.linspace(1, 2, ours.numel()).view(ours.shape)
+    (ours * factor).sum().backward()
+    (expected * factor).sum().backward()
+    assert logits.grad.dtype == dtype
+    tolerance = (1e-2, 1e-3) if dtype == torch.bfloat16 else (1e-4, 1e-6)
+    torch.testing.assert_close(
+        logits.grad.double(), exact.grad, rtol=tolerance[0], atol=tolerance[1]
+    )
+
+
+def test_probabilities_with_forbidden_classes():
+    rows = [[float("-inf")] * 40 + [1.0, 2.0], [1e4, *[0.0] * 41], [-1e4, *[0.0] * 41]]
+    logits = torch.tensor(rows, requires_grad=True)
+    target = torch.zeros(3, 42)
+    target[:, 41], target[1:, 0] = 0.5, 0.5
+    losses = poly_cross_entropy(logits, target, 1.0, gamma=0.5, reduction="none")
+    # float64 is always computed by torch, which has no answer for a label of 0 at a logit of -inf.
+    exact, labels = logits.detach().double(), target.double()
+    expected = [
+        poly_cross_entropy(*pair, 1.0, gamma=0.5)
+        for pair in ((exact[0, 40:], labels[0, 40:]), *zip(exact[1:], labels[1:], strict=True))
+    ]
+    torch.testing.assert_close(losses.double(), torch.stack(expected), rtol=1e-5, atol=1e-6)
+    losses.sum().backward()
+    assert logits.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_samples_without_weight(smoothing):
     logits = _logits(2, 5)
@@ -150,13 +205,18 @@ def test_an_index_out_of_range_is_never_read():
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_function_transforms(smoothing, reduction):
-    index, stack = torch.tensor([0, 3, -100]), torch.stack([_logits(3, 4), -_logits(3, 4)])
+@pytest.mark.parametrize(
+    ("target", "smoothing"),
+    [(INDEX, 0.0), (INDEX, 0.1), (PROBABILITIES, 0.0)],
+    ids=["index", "smoothed", "probabilities"],
+)
+def test_function_transforms(target, smoothing, reduction):
+    stack = torch.stack([_logits(3, 4), -_logits(3, 4)])
     options = {"gamma": 1.5, "label_smoothing": smoothing, "reduction": reduction}
 
     def loss(logits):
-        return poly_cross_entropy(logits, index, 1.0, **options)
+        labels = target.to(logits.dtype) if target.is_floating_point() else target
+        return poly_cross_entropy(logits, labels, 1.0, **options)
 
     def total(logits):
         return loss(logits).sum()
@@ -220,6 +280,7 @@ def test_second_derivatives_several_gradients_and_empty_batches():
     logits, index = _logits(3, 4).requires_grad_(), torch.tensor([0, 1, 2])
     for function in (
         lambda: poly_cross_entropy(logits, index, 1.0, gamma=2.0),
+        lambda: poly_cross_entropy(logits, PROBABILITIES, 1.0, gamma=2.0),
         lambda: poly_binary_cross_entropy(logits, torch.ones(3, 4), 1.0, gamma=2.0),
     ):
         factors, loss = torch.tensor([1.0, -2.0]), function()
@@ -231,6 +292,48 @@ def test_second_derivatives_several_gradients_and_empty_batches():
         assert curvature.abs().sum() > 0
     empty = torch.zeros(0, 4, requires_grad=True)
     total = poly_cross_entropy(empty, index[:0], 1.0, reduction="sum")
+    total = total + poly_cross_entropy(empty, empty.detach(), 1.0, reduction="sum")
     total = total + poly_binary_cross_entropy(empty, empty.detach(), 1.0, reduction="sum")
     total.backward()
     assert total == 0
+
+
+class _Operations(TorchDispatchMode):
+    """Names of the torch operations that would launch something on a GPU."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket._qualified_op_name.removeprefix("aten::")
+        if name not in {"promote_types", "empty", "new_empty", "select", "unbind"}:
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "expected"),
+    [
+        (INDEX, {}, ["sum", "div"]),
+        (INDEX, {"label_smoothing": 0.1, "weight": torch.rand(4)}, ["sum", "div"]),
+        (PROBABILITIES, {}, ["mean"]),
+    ],
+    ids=["index", "smoothed", "probabilities"],
+)
+def test_a_training_step_launches_little_beside_the_kernels(target, options, expected, monkeypatch):
+    # The interpreter moves arrays about with torch.
+    launched = []
+    idle = defaultdict(lambda: lambda *_, **__: launched.append(1))
+    for module in (triton_cross_entropy, triton_soft_labels):
+        monkeypatch.setattr(module, "_forward_kernel", idle)
+        monkeypatch.setattr(module, "_backward_kernel", idle)
+    logits = _logits(3, 4).requires_grad_()
+    with _Operations() as forward:
+        loss = poly_cross_entropy(logits, target, (1.0, 0.5), gamma=2.0, **options)
+    seed = torch.ones(())
+    with _Operations() as backward:
+        torch.autograd.grad(loss, logits, seed)
+    assert forward.names == expected
+    assert backward.names == []
+    assert len(launched) == 2

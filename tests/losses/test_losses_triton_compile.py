@@ -7,14 +7,26 @@ triton = pytest.importorskip("triton")
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from polyrepro.losses import triton_binary, triton_cross_entropy  # noqa: E402
+from polyrepro.losses import triton_binary, triton_cross_entropy, triton_soft_labels  # noqa: E402
 
 HOPPER = GPUTarget("cuda", 90, 32)
-ROWS = dict.fromkeys(["totals", "statistics", "mass", "class_weight", "out", "by_loss"], "*fp32")
-SIZES = dict.fromkeys(
-    ["rows", "classes", "stride", "by_loss_stride", "ignore_index", "size", "terms"], "i32"
+ROWS = dict.fromkeys(
+    ["totals", "losses", "statistics", "mass", "class_weight", "out", "by_loss"], "*fp32"
 )
-NUMBERS = dict.fromkeys(["gamma", "smoothing", "positive", "negative"], "fp32")
+SIZES = dict.fromkeys(
+    [
+        "rows",
+        "classes",
+        "stride",
+        "target_stride",
+        "by_loss_stride",
+        "ignore_index",
+        "size",
+        "terms",
+    ],
+    "i32",
+)
+NUMBERS = dict.fromkeys(["gamma", "smoothing", "share", "positive", "negative"], "fp32")
 
 
 def _compile(kernel, types, constants):
@@ -51,6 +63,25 @@ def test_softmax_kernels(weighted, smoothed, evaluated, count, truncated, focal,
         constants = {**common, "averaged": averaged}
         backward = _compile(triton_cross_entropy._backward_kernel, types, constants)
         assert ".target sm_90" in backward
+
+
+@pytest.mark.parametrize("dtype", ["*fp32", "*bf16"])
+@pytest.mark.parametrize(
+    ("weighted", "evaluated", "count", "focal"),
+    [(False, True, 1, False), (True, True, 3, True), (True, False, 0, False)],
+)
+def test_softmax_kernels_for_probabilities(weighted, evaluated, count, focal, dtype):
+    types = {"logits": dtype, "by_logits": dtype, "target": "*fp32"}
+    types["epsilon"] = ("fp32",) * max(count, 1)
+    common = {"weighted": weighted, "block": 8192}
+    if not weighted:
+        common["class_weight"] = None
+    series = {"evaluated": evaluated, "count": count, "focal": focal}
+    for kernel, constants in (
+        (triton_soft_labels._forward_kernel, {**common, **series}),
+        (triton_soft_labels._backward_kernel, common),
+    ):
+        assert ".target sm_90" in _compile(kernel, types, constants)
 
 
 @pytest.mark.parametrize("dtype", ["*fp32", "*bf16"])
