@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from polyrepro.losses import PolySeries, series_cross_entropy
+from polyrepro.losses import Series, series_cross_entropy
 
 ECE_BINS = 15
 MEANS = ("loss", "cross_entropy", "top1", "mean_pt", "leading_share")
@@ -17,7 +17,7 @@ class Metrics:
         class_groups: named groups of classes whose accuracy is reported apart.
     """
 
-    def __init__(self, series: PolySeries, class_groups: dict[str, tuple[int, ...]]) -> None:
+    def __init__(self, series: Series, class_groups: dict[str, tuple[int, ...]]) -> None:
         self._series, self._groups = series, class_groups
 
     def none(self, device: torch.device) -> Tensor:
@@ -105,7 +105,7 @@ def calibration_gaps(confidence: Tensor, correct: Tensor) -> Tensor:
     return gaps.index_add(0, bins, correct - confidence)
 
 
-def leading_weights(series: PolySeries, log_pt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def leading_weights(series: Series, log_pt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Per image the gradient weight of the leading term, that of the whole series, and q.
 
     Per image both gradients point the same way, so the leading term's share is a ratio of weights.

@@ -8,7 +8,7 @@ from torch import nn
 
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.losses import PolyCrossEntropyLoss, PolyFocalLoss
-from polyrepro.losses import PolySeries
+from polyrepro.losses import PolySeries, Series
 
 CROSS_ENTROPY_SETTINGS = (
     "use_sigmoid",
@@ -37,7 +37,13 @@ def poly_loss_for(loss: nn.Module, epsilon: float | Sequence[float], path: str) 
         DetectionError: naming the loss that has no Poly counterpart.
     """
     _require_replaceable(loss, path)
-    terms = loss.series.terms if hasattr(loss, "series") else None
+    series = getattr(loss, "series", PolySeries())
+    if not isinstance(series, PolySeries):
+        raise DetectionError(
+            f"{path} computes {series!r}, which has no epsilon; leave out PolyLossHook, or name "
+            "other heads="
+        )
+    terms = series.terms
     if isinstance(loss, CrossEntropyLoss | PolyCrossEntropyLoss):
         settings = {name: getattr(loss, name) for name in CROSS_ENTROPY_SETTINGS}
         replacement = PolyCrossEntropyLoss(**settings, epsilon=epsilon, terms=terms)
@@ -51,7 +57,7 @@ def poly_loss_for(loss: nn.Module, epsilon: float | Sequence[float], path: str) 
 class LossKind:
     """What a loss computes: its series in 1 - P_t, and on which probabilities."""
 
-    series: PolySeries
+    series: Series
     sigmoid: bool
     ignore_index: int | None = None
 

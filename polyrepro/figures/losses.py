@@ -1,7 +1,8 @@
 """The PolyLoss family as functions of P_t: values, polynomial coefficients, gradient weights.
 
-After Figure 1 of the paper. Everything is evaluated with `polyrepro.losses.PolySeries`; no formula
-is repeated here.
+After Figure 1 of the paper. Everything is evaluated with `polyrepro.losses.Series`; no formula is
+repeated here, and any series can be added to ``CURVES``; coefficients are shown of those that state
+them.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from polyrepro.figures import style
-from polyrepro.losses import PolySeries
+from polyrepro.losses import PolySeries, Series
 
 POWERS = 6
 """Coefficients of q^1 .. q^6 are shown."""
@@ -22,7 +23,7 @@ class Curve:
     """A loss and how it is drawn."""
 
     label: str
-    series: PolySeries
+    series: Series
     colour: str
     line: str | tuple
     marker: str
@@ -58,8 +59,9 @@ def figure() -> Figure:
 def _draw_coefficients(axes: Axes) -> None:
     """Stems, those of one power side by side; a loss without a power has its mark at zero."""
     axes.axhline(0, color=style.NEUTRAL, linewidth=0.6, zorder=1)
-    for number, curve in enumerate(CURVES):
-        shift = 0.15 * (number - (len(CURVES) - 1) / 2)
+    polynomials = [curve for curve in CURVES if isinstance(curve.series, PolySeries)]
+    for number, curve in enumerate(polynomials):
+        shift = 0.15 * (number - (len(polynomials) - 1) / 2)
         alphas = _coefficients_of_powers(curve.series)
         positions = [power + shift for power in range(1, POWERS + 1)]
         axes.vlines(positions, 0, alphas, color=curve.colour, linewidth=0.9, zorder=2)

@@ -89,9 +89,9 @@ class PolySeries(Series):
         return super().value_and_weight(nll, q)
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
-        """The leading term's part of ``gradient_weight``: of cross-entropy's 1, it is P_t.
+        """The leading term's part of ``gradient_weight``.
 
-        The leading term is ``alpha_1 q^(1 + gamma)``; its part is
+        That term is ``alpha_1 q^(1 + gamma)``; its part is
         ``(1 + gamma) alpha_1 P_t q^gamma``.
         """
         leading = (1 + self.gamma) * self.coefficients(1)[0] * torch.exp(log_pt)

@@ -112,6 +112,13 @@ class Series:
         value, by_base, by_q = self.combine_with_derivatives(base, q)
         return value, by_q * torch.exp(-nll) + by_base * base_weight
 
+    def leading_weight(self, log_pt: Tensor) -> Tensor:
+        """The leading term's part of ``gradient_weight``: ``alpha_1 P_t``, of cross-entropy's 1.
+
+        alpha_1 is the coefficient of 1 - P_t, which is the gradient weight at P_t = 1.
+        """
+        return self.gradient_weight(torch.zeros_like(log_pt)) * torch.exp(log_pt)
+
     def gradient_weight(self, log_pt: Tensor) -> Tensor:
         """w(P_t) = -dL/dlog P_t, from ``log P_t``; for cross-entropy 1."""
         return self.value_and_weight(-log_pt, -torch.expm1(log_pt))[1]

@@ -5,7 +5,8 @@ import pytest
 from figures_drawn import dots, figure_of, intervals, legend_labels, line, rows_of
 
 from polyrepro.analysis.metrics_table import read_metrics
-from polyrepro.figures import FIGURES
+from polyrepro.figures import FIGURES, losses
+from polyrepro.losses import SoftGate
 
 
 def expected_points(rows, x, columns) -> np.ndarray:
@@ -171,6 +172,16 @@ def test_losses_against_formulas():
         [1, 1 / 2, 0, 0, 0, 0],
     ]
     np.testing.assert_allclose(np.array(stems, dtype=float), expected, atol=1e-12)
+
+
+def test_any_series_can_be_added_to_the_losses(monkeypatch):
+    curve = losses.Curve("soft gate", SoftGate(1.0), "#000000", ":", "x")
+    monkeypatch.setattr(losses, "CURVES", (*losses.CURVES, curve))
+    values, _, weights = losses.figure().axes
+    p, loss = line(values, "soft gate").T
+    np.testing.assert_allclose(loss, -(1 - p) * np.log(p), atol=1e-12)
+    p, weight = line(weights, "soft gate").T
+    np.testing.assert_allclose(weight, (1 - p) - p * np.log(p), atol=1e-9)
 
 
 def test_a_single_seed_has_no_interval(single_seed_results):

@@ -88,6 +88,22 @@ def test_coefficients():
     assert PolySeries((1.0, 2.0, 3.0), terms=1).coefficients(2) == [2, 2]
 
 
+@dataclass(frozen=True)
+class Cubed(Series):
+    """``-2 log P_t + 3 (1 - P_t)^3``."""
+
+    def base(self, nll):
+        return 2 * nll
+
+    def polynomial(self, q):
+        return 3 * q**3
+
+
+def test_the_leading_weight_of_any_series():
+    torch.testing.assert_close(Cubed().leading_weight(LOG), 2 * PT)
+    assert (Squared().leading_weight(LOG) == 0).all()
+
+
 @pytest.mark.parametrize("short", [2**15, 0])
 @pytest.mark.parametrize("count", [1, 2, 6, 7, 9, 10, 37, 200])
 def test_polynomials_and_their_derivatives(count, short, monkeypatch):

@@ -1,6 +1,6 @@
 """Poly cross-entropy for MMDetection: softmax heads, sigmoid heads and mask heads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +8,14 @@ from torch.nn import functional
 
 from polyrepro.detection.losses.elementwise import loss_from_logits
 from polyrepro.detection.losses.reduction import chosen_reduction, weighted_reduction
+from polyrepro.detection.losses.series import chosen_series
 from polyrepro.detection.losses.targets import NO_INDEX, sigmoid_labels
-from polyrepro.losses import PolySeries, series_binary_cross_entropy, series_cross_entropy
+from polyrepro.losses import Series, series_binary_cross_entropy, series_cross_entropy
 from polyrepro.losses.checks import check_reduction
 
 
 def softmax_losses(
-    logits: Tensor, label: Tensor, series: PolySeries, class_weight: Tensor | None, ignore: int
+    logits: Tensor, label: Tensor, series: Series, class_weight: Tensor | None, ignore: int
 ) -> Tensor:
     """One loss per sample, (samples, d1, ...), for logits (samples, classes, d1, ...)."""
     return series_cross_entropy(
@@ -23,7 +24,7 @@ def softmax_losses(
 
 
 def sigmoid_losses(
-    logits: Tensor, labels: Tensor, series: PolySeries, class_weight: Tensor | None
+    logits: Tensor, labels: Tensor, series: Series, class_weight: Tensor | None
 ) -> Tensor:
     """One loss per element; ``class_weight`` (classes,) weighs the labels of 1, as in torch."""
     if class_weight is None:
@@ -36,7 +37,7 @@ def sigmoid_losses(
 
 
 def mask_loss(
-    logits: Tensor, target: Tensor, index: Tensor, series: PolySeries, weight: Tensor | None
+    logits: Tensor, target: Tensor, index: Tensor, series: Series, weight: Tensor | None
 ) -> Tensor:
     """The mean over all pixels of the mask of each object's own class, shape (1,).
 
@@ -70,6 +71,8 @@ class PolyCrossEntropyLoss(nn.Module):
             no avg_factor.
         epsilon: e_1 .. e_N, one number for Poly-1. The paper uses -1 in box heads.
         terms: truncate cross-entropy's series after so many terms; None for none.
+        series: any other :class:`polyrepro.losses.Series` instead of epsilon and terms, or its
+            configuration.
 
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.
@@ -92,6 +95,7 @@ class PolyCrossEntropyLoss(nn.Module):
         *,
         epsilon: float | Sequence[float] = (),
         terms: int | None = None,
+        series: Series | Mapping | None = None,
     ) -> None:
         super().__init__()
         check_reduction(reduction)
@@ -104,7 +108,7 @@ class PolyCrossEntropyLoss(nn.Module):
         self.ignore_index = ignore_index
         self.loss_weight = loss_weight
         self.avg_non_ignore = avg_non_ignore
-        self.series = PolySeries(epsilon, terms)
+        self.series = chosen_series(series, epsilon, terms)
 
     def forward(
         self,

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses import PolySeries
+from polyrepro.losses import Series
 
 
 def loss_from_logits(
-    logits: Tensor, labels: Tensor, series: PolySeries, positive_weight: Tensor
+    logits: Tensor, labels: Tensor, series: Series, positive_weight: Tensor
 ) -> Tensor:
     """Element losses in which a label of 1 weighs ``positive_weight``, as in torch's BCE.
 
@@ -27,7 +27,7 @@ def loss_from_logits(
 
 
 def loss_from_probabilities(
-    p: Tensor, labels: Tensor, series: PolySeries, alpha: float | None
+    p: Tensor, labels: Tensor, series: Series, alpha: float | None
 ) -> Tensor:
     """Element losses of heads that give probabilities instead of logits.
 

@@ -1,19 +1,20 @@
 """Poly focal loss for MMDetection's dense heads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from polyrepro.detection.losses.elementwise import loss_from_probabilities
 from polyrepro.detection.losses.reduction import chosen_reduction, weighted_reduction
+from polyrepro.detection.losses.series import chosen_series
 from polyrepro.detection.losses.targets import element_weight, one_hot_labels
-from polyrepro.losses import PolySeries, series_binary_cross_entropy
+from polyrepro.losses import Series, series_binary_cross_entropy
 from polyrepro.losses.checks import check_fraction, check_reduction
 
 
 def focal_losses(
-    pred: Tensor, target: Tensor, series: PolySeries, alpha: float | None, activated: bool
+    pred: Tensor, target: Tensor, series: Series, alpha: float | None, activated: bool
 ) -> Tensor:
     """One loss per element, the shape of ``pred``.
 
@@ -39,12 +40,12 @@ class PolyFocalLoss(nn.Module):
 
     Args:
         use_sigmoid: must be True, as in the stock loss. Anchor heads read this key.
-        gamma: focal exponent >= 0.
+        gamma: focal exponent >= 0; without effect if a series is given.
         alpha: weight of the positives in [0, 1], the negatives have 1 - alpha; None for none.
         reduction: ``none``, ``mean`` or ``sum``.
         loss_weight: multiplies the result.
         activated: the predictions are probabilities, not logits.
-        epsilon, terms: as in :class:`PolyCrossEntropyLoss`.
+        epsilon, terms, series: as in :class:`PolyCrossEntropyLoss`.
 
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.
@@ -65,6 +66,7 @@ class PolyFocalLoss(nn.Module):
         *,
         epsilon: float | Sequence[float] = (),
         terms: int | None = None,
+        series: Series | Mapping | None = None,
     ) -> None:
         super().__init__()
         if use_sigmoid is not True:
@@ -78,7 +80,7 @@ class PolyFocalLoss(nn.Module):
         self.reduction = reduction
         self.loss_weight = loss_weight
         self.activated = activated
-        self.series = PolySeries(epsilon, terms, gamma)
+        self.series = chosen_series(series, epsilon, terms, gamma)
 
     def forward(
         self,
