@@ -31,10 +31,10 @@ def evaluate_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | fl
 
 def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
     """``sum_{j<=terms} q^j / j``, the start of the series of ``-log(1 - q)``, shaped like ``q``."""
-    few = terms <= 2 * len(_expansion(q.dtype, terms))
-    if few or q.numel() <= SHORT_VECTOR or q.device.type != "cpu" or not _in_place():
-        return evaluate_polynomial(q, [1 / j for j in range(1, terms + 1)])
-    return _long_truncated_logarithm(q, terms)
+    splits = _in_place() and q.device.type == "cpu" and q.numel() > SHORT_VECTOR
+    if splits and terms > 2 * len(_expansion(q.dtype, terms)):
+        return _long_truncated_logarithm(q, terms)
+    return evaluate_polynomial(q, [1 / j for j in range(1, terms + 1)])
 
 
 def integer_power(q: Tensor, exponent: int) -> Tensor:
