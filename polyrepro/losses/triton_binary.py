@@ -17,6 +17,7 @@ from polyrepro.losses.triton_math import (
     FLOOR,
     base_term,
     base_weight,
+    on_device_of,
     perturbation,
     series_arguments,
     sigmoid,
@@ -96,9 +97,10 @@ class TritonBinaryLoss(BlockedLoss):
         )
         if blocks:
             arguments, options = _arguments(logits, series, alpha, summed)
-            _forward_kernel[(blocks,)](
-                logits.contiguous(), _labels(target), out, *arguments, **options
-            )
+            with on_device_of(logits):
+                _forward_kernel[(blocks,)](
+                    logits.contiguous(), _labels(target), out, *arguments, **options
+                )
         if not summed:
             return out
         return out.sum() / logits.numel() if reduction == "mean" else out.sum()
@@ -115,10 +117,11 @@ class TritonBinaryLoss(BlockedLoss):
         if blocks:
             summed = ctx.reduction != "none"
             arguments, options = _arguments(logits, ctx.series, ctx.alpha, summed)
-            _backward_kernel[(blocks,)](
-                logits.contiguous(), _labels(target), by_loss.contiguous(), by_logits,
-                *arguments, **options,
-            )  # fmt: skip
+            with on_device_of(logits):
+                _backward_kernel[(blocks,)](
+                    logits.contiguous(), _labels(target), by_loss.contiguous(), by_logits,
+                    *arguments, **options,
+                )  # fmt: skip
         return by_logits, None, None, None, None
 
 

@@ -28,6 +28,7 @@ from polyrepro.losses.triton_math import (
     FLOOR,
     base_term,
     base_weight,
+    on_device_of,
     perturbation,
     series_arguments,
     sigmoid,
@@ -170,15 +171,16 @@ class TritonIndexLoss(torch.autograd.Function):
         totals = torch.empty(2, rows, device=logits.device)
         statistics = torch.empty(6 if smoothing else 4, rows, device=logits.device)
         evaluated = type(series) is PolySeries
-        arguments, options = series_arguments(series if evaluated else PolySeries())
+        (epsilon, terms, gamma), options = series_arguments(series if evaluated else PolySeries())
         if rows:
             logits, block = rows_of(logits), block_of(classes)
-            _forward_kernel[(rows,)](
-                logits, target.contiguous(), class_weight, totals, statistics, arguments[0], rows,
-                classes, logits.stride(0), ignore_index, smoothing, *arguments[1:],
-                weighted=class_weight is not None, smoothed=smoothing > 0, evaluated=evaluated,
-                **options, block=block, num_warps=warps_of(block), **CHECKED,
-            )  # fmt: skip
+            with on_device_of(logits):
+                _forward_kernel[(rows,)](
+                    logits, target.contiguous(), class_weight, totals, statistics, epsilon, rows,
+                    classes, logits.stride(0), ignore_index, smoothing, terms, gamma,
+                    weighted=class_weight is not None, smoothed=smoothing > 0, evaluated=evaluated,
+                    **options, block=block, num_warps=warps_of(block), **CHECKED,
+                )  # fmt: skip
         if not evaluated:
             _evaluate(series, totals, statistics, classes, target, class_weight, smoothing,
                       ignore_index)  # fmt: skip
@@ -212,12 +214,13 @@ class TritonIndexLoss(torch.autograd.Function):
         by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
         if rows:
             logits, block = rows_of(logits), block_of(classes)
-            _backward_kernel[(rows, triton.cdiv(classes, block))](
-                logits, target.contiguous(), class_weight, statistics, mass, by_loss, by_logits,
-                rows, classes, logits.stride(0), by_loss.stride(0) if by_loss.dim() else 0,
-                ctx.ignore_index, weighted=class_weight is not None, smoothed=ctx.smoothing > 0,
-                averaged=ctx.reduction == "mean", block=block, num_warps=warps_of(block),
-            )  # fmt: skip
+            with on_device_of(logits):
+                _backward_kernel[(rows, triton.cdiv(classes, block))](
+                    logits, target.contiguous(), class_weight, statistics, mass, by_loss, by_logits,
+                    rows, classes, logits.stride(0), by_loss.stride(0) if by_loss.dim() else 0,
+                    ctx.ignore_index, weighted=class_weight is not None, smoothed=ctx.smoothing > 0,
+                    averaged=ctx.reduction == "mean", block=block, num_warps=warps_of(block),
+                )  # fmt: skip
         return by_logits, *NO_GRADIENT
 
     @staticmethod

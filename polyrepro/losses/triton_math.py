@@ -1,8 +1,12 @@
 """Functions that the Triton kernels share: accurate elementary ones, and the PolyLoss series."""
 
+import contextlib
+from contextlib import AbstractContextManager
+
 import torch
 import triton
 import triton.language as tl
+from torch import Tensor
 
 # q^gamma keeps finite derivatives for gamma below 1; see PolySeries.
 FLOOR = tl.constexpr(torch.finfo(torch.float32).tiny ** 0.5)
@@ -54,6 +58,11 @@ def perturbation(q, epsilon, count: tl.constexpr):
         slope = slope * q + value
         value = value * q + epsilon[count - 1 - step]
     return value * q, slope * q + value
+
+
+def on_device_of(tensor: Tensor) -> AbstractContextManager:
+    """Where a kernel is to be launched: Triton takes the current device, not that of its arrays."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else contextlib.nullcontext()
 
 
 def series_arguments(series) -> tuple[tuple, dict]:

@@ -17,7 +17,7 @@ from polyrepro.losses.reduction import reduced
 from polyrepro.losses.reuse import is_last_derivative
 from polyrepro.losses.soft_labels import differentiable_losses, factors_of_gradient
 from polyrepro.losses.triton_cross_entropy import block_of, rows_of, warps_of
-from polyrepro.losses.triton_math import FLOOR, perturbation, series_arguments
+from polyrepro.losses.triton_math import FLOOR, on_device_of, perturbation, series_arguments
 
 NO_GRADIENT = (None,) * 4
 
@@ -130,12 +130,13 @@ class TritonSoftLoss(torch.autograd.Function):
         (epsilon, _, gamma), options = series_arguments(series if evaluated else PolySeries())
         if rows:
             logits, target, block = rows_of(logits), rows_of(target), block_of(classes)
-            _forward_kernel[(rows,)](
-                logits, target, class_weight, losses, statistics, epsilon, rows, classes,
-                logits.stride(0), target.stride(0), gamma, weighted=class_weight is not None,
-                evaluated=evaluated, count=options["count"], focal=options["focal"], block=block,
-                num_warps=warps_of(block),
-            )  # fmt: skip
+            with on_device_of(logits):
+                _forward_kernel[(rows,)](
+                    logits, target, class_weight, losses, statistics, epsilon, rows, classes,
+                    logits.stride(0), target.stride(0), gamma, weighted=class_weight is not None,
+                    evaluated=evaluated, count=options["count"], focal=options["focal"],
+                    block=block, num_warps=warps_of(block),
+                )  # fmt: skip
         if not evaluated:
             base, (q, mass) = losses, statistics[2:4].clone()
             weight = None if class_weight is None else mass
@@ -168,12 +169,13 @@ class TritonSoftLoss(torch.autograd.Function):
         by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
         if rows:
             logits, target, block = rows_of(logits), rows_of(target), block_of(classes)
-            _backward_kernel[(rows, triton.cdiv(classes, block))](
-                logits, target, class_weight, statistics, by_loss, by_logits, rows, classes,
-                logits.stride(0), target.stride(0), by_loss.stride(0) if by_loss.dim() else 0,
-                1 / rows if ctx.reduction == "mean" else 1.0, weighted=class_weight is not None,
-                block=block, num_warps=warps_of(block),
-            )  # fmt: skip
+            with on_device_of(logits):
+                _backward_kernel[(rows, triton.cdiv(classes, block))](
+                    logits, target, class_weight, statistics, by_loss, by_logits, rows, classes,
+                    logits.stride(0), target.stride(0), by_loss.stride(0) if by_loss.dim() else 0,
+                    1 / rows if ctx.reduction == "mean" else 1.0, weighted=class_weight is not None,
+                    block=block, num_warps=warps_of(block),
+                )  # fmt: skip
         return by_logits, *NO_GRADIENT
 
     @staticmethod
