@@ -6,8 +6,10 @@ Forward and backward of every loss are timed in one process, in rounds whose ord
 compared by the ratio of medians to torch's own function on the same data; so a machine that is
 slower at times is slower for all. Rounds in which another process took a core away are left out,
 where enough others remain in all rows of a group. Memory is what the graph keeps for the backward
-pass, in multiples of the logits. Writes ``losses.csv`` and ``losses.png``. A peer that is not
-installed is skipped with a line that says so: polyloss (PyPI), and liger-kernel on CUDA.
+pass, in multiples of the logits. On CUDA each time is also compared with its floor: the bytes that
+must be moved at least, over the bandwidth that a large copy reaches there. Writes ``losses.csv``
+and ``losses.png``. A peer that is not installed is skipped with a line that says so: polyloss
+(PyPI), and liger-kernel on CUDA.
 """
 
 import argparse
@@ -28,7 +30,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses import poly_binary_cross_entropy, poly_cross_entropy
+from polyrepro.losses import (
+    PolyBinaryCrossEntropyLoss,
+    poly_binary_cross_entropy,
+    poly_cross_entropy,
+)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 OURS = "polyrepro"
@@ -92,14 +98,16 @@ def softmax_losses(peers: list, **common) -> list[tuple[str, str, Loss]]:
     ]
 
 
-def sigmoid_losses() -> list[tuple[str, str, Loss]]:
+def sigmoid_losses(device: str) -> list[tuple[str, str, Loss]]:
     ours = partial(poly_binary_cross_entropy, gamma=2.0, alpha=0.25)
     torchvision_loss = peer("torchvision.ops", "sigmoid_focal_loss")
     timm_loss = peer("timm.loss", "PolyBinaryCrossEntropy")
+    compiled = torch.compile(PolyBinaryCrossEntropyLoss(gamma=2.0, alpha=0.25))
     return [
         ("torch", "cross-entropy", functional.binary_cross_entropy_with_logits),
         (OURS, "focal", ours),
         (OURS, "Poly-1 focal", partial(ours, epsilon=2.0)),
+        *entry("torch.compile", "focal", compiled if device == "cuda" else None),
         *entry(
             "torchvision", "focal", torchvision_loss and partial(torchvision_loss, reduction="mean")
         ),
@@ -124,7 +132,7 @@ def groups(device: str) -> list[Group]:
         Group("probabilities", 1024, 1000, "probabilities", 31, losses=soft),
         Group("probabilities", 256, 21843, "probabilities", 11, losses=soft),
         Group("smoothed indices", 1024, 1000, "index", 51, losses=smoothed),
-        Group("sigmoid", 200_000, 80, "binary", 5, losses=sigmoid_losses()),
+        Group("sigmoid", 200_000, 80, "binary", 5, losses=sigmoid_losses(device)),
     ]
 
 
@@ -167,7 +175,27 @@ def kept_over_logits(loss: Loss, logits: Tensor, target: Tensor) -> float:
     return sum(arrays.values()) / logits.untyped_storage().nbytes()
 
 
-def measure(group: Group, device: str) -> list[dict]:
+def bandwidth(device: str) -> float:
+    """Bytes per second, read and written, of a copy far larger than any cache."""
+    source = torch.ones(2**30, dtype=torch.uint8, device=device)
+    copy = torch.empty_like(source)
+    elapsed = []
+    for _ in range(10):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        copy.copy_(source)
+        torch.cuda.synchronize()
+        elapsed.append(time.perf_counter() - start)
+    return 2 * source.nbytes / statistics.median(elapsed)
+
+
+def fewest_bytes(logits: Tensor, target: Tensor) -> int:
+    """Of both passes: each reads logits and labels, the second one writes the gradient."""
+    return 3 * logits.nbytes + 2 * target.nbytes
+
+
+def measure(group: Group, device: str, speed: float | None) -> list[dict]:
+    """A row per loss; ``speed`` is the bandwidth, where floors are wanted."""
     logits, target = group.data(device)
     rounds: dict[int, list] = {number: [] for number in range(len(group.losses))}
     order, shuffler = list(rounds), random.Random(0)
@@ -190,6 +218,7 @@ def measure(group: Group, device: str) -> list[dict]:
             "quartile_low": round(1e3 * low, 4), "quartile_high": round(1e3 * high, 4),
             "ratio": round(median / reference, 4),
             "kept_over_logits": round(kept_over_logits(loss, logits, target), 3),
+            "floor_share": round(fewest_bytes(logits, target) / speed / median, 3) if speed else "",
             "rounds": len(times[number]),
         })  # fmt: skip
     return rows
@@ -243,14 +272,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="at least 2, instead of each group's")
     arguments = parser.parse_args()
     rows = []
+    speed = bandwidth(arguments.device) if arguments.device == "cuda" else None
     for group in groups(arguments.device):
         group.rounds = max(arguments.rounds or group.rounds, 2)
         print(f"\n{group.name}, {group.rows:,} x {group.classes:,}, {group.dtype}")
-        for row in measure(group, arguments.device):
+        for row in measure(group, arguments.device, speed):
+            floor = f"  floor / time {row['floor_share']:.2f}" if speed else ""
             print(
                 f"  {row['package']:12} {row['loss']:22} {row['milliseconds']:10.3f} ms"
                 f"  ratio {row['ratio']:6.3f}  keeps {row['kept_over_logits']:5.2f} x logits"
-                f"  ({row['rounds']} rounds)"
+                f"{floor}  ({row['rounds']} rounds)"
             )
             rows.append(row)
     arguments.output.mkdir(parents=True, exist_ok=True)
