@@ -41,6 +41,11 @@ def use_triton(logits: Tensor) -> bool:
     return name == "triton" or (logits.is_cuda and _triton_is_installed())
 
 
+def use_triton_rows(logits: Tensor) -> bool:
+    """The same for kernels that take rows of logits, ``(N, C)`` with at least one class."""
+    return logits.dim() == 2 and logits.shape[1] > 0 and use_triton(logits)
+
+
 @functools.cache
 def _triton_is_installed() -> bool:
     return importlib.util.find_spec("triton") is not None

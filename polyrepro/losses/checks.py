@@ -63,13 +63,14 @@ def checked_gamma(gamma: object) -> float:
     return float(gamma)
 
 
-def check_terms(terms: object) -> None:
+def checked_terms(terms: object) -> int | None:
     if terms is None:
-        return
+        return None
     if isinstance(terms, bool) or not isinstance(terms, numbers.Integral):
         raise TypeError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
     if terms < 1:
         raise ValueError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
+    return int(terms)
 
 
 def check_fraction(name: str, value: object) -> None:

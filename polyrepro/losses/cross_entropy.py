@@ -103,7 +103,7 @@ def series_cross_entropy(
         )
     logits, dtype = input, computing_dtype(input)
     if weight is not None:
-        weight = weight.to(dtype)
+        weight = weight.to(dtype).contiguous()
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
     if target.is_floating_point():

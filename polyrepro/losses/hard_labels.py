@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.backend import use_triton
+from polyrepro.losses.backend import use_triton_rows
 from polyrepro.losses.index_targets import (
     mapped_over_samples,
     reduced_with_slope,
@@ -51,7 +51,7 @@ def hard_label_loss(
     if torch.compiler.is_compiling():
         arguments = (series, class_weight, ignore_index, reduction)
         return differentiable_hard_loss(logits.to(dtype), target, *arguments)
-    if logits.dim() == 2 and use_triton(logits):
+    if use_triton_rows(logits):
         # Imported here, because triton is needed on a GPU only.
         from polyrepro.losses.triton_cross_entropy import TritonIndexLoss
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from polyrepro.losses.checks import check_terms, checked_epsilon, checked_gamma
+from polyrepro.losses.checks import checked_epsilon, checked_gamma, checked_terms
 from polyrepro.losses.polynomial import (
     HORNER_LIMIT,
     evaluate_derivative,
@@ -40,7 +40,7 @@ class PolySeries(Series):
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", checked_epsilon(self.epsilon))
         object.__setattr__(self, "gamma", checked_gamma(self.gamma))
-        check_terms(self.terms)
+        object.__setattr__(self, "terms", checked_terms(self.terms))
         object.__setattr__(self, "is_perturbed", any(self.epsilon))
 
     @property

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.backend import use_triton
+from polyrepro.losses.backend import use_triton_rows
 from polyrepro.losses.batching import along_classes, row_blocks
 from polyrepro.losses.hard_labels import NO_INDEX, slope_and_nll, softmax_derivative
 from polyrepro.losses.index_targets import (
@@ -52,7 +52,7 @@ def smoothed_label_loss(
         arguments = (smoothing, series, class_weight, ignore_index, reduction)
         return differentiable_smoothed_loss(logits.to(dtype), target, *arguments)
     arguments = (class_weight, series, smoothing, ignore_index, reduction)
-    if logits.dim() == 2 and use_triton(logits):
+    if use_triton_rows(logits):
         # Imported here, because triton is needed on a GPU only.
         from polyrepro.losses.triton_cross_entropy import TritonIndexLoss
 

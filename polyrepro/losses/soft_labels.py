@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.backend import use_triton
+from polyrepro.losses.backend import use_triton_rows
 from polyrepro.losses.batching import (
     along_classes,
     merge_mapped_dimension,
@@ -51,7 +51,7 @@ def soft_label_loss(
         losses = differentiable_losses(logits.to(dtype), target, series, class_weight)
         return reduced(losses, None, reduction)
     arguments = (target, class_weight, series, reduction)
-    if series.has_cross_entropy_base and logits.dim() == 2 and use_triton(logits):
+    if series.has_cross_entropy_base and use_triton_rows(logits):
         # Imported here, because triton is needed on a GPU only.
         from polyrepro.losses.triton_soft_labels import TritonSoftLoss
 

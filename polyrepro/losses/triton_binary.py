@@ -15,13 +15,13 @@ from polyrepro.losses.blocked import BlockedLoss
 from polyrepro.losses.reuse import is_last_derivative
 from polyrepro.losses.triton_math import (
     FLOOR,
+    LAUNCH,
     base_term,
     base_weight,
+    both_sides,
     on_device_of,
     perturbation,
     series_arguments,
-    sigmoid,
-    softplus,
 )
 
 BLOCK = 1024
@@ -37,10 +37,13 @@ def _load(logits, target, size, block: tl.constexpr):
 
 
 @triton.jit
-def _focused(x, y, q, epsilon, terms, count: tl.constexpr, truncated: tl.constexpr):
+def _focused(
+    p, complement, nll_one, nll_zero, y, q, epsilon, terms,
+    count: tl.constexpr, truncated: tl.constexpr,
+):  # fmt: skip
     """Base term plus perturbation, before the focal factor, and the perturbation's slope."""
-    one = base_term(softplus(-x), sigmoid(-x), terms, truncated)
-    zero = base_term(softplus(x), sigmoid(x), terms, truncated)
+    one = base_term(nll_one, complement, terms, truncated)
+    zero = base_term(nll_zero, p, terms, truncated)
     value, slope = perturbation(q, epsilon, count)
     return y * one + (1.0 - y) * zero + value, slope
 
@@ -52,8 +55,11 @@ def _forward_kernel(
     block: tl.constexpr,
 ):  # fmt: skip
     at, inside, x, y = _load(logits, target, size, block)
-    q = y * sigmoid(-x) + (1.0 - y) * sigmoid(x)
-    loss, _ = _focused(x, y, q, epsilon, terms, count, truncated)
+    p, complement, nll_one, nll_zero = both_sides(x)
+    q = y * complement + (1.0 - y) * p
+    loss, _ = _focused(
+        p, complement, nll_one, nll_zero, y, q, epsilon, terms, count, truncated
+    )  # fmt: skip
     if focal:
         loss *= tl.exp(gamma * tl.log(tl.maximum(q, FLOOR)))
     loss *= positive * y + negative * (1.0 - y)
@@ -70,9 +76,11 @@ def _backward_kernel(
     block: tl.constexpr,
 ):  # fmt: skip
     at, inside, x, y = _load(logits, target, size, block)
-    p, complement = sigmoid(x), sigmoid(-x)
+    p, complement, nll_one, nll_zero = both_sides(x)
     q = y * complement + (1.0 - y) * p
-    focused, by_q = _focused(x, y, q, epsilon, terms, count, truncated)
+    focused, by_q = _focused(
+        p, complement, nll_one, nll_zero, y, q, epsilon, terms, count, truncated
+    )  # fmt: skip
     rise = p * base_weight(p, terms, truncated)
     fall = complement * base_weight(complement, terms, truncated)
     if focal:
@@ -134,7 +142,7 @@ def _labels(target: Tensor) -> Tensor:
 
 def _arguments(logits: Tensor, series, alpha: float | None, summed: bool) -> tuple[tuple, dict]:
     """What both kernels take after their arrays."""
-    positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1.0 - alpha)
+    positive, negative = (1.0, 1.0) if alpha is None else (float(alpha), 1.0 - float(alpha))
     (epsilon, terms, gamma), options = series_arguments(series)
     arguments = (epsilon, logits.numel(), terms, gamma, positive, negative)
-    return arguments, {**options, "summed": summed, "block": BLOCK}
+    return arguments, {**options, "summed": summed, "block": BLOCK, **LAUNCH}

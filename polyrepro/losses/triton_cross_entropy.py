@@ -11,6 +11,7 @@ tested in Triton's interpreter.
 """
 
 import inspect
+from functools import partial
 
 import torch
 import triton
@@ -28,65 +29,72 @@ from polyrepro.losses.triton_math import (
     FLOOR,
     base_term,
     base_weight,
+    blocks_of,
+    both_sides,
+    load_part,
     on_device_of,
     perturbation,
+    row_options,
+    row_start,
     series_arguments,
-    sigmoid,
-    softplus,
+    store_part,
 )
 
-LARGEST_BLOCK = 8192
 NO_GRADIENT = (None,) * 6
-# An index out of range is a device assertion, as in torch.
-CHECKED = {"debug": True, "sanitize_overflow": False}
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "ignore_index", "terms"])
 def _forward_kernel(
-    logits, target, class_weight, totals, statistics, epsilon, rows, classes, stride, ignore_index,
+    logits, target, class_weight, totals, statistics, epsilon, rows, classes, ignore_index,
     smoothing, terms, gamma,
     weighted: tl.constexpr, smoothed: tl.constexpr, evaluated: tl.constexpr, count: tl.constexpr,
-    truncated: tl.constexpr, focal: tl.constexpr, block: tl.constexpr,
+    truncated: tl.constexpr, focal: tl.constexpr, width: tl.constexpr, even: tl.constexpr,
+    block: tl.constexpr,
 ):  # fmt: skip
     """One row: an online softmax over the other classes, with one exponential per class.
 
     Writes loss and weight of the sample to ``totals`` (2, rows), and what the backward pass needs
     to ``statistics`` (4 or 6, rows); where a series is evaluated by torch, what that needs.
     """
-    row = tl.program_id(0).to(tl.int64)
-    logits += row * stride
+    row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
+    begin, first = row_start(row, classes, width)
+    logits += begin
+    end = first + classes
     index = tl.load(target + row)
     kept = index != ignore_index
     index = tl.where(kept, index, 0)
     in_range = (index >= 0) & (index < classes)
     tl.device_assert(in_range, "target is out of range")
-    own = tl.load(logits + index, mask=in_range, other=float("nan")).to(tl.float32)
+    own = tl.load(logits + first + index, mask=in_range, other=float("nan")).to(tl.float32)
+    place = first + index
     top = tl.full([], float("-inf"), tl.float32)
     others = tl.full([], 0.0, tl.float32)
     spread = tl.full([], 0.0, tl.float32)
     mass = tl.full([], 0.0, tl.float32)
-    for start in range(0, classes, block):
+    for start in range(0, end, block):
+        z = load_part(logits, start, first, end, float("-inf"), width, even, block)
         column = start + tl.arange(0, block)
-        inside = (column < classes) & (column != index)
-        z = tl.load(logits + column, mask=inside, other=float("-inf")).to(tl.float32)
+        if smoothed:
+            w = 1.0
+            if weighted:
+                inside = (column >= first) & (column < end)
+                w = tl.load(class_weight + (column - first), mask=inside, other=0.0)
+                mass += tl.sum(w, 0)
+            # As distances to the target's logit, where large logits cancel exactly.
+            apart = (column >= first) & (column < end) & (column != place)
+            spread += tl.sum(tl.where(apart, (z - own) * w, 0.0), 0)
+        if (place >= start) & (place < start + block):
+            z = tl.where(column == place, float("-inf"), z)
         higher = tl.maximum(top, tl.max(z, 0))
         # While all classes so far have a logit of -inf, do not compute inf - inf.
         higher = tl.where(higher == float("-inf"), own, higher)
         others = others * tl.exp(top - higher) + tl.sum(tl.exp(z - higher), 0)
         top = higher
-        if smoothed:
-            w = 1.0
-            if weighted:
-                w = tl.load(class_weight + column, mask=column < classes, other=0.0)
-                mass += tl.sum(w, 0)
-            # As distances to the target's logit, where large logits cancel exactly.
-            spread += tl.sum(tl.where(inside, (z - own) * w, 0.0), 0)
     # P_t = sigmoid(margin): the target is not in the sum, so nothing cancels at P_t next to 1.
     margin = (own - top) - tl.log(others)
     overall = tl.maximum(top, own)
     log_sum = tl.log(tl.exp(own - overall) + others * tl.exp(top - overall))
-    nll = softplus(-margin)
-    own_q = sigmoid(-margin)
+    own_p, own_q, nll, _ = both_sides(margin)
     tl.store(statistics + row, own_q)
     tl.store(statistics + rows + row, overall)
     tl.store(statistics + 2 * rows + row, log_sum)
@@ -116,7 +124,7 @@ def _forward_kernel(
             loss *= factor
             by_nll *= factor
             by_mean *= factor
-        by_nll += by_q * (1.0 - smoothing) * sigmoid(margin)
+        by_nll += by_q * (1.0 - smoothing) * own_p
         tl.store(totals + row, tl.where(kept, loss, 0.0))
         tl.store(totals + rows + row, counts)
         tl.store(statistics + 3 * rows + row, by_nll)
@@ -128,34 +136,39 @@ def _forward_kernel(
         tl.store(totals + rows + row, mean_nll)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "ignore_index"])
 def _backward_kernel(
-    logits, target, class_weight, statistics, mass, by_loss, by_logits, rows, classes, stride,
+    logits, target, class_weight, statistics, mass, by_loss, by_logits, rows, classes,
     by_loss_stride, ignore_index,
-    weighted: tl.constexpr, smoothed: tl.constexpr, averaged: tl.constexpr, block: tl.constexpr,
+    weighted: tl.constexpr, smoothed: tl.constexpr, averaged: tl.constexpr, width: tl.constexpr,
+    even: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """A block of a row of ``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
-    row = tl.program_id(0).to(tl.int64)
-    column = tl.program_id(1) * block + tl.arange(0, block)
-    inside = column < classes
+    row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
+    begin, first = row_start(row, classes, width)
+    end, start = first + classes, tl.program_id(1) * block
     index = tl.load(target + row)
-    z = tl.load(logits + row * stride + column, mask=inside, other=float("-inf")).to(tl.float32)
-    overall, log_sum = tl.load(statistics + rows + row), tl.load(statistics + 2 * rows + row)
-    # Two steps, because their sum would round away log_sum for large logits.
-    p = tl.exp((z - overall) - log_sum)
-    slope = tl.where(column == index, -tl.load(statistics + row), p)
-    gradient = slope * tl.load(statistics + 3 * rows + row)
-    if smoothed:
-        w = tl.load(class_weight + column, mask=inside, other=0.0) if weighted else 1.0
-        gradient -= tl.load(statistics + 4 * rows + row) / classes * w
-        gradient += tl.load(statistics + 5 * rows + row) * p
     factor = tl.load(by_loss + row * by_loss_stride)
     if averaged:
         total = tl.load(mass)
         factor = tl.where(total == 0, 0.0, factor / total)
+    z = load_part(logits + begin, start, first, end, float("-inf"), width, even, block)
+    overall, log_sum = tl.load(statistics + rows + row), tl.load(statistics + 2 * rows + row)
+    # Two steps, because their sum would round away log_sum for large logits.
+    p = tl.exp((z - overall) - log_sum)
+    by_nll = tl.load(statistics + 3 * rows + row) * factor
+    column = start + tl.arange(0, block)
+    slope = tl.where(column == first + index, -tl.load(statistics + row) * by_nll, p * by_nll)
+    if smoothed:
+        w = 1.0
+        if weighted:
+            inside = (column >= first) & (column < end)
+            w = tl.load(class_weight + (column - first), mask=inside, other=0.0)
+        slope -= tl.load(statistics + 4 * rows + row) * factor / classes * w
+        slope += tl.load(statistics + 5 * rows + row) * factor * p
     # Ignored samples have no gradient, whatever their logits are.
-    gradient = tl.where(index != ignore_index, gradient * factor, 0.0)
-    tl.store(by_logits + row * classes + column, gradient, mask=inside)
+    slope = tl.where(index != ignore_index, slope, 0.0)
+    store_part(by_logits + begin, start, first, end, slope, width, even, block)
 
 
 class TritonIndexLoss(torch.autograd.Function):
@@ -168,18 +181,19 @@ class TritonIndexLoss(torch.autograd.Function):
     @staticmethod
     def forward(logits, target, class_weight, series, smoothing, ignore_index, reduction):
         rows, classes = logits.shape
-        totals = torch.empty(2, rows, device=logits.device)
-        statistics = torch.empty(6 if smoothing else 4, rows, device=logits.device)
+        # Of numpy's numbers, too.
+        smoothing, ignore_index = float(smoothing), int(ignore_index)
+        new = partial(torch.empty, dtype=torch.float32, device=logits.device)
+        totals, statistics = new(2, rows), new(6 if smoothing else 4, rows)
         evaluated = type(series) is PolySeries
         (epsilon, terms, gamma), options = series_arguments(series if evaluated else PolySeries())
         if rows:
-            logits, block = rows_of(logits), block_of(classes)
             with on_device_of(logits):
                 _forward_kernel[(rows,)](
-                    logits, target.contiguous(), class_weight, totals, statistics, epsilon, rows,
-                    classes, logits.stride(0), ignore_index, smoothing, terms, gamma,
+                    logits.contiguous(), target.contiguous(), class_weight, totals, statistics,
+                    epsilon, rows, classes, ignore_index, smoothing, terms, gamma,
                     weighted=class_weight is not None, smoothed=smoothing > 0, evaluated=evaluated,
-                    **options, block=block, num_warps=warps_of(block), **CHECKED,
+                    **options, **row_options(logits),
                 )  # fmt: skip
         if not evaluated:
             _evaluate(series, totals, statistics, classes, target, class_weight, smoothing,
@@ -194,7 +208,8 @@ class TritonIndexLoss(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        *tensors, ctx.series, ctx.smoothing, ctx.ignore_index, ctx.reduction = inputs
+        *tensors, ctx.series, smoothing, ignore_index, ctx.reduction = inputs
+        ctx.smoothing, ctx.ignore_index = float(smoothing), int(ignore_index)
         ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *output[1:])
@@ -213,13 +228,13 @@ class TritonIndexLoss(torch.autograd.Function):
         rows, classes = logits.shape
         by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
         if rows:
-            logits, block = rows_of(logits), block_of(classes)
+            options = row_options(logits)
             with on_device_of(logits):
-                _backward_kernel[(rows, triton.cdiv(classes, block))](
-                    logits, target.contiguous(), class_weight, statistics, mass, by_loss, by_logits,
-                    rows, classes, logits.stride(0), by_loss.stride(0) if by_loss.dim() else 0,
+                _backward_kernel[(rows, blocks_of(classes, options))](
+                    logits.contiguous(), target.contiguous(), class_weight, statistics, mass,
+                    by_loss, by_logits, rows, classes, by_loss.stride(0) if by_loss.dim() else 0,
                     ctx.ignore_index, weighted=class_weight is not None, smoothed=ctx.smoothing > 0,
-                    averaged=ctx.reduction == "mean", block=block, num_warps=warps_of(block),
+                    averaged=ctx.reduction == "mean", **options,
                 )  # fmt: skip
         return by_logits, *NO_GRADIENT
 
@@ -270,16 +285,3 @@ def _in_torch(ctx, logits, target, class_weight, reduction) -> Tensor:
     if ctx.smoothing:
         return differentiable_smoothed_loss(*arguments, ctx.smoothing, *options)
     return differentiable_hard_loss(*arguments, *options)
-
-
-def rows_of(logits: Tensor) -> Tensor:
-    """Logits whose classes lie next to each other in memory."""
-    return logits if logits.stride(1) == 1 else logits.contiguous()
-
-
-def block_of(classes: int) -> int:
-    return min(triton.next_power_of_2(classes), LARGEST_BLOCK)
-
-
-def warps_of(block: int) -> int:
-    return min(max(block // 256, 1), 16)

@@ -21,16 +21,59 @@ def log1p(x):
 
 
 @triton.jit
-def softplus(x):
-    """log(1 + e^x), accurate at both ends."""
-    return tl.maximum(x, 0.0) + log1p(tl.exp(-tl.abs(x)))
+def both_sides(x):
+    """``p = 1 / (1 + e^-x)``, 1 - p, ``-log p`` and ``-log(1 - p)``, all with relative accuracy."""
+    small = tl.exp(-tl.abs(x))
+    inverse, rest = 1.0 / (1.0 + small), log1p(small)
+    p = tl.where(x >= 0, 1.0, small) * inverse
+    complement = tl.where(x >= 0, small, 1.0) * inverse
+    return p, complement, tl.maximum(-x, 0.0) + rest, tl.maximum(x, 0.0) + rest
 
 
 @triton.jit
-def sigmoid(x):
-    """1 / (1 + e^-x), with full relative accuracy also where it is tiny."""
-    small = tl.exp(-tl.abs(x))
-    return tl.where(x >= 0, 1.0, small) / (1.0 + small)
+def row_start(row, classes, width: tl.constexpr):
+    """Where a row begins, as a multiple of ``width`` elements and what is left over.
+
+    Loads are wide only from multiples of 16 bytes, which rows of 21,843 classes do not begin at.
+    """
+    begin = row * classes
+    whole = begin // width
+    return whole * width, (begin - whole * width).to(tl.int32)
+
+
+@triton.jit
+def load_part(
+    row, start, first, end, other,
+    width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
+):  # fmt: skip
+    """``block`` elements of a row from ``start``, with ``other`` outside ``first .. end``.
+
+    Masks keep loads narrow unless they are known to change at multiples of ``width`` only, which
+    they do if the classes fill whole ones (``even``). Else all parts but the edges have none.
+    """
+    column = start + tl.arange(0, block)
+    if even:
+        values = tl.load(row + column, mask=column // width < end // width, other=other)
+    elif (start >= first) & (start + block <= end):
+        values = tl.load(row + column)
+    else:
+        values = tl.load(row + column, mask=(column >= first) & (column < end), other=other)
+    return values.to(tl.float32)
+
+
+@triton.jit
+def store_part(
+    row, start, first, end, values,
+    width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
+):  # fmt: skip
+    """The counterpart of ``load_part``."""
+    column = start + tl.arange(0, block)
+    if even:
+        tl.store(row + column, values, mask=column // width < end // width)
+    elif (start >= first) & (start + block <= end):
+        tl.store(row + column, values)
+    else:
+        tl.store(row + column, values, mask=(column >= first) & (column < end))
 
 
 @triton.jit
@@ -58,6 +101,31 @@ def perturbation(q, epsilon, count: tl.constexpr):
         slope = slope * q + value
         value = value * q + epsilon[count - 1 - step]
     return value * q, slope * q + value
+
+
+LARGEST_BLOCK = 4096
+# Contraction of products and sums, which Triton will stop doing unasked; and an index out of range
+# is a device assertion, as in torch.
+LAUNCH = {"enable_fp_fusion": True, "debug": True, "sanitize_overflow": False}
+
+
+def row_options(logits: Tensor) -> dict:
+    """How the kernels for rows of ``logits`` cut them: into blocks, for loads of 16 bytes."""
+    classes, width = logits.shape[1], 16 // logits.element_size()
+    block = min(triton.next_power_of_2(classes), LARGEST_BLOCK)
+    return {
+        "width": width,
+        "even": classes % width == 0,
+        "block": block,
+        "num_warps": min(max(block // 512, 1), 8),
+        **LAUNCH,
+    }
+
+
+def blocks_of(classes: int, options: dict) -> int:
+    """How many blocks a row has, wherever it begins within a multiple of the width."""
+    surplus = 0 if options["even"] else options["width"] - 1
+    return triton.cdiv(classes + surplus, options["block"])
 
 
 def on_device_of(tensor: Tensor) -> AbstractContextManager:

@@ -5,6 +5,7 @@ here: its expectation over the labels needs the normalised probabilities, so a p
 """
 
 import inspect
+from functools import partial
 
 import torch
 import triton
@@ -16,18 +17,26 @@ from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import reduced
 from polyrepro.losses.reuse import is_last_derivative
 from polyrepro.losses.soft_labels import differentiable_losses, factors_of_gradient
-from polyrepro.losses.triton_cross_entropy import block_of, rows_of, warps_of
-from polyrepro.losses.triton_math import FLOOR, on_device_of, perturbation, series_arguments
+from polyrepro.losses.triton_math import (
+    FLOOR,
+    blocks_of,
+    load_part,
+    on_device_of,
+    perturbation,
+    row_options,
+    row_start,
+    series_arguments,
+    store_part,
+)
 
 NO_GRADIENT = (None,) * 4
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _forward_kernel(
-    logits, target, class_weight, losses, statistics, epsilon, rows, classes, stride,
-    target_stride, gamma,
+    logits, target, class_weight, losses, statistics, epsilon, rows, classes, gamma,
     weighted: tl.constexpr, evaluated: tl.constexpr, count: tl.constexpr, focal: tl.constexpr,
-    block: tl.constexpr,
+    width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """One row: an online softmax, and the sums over the labels that go with it.
 
@@ -36,19 +45,17 @@ def _forward_kernel(
     evaluated by torch, ``losses`` gets the base term, and the factors' places q and the labels'
     sum.
     """
-    row = tl.program_id(0).to(tl.int64)
-    logits += row * stride
-    target += row * target_stride
+    row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
+    begin, first = row_start(row, classes, width)
+    end = first + classes
     top = tl.full([], float("-inf"), tl.float32)
     total = tl.full([], 0.0, tl.float32)
     others = tl.full([], 0.0, tl.float32)
     mass = tl.full([], 0.0, tl.float32)
     spread = tl.full([], 0.0, tl.float32)
-    for start in range(0, classes, block):
-        column = start + tl.arange(0, block)
-        inside = column < classes
-        z = tl.load(logits + column, mask=inside, other=float("-inf")).to(tl.float32)
-        y = tl.load(target + column, mask=inside, other=0.0)
+    for start in range(0, end, block):
+        z = load_part(logits + begin, start, first, end, float("-inf"), width, even, block)
+        y = load_part(target + begin, start, first, end, 0.0, width, even, block)
         higher = tl.maximum(top, tl.max(z, 0))
         # While all logits so far are -inf, do not compute inf - inf.
         shift = tl.where(higher == float("-inf"), 0.0, higher)
@@ -59,7 +66,9 @@ def _forward_kernel(
         others = others * scale + tl.sum(e * (1.0 - y), 0)
         labels = y
         if weighted:
-            labels = y * tl.load(class_weight + column, mask=inside, other=0.0)
+            column = start + tl.arange(0, block)
+            inside = (column >= first) & (column < end)
+            labels = y * tl.load(class_weight + (column - first), mask=inside, other=0.0)
         # As distances to the highest logit so far, where large logits cancel exactly.
         spread += tl.where(mass == 0, 0.0, mass * (top - shift))
         spread += tl.sum(tl.where(labels == 0, 0.0, labels * (z - shift)), 0)
@@ -92,26 +101,30 @@ def _forward_kernel(
         tl.store(statistics + 3 * rows + row, mass)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _backward_kernel(
-    logits, target, class_weight, statistics, by_loss, by_logits, rows, classes, stride,
-    target_stride, by_loss_stride, share, weighted: tl.constexpr, block: tl.constexpr,
+    logits, target, class_weight, statistics, by_loss, by_logits, rows, classes, by_loss_stride,
+    share, weighted: tl.constexpr, width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """A block of a row of ``p (of_p + y of_product) + y w of_labels``."""
-    row = tl.program_id(0).to(tl.int64)
-    column = tl.program_id(1) * block + tl.arange(0, block)
-    inside = column < classes
-    z = tl.load(logits + row * stride + column, mask=inside, other=float("-inf")).to(tl.float32)
-    y = tl.load(target + row * target_stride + column, mask=inside, other=0.0)
+    row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
+    begin, first = row_start(row, classes, width)
+    end, start = first + classes, tl.program_id(1) * block
+    z = load_part(logits + begin, start, first, end, float("-inf"), width, even, block)
+    y = load_part(target + begin, start, first, end, 0.0, width, even, block)
     # Two steps, because their sum would round away log_sum for large logits.
     p = tl.exp((z - tl.load(statistics + row)) - tl.load(statistics + rows + row))
-    of_p, of_product = tl.load(statistics + 2 * rows + row), tl.load(statistics + 3 * rows + row)
+    factor = tl.load(by_loss + row * by_loss_stride) * share
+    of_p = tl.load(statistics + 2 * rows + row) * factor
+    of_product = tl.load(statistics + 3 * rows + row) * factor
+    of_labels = tl.load(statistics + 4 * rows + row) * factor
     labels = y
     if weighted:
-        labels = y * tl.load(class_weight + column, mask=inside, other=0.0)
-    gradient = p * (of_p + y * of_product) + labels * tl.load(statistics + 4 * rows + row)
-    gradient *= tl.load(by_loss + row * by_loss_stride) * share
-    tl.store(by_logits + row * classes + column, gradient, mask=inside)
+        column = start + tl.arange(0, block)
+        inside = (column >= first) & (column < end)
+        labels = y * tl.load(class_weight + (column - first), mask=inside, other=0.0)
+    gradient = p * (of_p + y * of_product) + labels * of_labels
+    store_part(by_logits + begin, start, first, end, gradient, width, even, block)
 
 
 class TritonSoftLoss(torch.autograd.Function):
@@ -124,18 +137,17 @@ class TritonSoftLoss(torch.autograd.Function):
     @staticmethod
     def forward(logits, target, class_weight, series, reduction):
         rows, classes = logits.shape
-        losses = torch.empty(rows, device=logits.device)
-        statistics = torch.empty(5, rows, device=logits.device)
+        new = partial(torch.empty, dtype=torch.float32, device=logits.device)
+        losses, statistics = new(rows), new(5, rows)
         evaluated = type(series) is PolySeries
         (epsilon, _, gamma), options = series_arguments(series if evaluated else PolySeries())
         if rows:
-            logits, target, block = rows_of(logits), rows_of(target), block_of(classes)
             with on_device_of(logits):
                 _forward_kernel[(rows,)](
-                    logits, target, class_weight, losses, statistics, epsilon, rows, classes,
-                    logits.stride(0), target.stride(0), gamma, weighted=class_weight is not None,
+                    logits.contiguous(), target.contiguous(), class_weight, losses, statistics,
+                    epsilon, rows, classes, gamma, weighted=class_weight is not None,
                     evaluated=evaluated, count=options["count"], focal=options["focal"],
-                    block=block, num_warps=warps_of(block),
+                    **row_options(logits),
                 )  # fmt: skip
         if not evaluated:
             base, (q, mass) = losses, statistics[2:4].clone()
@@ -168,13 +180,13 @@ class TritonSoftLoss(torch.autograd.Function):
         rows, classes = logits.shape
         by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
         if rows:
-            logits, target, block = rows_of(logits), rows_of(target), block_of(classes)
+            options = row_options(logits)
             with on_device_of(logits):
-                _backward_kernel[(rows, triton.cdiv(classes, block))](
-                    logits, target, class_weight, statistics, by_loss, by_logits, rows, classes,
-                    logits.stride(0), target.stride(0), by_loss.stride(0) if by_loss.dim() else 0,
+                _backward_kernel[(rows, blocks_of(classes, options))](
+                    logits.contiguous(), target.contiguous(), class_weight, statistics, by_loss,
+                    by_logits, rows, classes, by_loss.stride(0) if by_loss.dim() else 0,
                     1 / rows if ctx.reduction == "mean" else 1.0, weighted=class_weight is not None,
-                    block=block, num_warps=warps_of(block),
+                    **options,
                 )  # fmt: skip
         return by_logits, *NO_GRADIENT
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from itertools import product
 
 import losses_oracle as oracle
+import numpy
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -20,6 +21,7 @@ from polyrepro.losses import (
     poly_cross_entropy,
     series_cross_entropy,
     triton_cross_entropy,
+    triton_math,
     triton_soft_labels,
 )
 from polyrepro.losses.backend import set_backend
@@ -94,7 +96,7 @@ def test_softmax_form(series, dtype):
 
 @pytest.mark.parametrize("classes", [1, 2, 8, 100])
 def test_rows_longer_than_a_block(classes, monkeypatch):
-    monkeypatch.setattr(triton_cross_entropy, "LARGEST_BLOCK", 16)
+    monkeypatch.setattr(triton_math, "LARGEST_BLOCK", 16)
     # A transposed array: classes are not next to each other in memory.
     logits = _logits(classes, 3).T.requires_grad_()
     index = torch.tensor([0, classes - 1, classes // 2])
@@ -118,7 +120,7 @@ SMOOTHABLE = [PolySeries(2.0), PolySeries((0.4, 0.1), gamma=1.5), HardGate(), So
 def test_class_weights_smoothing_and_reductions(
     series, weighted, smoothing, reduction, monkeypatch
 ):
-    monkeypatch.setattr(triton_cross_entropy, "LARGEST_BLOCK", 16)
+    monkeypatch.setattr(triton_math, "LARGEST_BLOCK", 16)
     logits = _logits(7, 37).requires_grad_()
     exact = logits.detach().double().requires_grad_()
     index = torch.tensor([0, 36, -100, 5, 16, -100, 15])
@@ -142,7 +144,7 @@ PROBABILITY_SERIES = [*SMOOTHABLE, PolySeries(gamma=0.5), PolySeries((0.5, -0.3,
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("series", PROBABILITY_SERIES, ids=str)
 def test_probabilities(series, dtype, weighted, reduction, monkeypatch):
-    monkeypatch.setattr(triton_cross_entropy, "LARGEST_BLOCK", 16)
+    monkeypatch.setattr(triton_math, "LARGEST_BLOCK", 16)
     logits = _logits(7, 37).to(dtype).requires_grad_()
     exact = logits.detach().double().requires_grad_()
     generator = torch.Generator().manual_seed(1)
@@ -230,6 +232,32 @@ def test_function_transforms(target, smoothing, reduction):
     ):
         expected = transformed(stack.double())
         torch.testing.assert_close(transformed(stack).double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_numbers_of_numpy_strided_weights_and_another_default_dtype():
+    logits, index = _logits(4, 9).requires_grad_(), torch.tensor([0, 8, 3, 3])
+    weight = torch.rand(18, generator=torch.Generator().manual_seed(2))[::2]
+    probabilities = _logits(4, 9).neg().softmax(1)
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        for target, options in (
+            (index, {"label_smoothing": numpy.float64(0.1), "ignore_index": numpy.int64(3)}),
+            (index, {"terms": numpy.int64(3)}),
+            (probabilities, {}),
+        ):
+            ours = poly_cross_entropy(logits, target, 1.0, weight=weight, **options)
+            labels = target.double() if target.is_floating_point() else target
+            arguments = {"weight": weight.double(), **options}
+            exact = poly_cross_entropy(logits.double(), labels, 1.0, **arguments)
+            torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-6)
+            slopes = [torch.autograd.grad(loss, logits)[0] for loss in (ours, exact)]
+            torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-6)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    alpha = numpy.float32(0.25)
+    ours = poly_binary_cross_entropy(logits, probabilities, 1.0, alpha=alpha)
+    exact = poly_binary_cross_entropy(logits.double(), probabilities.double(), 1.0, alpha=0.25)
+    torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-6)
 
 
 def test_saturated_and_forbidden_logits():
