@@ -12,13 +12,20 @@ import torch
 from torch import Tensor
 
 from polyrepro.losses.backend import use_triton
-from polyrepro.losses.elementwise import elementwise_slope, elementwise_value
+from polyrepro.losses.elementwise import (
+    elementwise_slope,
+    elementwise_value,
+    hard_slope,
+    hard_value,
+)
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.reuse import is_last_derivative
 from polyrepro.losses.series import Series
 
-ELEMENTS_PER_THREAD = 2**18
+# A block should stay in the cache, but each operation on one waits for all threads: where other
+# processes take their cores away, many small blocks can take ten times as long.
+ELEMENTS_PER_THREAD = 2**19
 
 
 def blocked_loss(
@@ -46,15 +53,13 @@ class BlockedLoss(torch.autograd.Function):
     @staticmethod
     def forward(logits, target, series, alpha, reduction):
         if reduction != "none":
-            sums = [
-                elementwise_value(*pair, series, alpha).sum() for pair in _blocks(logits, target)
-            ]
+            sums = [_value(*pair, series, alpha).sum() for pair in _blocks(logits, target)]
             total = torch.stack(sums).sum()
             return total / logits.numel() if reduction == "mean" else total
         losses = torch.empty(logits.numel(), dtype=computing_dtype(logits), device=logits.device)
         start = 0
         for pair in _blocks(logits, target):
-            block = elementwise_value(*pair, series, alpha)
+            block = _value(*pair, series, alpha)
             losses[start : start + block.numel()] = block
             start += block.numel()
         return losses.view(logits.shape)
@@ -77,8 +82,9 @@ class BlockedLoss(torch.autograd.Function):
         start, factors = 0, by_loss.reshape(-1)
         for pair in _blocks(logits, target):
             stop = start + pair[0].numel()
-            slope = elementwise_slope(*pair, ctx.series, ctx.alpha)
-            by_logits[start:stop] = slope * (factors if by_loss.dim() == 0 else factors[start:stop])
+            slope = _slope(*pair, ctx.series, ctx.alpha)
+            slope *= factors if by_loss.dim() == 0 else factors[start:stop]
+            by_logits[start:stop] = slope
             start = stop
         return by_logits.view(logits.shape), None, None, None, None
 
@@ -99,6 +105,24 @@ class BlockedLoss(torch.autograd.Function):
 
 
 BlockedLoss.forward.__signature__ = inspect.signature(BlockedLoss.forward)
+
+
+def _value(logits: Tensor, target: Tensor, series: Series, alpha: float | None) -> Tensor:
+    value = hard_value if _are_hard(target) else elementwise_value
+    return value(logits, target, series, alpha)
+
+
+def _slope(logits: Tensor, target: Tensor, series: Series, alpha: float | None) -> Tensor:
+    slope = hard_slope if _are_hard(target) else elementwise_slope
+    return slope(logits, target, series, alpha)
+
+
+def _are_hard(labels: Tensor) -> bool:
+    """Whether all labels are known to be 0 or 1.
+
+    Asked on the CPU only: on a GPU the answer would have to be waited for.
+    """
+    return labels.device.type == "cpu" and torch.equal(labels * labels, labels)
 
 
 def _whole_slope(ctx, logits: Tensor, target: Tensor) -> Tensor:

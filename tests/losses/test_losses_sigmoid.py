@@ -5,7 +5,14 @@ import pytest
 import torch
 from torchvision.ops import sigmoid_focal_loss
 
-from polyrepro.losses import PolyBinaryCrossEntropyLoss, blocked, poly_binary_cross_entropy
+from polyrepro.losses import (
+    PolyBinaryCrossEntropyLoss,
+    PolySeries,
+    SoftGate,
+    blocked,
+    poly_binary_cross_entropy,
+    series_binary_cross_entropy,
+)
 
 SERIES = [
     {"epsilon": (2.0,)},
@@ -73,6 +80,38 @@ def test_blocks_do_not_show(reduction, monkeypatch):
     whole = result()
     monkeypatch.setattr(blocked, "ELEMENTS_PER_THREAD", 7)
     torch.testing.assert_close(result(), whole, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("alpha", [None, 0.25])
+@pytest.mark.parametrize(
+    "series", [PolySeries((0.5, -0.3), 2, 0.7), PolySeries(gamma=2.0), SoftGate(2.0)], ids=str
+)
+def test_hard_labels_have_a_shorter_way_to_the_same_result(series, alpha, dtype, monkeypatch):
+    extreme = torch.tensor([-1e4, -100, -81, -20, -1e-3, 0, 1e-3, 20, 81, 100, 1e4], dtype=dtype)
+    labels = torch.tensor([0.0, 1.0], dtype=dtype).repeat_interleave(len(extreme))
+
+    def result():
+        logits = extreme.repeat(2).requires_grad_()
+        losses = series_binary_cross_entropy(logits, labels, series, alpha=alpha, reduction="none")
+        losses.sum().backward()
+        return losses.detach(), logits.grad
+
+    short = result()
+    monkeypatch.setattr(blocked, "_are_hard", lambda labels: False)
+    assert all(values.isfinite().all() for values in short)
+    precision = torch.finfo(dtype).eps
+    torch.testing.assert_close(short, result(), rtol=50 * precision, atol=precision)
+
+
+def test_blocks_of_hard_and_of_soft_labels(monkeypatch):
+    monkeypatch.setattr(blocked, "ELEMENTS_PER_THREAD", 2)
+    labels = HARD.double()
+    labels[2] = SOFT[2]
+    losses = poly_binary_cross_entropy(LOGITS, labels, 1.0, gamma=1.5, reduction="none")
+    for row, label, loss in zip(LOGITS, labels, losses, strict=True):
+        expected = poly_binary_cross_entropy(row, label, 1.0, gamma=1.5, reduction="none")
+        torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
 
 
 def test_labels_can_be_learnt():
