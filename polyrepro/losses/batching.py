@@ -1,4 +1,4 @@
-"""How our autograd functions cut a batch into blocks, and take part in ``torch.vmap``."""
+"""How our autograd functions cut a batch into blocks, and take part in ``torch.func``."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -39,6 +39,23 @@ def one_by_one(function, info, in_dims, arguments: tuple) -> tuple[tuple[Tensor,
     ]  # fmt: skip
     stacked = tuple(torch.stack(outputs) for outputs in zip(*results, strict=True))
     return stacked, (0,) * len(stacked)
+
+
+# Not public, so it may go.
+_interpreters = getattr(torch._C._functorch, "get_interpreter_stack", lambda: None)
+
+
+def refuse_nested_forward_mode() -> None:
+    """An error where an autograd function's tangent is itself differentiated in forward mode.
+
+    torch takes that derivative for 0, without a word, for every function written in Python.
+    """
+    levels = [interpreter.key().name for interpreter in _interpreters() or ()]
+    if levels.count("Jvp") > 1:
+        raise NotImplementedError(
+            "the losses have no derivative of forward mode in forward mode (jvp of jvp, jacfwd of "
+            "jacfwd); use forward over reverse mode instead: torch.func.hessian"
+        )
 
 
 def row_blocks(elements: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:

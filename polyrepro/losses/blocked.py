@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from polyrepro.losses.backend import use_triton
+from polyrepro.losses.batching import refuse_nested_forward_mode
 from polyrepro.losses.elementwise import (
     elementwise_slope,
     elementwise_value,
@@ -90,6 +91,7 @@ class BlockedLoss(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx, logits_tangent, *_):
+        refuse_nested_forward_mode()
         logits, target = ctx.saved_tensors
         losses = _whole_slope(ctx, logits, target) * logits_tangent
         return reduced(losses, None, ctx.reduction)

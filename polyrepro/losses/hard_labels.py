@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.backend import use_triton_rows
+from polyrepro.losses.batching import refuse_nested_forward_mode
 from polyrepro.losses.index_targets import (
     mapped_over_samples,
     reduced_with_slope,
@@ -129,6 +130,7 @@ class HardLabelLoss(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx, logits, *_):
+        refuse_nested_forward_mode()
         target, nll, slope, *_, factor = ctx.saved_tensors
         index, _ = split_ignored(target, ctx.ignore_index, ask=False)
         by_nll = (slope * logits).sum(1)

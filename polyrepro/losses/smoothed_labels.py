@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.backend import use_triton_rows
-from polyrepro.losses.batching import along_classes, row_blocks
+from polyrepro.losses.batching import along_classes, refuse_nested_forward_mode, row_blocks
 from polyrepro.losses.hard_labels import NO_INDEX, slope_and_nll, softmax_derivative
 from polyrepro.losses.index_targets import (
     mapped_over_samples,
@@ -166,6 +166,7 @@ class SmoothedLabelLoss(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx, logits, *_):
+        refuse_nested_forward_mode()
         target, class_weight, nll, mean_nll, slope, *_, factor = ctx.saved_tensors
         index, _ = split_ignored(target, ctx.ignore_index, ask=False)
         _, along_nll, along_mean = losses_and_derivatives(

@@ -20,6 +20,7 @@ from polyrepro.losses.batching import (
     along_classes,
     merge_mapped_dimension,
     one_by_one,
+    refuse_nested_forward_mode,
     row_blocks,
     unmerged,
 )
@@ -114,6 +115,7 @@ class SoftLabelLoss(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx, logits, *_):
+        refuse_nested_forward_mode()
         target, class_weight, base, q, p, mass = ctx.saved_tensors
         base_tangent, q_tangent = (
             (_gradient(ctx.series, target, class_weight, p, *coefficients) * logits).sum(1)

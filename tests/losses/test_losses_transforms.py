@@ -68,6 +68,17 @@ def test_function_transforms(function):
     torch.testing.assert_close(torch.func.hessian(total)(LOGITS), expected)
 
 
+@pytest.mark.parametrize("function", CASES)
+def test_forward_mode_of_forward_mode_is_refused(function):
+    """torch would give 0 for it, for any autograd function."""
+
+    def tangent(logits):
+        return torch.func.jvp(function, (logits,), (LOGITS,))[1]
+
+    with pytest.raises(NotImplementedError, match=r"use forward over reverse mode"):
+        torch.func.jvp(tangent, (LOGITS,), (LOGITS,))
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("target", [INDEX, PROBABILITIES], ids=["index", "probabilities"])
 @pytest.mark.parametrize("series", [*SERIES, {"terms": 3}], ids=str)
