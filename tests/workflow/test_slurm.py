@@ -49,6 +49,12 @@ def ask(*words):
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
+def running_job():
+    """Its number; the job before it may still be completing."""
+    (number,) = ask("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()
+    return number
+
+
 def wait_until_training(process, folder, run):
     """Until the job holds the run, and then a little longer."""
     lock = folder / f"results/tiny/runs/{run}/lock"
@@ -111,7 +117,7 @@ def test_a_preempted_job_is_requeued_and_goes_on_to_the_same_bits(tmp_path, undi
     folder = copy_project(tmp_path)
     process = slurm_run(folder, LONG, BATCH, *TWO_GPUS)
     wait_until_training(process, folder, RUN)
-    (job,) = ask("squeue", "-h", "-o", "%i").split()
+    job = running_job()
     assert re.search(r"NumTasks=1 .*gres[:/]gpu[:=]2", ask("scontrol", "show", "job", job), re.S)
     ask("srun", "--partition=urgent", "--gpus=2", "--ntasks=1", "true")
     printed, _ = process.communicate(timeout=300)
@@ -129,7 +135,7 @@ def test_a_job_that_runs_out_of_time_is_submitted_again_and_goes_on(tmp_path, un
     folder = copy_project(tmp_path)
     process = slurm_run(folder, LONG, BATCH, *TWO_GPUS)
     wait_until_training(process, folder, RUN)
-    (job,) = ask("squeue", "-h", "-o", "%i").split()
+    job = running_job()
     # What `--signal=TERM@300` in the profile does five minutes before the end.
     ask("scancel", "--signal=TERM", job)
     printed, _ = process.communicate(timeout=300)
