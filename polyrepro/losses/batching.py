@@ -45,11 +45,17 @@ def one_by_one(function, info, in_dims, arguments: tuple) -> tuple[tuple[Tensor,
 _interpreters = getattr(torch._C._functorch, "get_interpreter_stack", lambda: None)
 
 
-def refuse_nested_forward_mode() -> None:
-    """An error where an autograd function's tangent is itself differentiated in forward mode.
+def check_forward_mode(logits: Tensor | None, *others: object) -> None:
+    """An error for tangents that an autograd function does not have.
 
-    torch takes that derivative for 0, without a word, for every function written in Python.
+    Those are the tangents of targets and class weights, and those of tangents: torch takes the
+    latter for 0, without a word, for every function written in Python.
     """
+    if logits is None or any(other is not None for other in others):
+        raise NotImplementedError(
+            "forward mode differentiates the losses by their input only; use reverse mode for the "
+            "derivative by target or weight"
+        )
     levels = [interpreter.key().name for interpreter in _interpreters() or ()]
     if levels.count("Jvp") > 1:
         raise NotImplementedError(

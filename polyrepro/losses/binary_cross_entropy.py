@@ -7,7 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from polyrepro.losses.blocked import blocked_loss
-from polyrepro.losses.checks import check_alpha, check_reduction, check_sigmoid_input
+from polyrepro.losses.checks import (
+    check_alpha,
+    check_element_weight,
+    check_reduction,
+    check_series,
+    check_sigmoid_input,
+)
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import reduced
 from polyrepro.losses.series import Series
@@ -63,9 +69,11 @@ def series_binary_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series`, per element; arguments as in :func:`poly_binary_cross_entropy`."""
+    check_series(series)
     check_reduction(reduction)
     check_sigmoid_input(input, target)
     check_alpha(alpha)
+    check_element_weight(weight, input)
     if series.is_cross_entropy and alpha is None:
         return functional.binary_cross_entropy_with_logits(
             input,
@@ -90,6 +98,7 @@ class SeriesBinaryCrossEntropyLoss(nn.Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
+        check_series(series)
         check_reduction(reduction)
         check_alpha(alpha)
         self.series = series

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from polyrepro.losses.backend import use_triton
-from polyrepro.losses.batching import refuse_nested_forward_mode
+from polyrepro.losses.batching import check_forward_mode
 from polyrepro.losses.elementwise import (
     elementwise_slope,
     elementwise_value,
@@ -68,11 +68,14 @@ class BlockedLoss(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         logits, target, ctx.series, ctx.alpha, ctx.reduction = inputs
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(logits, target)
         ctx.save_for_forward(logits, target)
 
     @staticmethod
     def backward(ctx, by_loss):
+        if by_loss is None:
+            return (None,) * 5
         logits, target = ctx.saved_tensors
         if ctx.reduction == "mean":
             by_loss = by_loss / logits.numel()
@@ -90,8 +93,8 @@ class BlockedLoss(torch.autograd.Function):
         return by_logits.view(logits.shape), None, None, None, None
 
     @staticmethod
-    def jvp(ctx, logits_tangent, *_):
-        refuse_nested_forward_mode()
+    def jvp(ctx, logits_tangent, *others):
+        check_forward_mode(logits_tangent, *others)
         logits, target = ctx.saved_tensors
         losses = _whole_slope(ctx, logits, target) * logits_tangent
         return reduced(losses, None, ctx.reduction)

@@ -12,6 +12,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from polyrepro.losses.series import Series
+
+# Integers beyond it are not finite as floats.
+LARGEST = sys.float_info.max
 REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -31,7 +35,7 @@ def checked_epsilon(epsilon: object) -> tuple[float, ...]:
     for j, value in enumerate(values, start=1):
         if not is_number(value):
             raise TypeError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
-        if not abs(value) < math.inf:
+        if not abs(value) <= LARGEST:
             raise ValueError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
         if not torch.compiler.is_compiling() and value < -1 / j:
             _warn_about_negative_coefficient(j, value)
@@ -50,7 +54,7 @@ def _warn_about_negative_coefficient(j: int, value: float) -> None:
 def _frames_of_this_package() -> int:
     """How far up the caller's own line is, for the warning to point there."""
     frame, count = sys._getframe(1), 1
-    while frame.f_globals["__name__"].startswith(__package__):
+    while frame.f_globals.get("__name__", "").startswith(__package__):
         frame, count = frame.f_back, count + 1
     return count
 
@@ -58,7 +62,7 @@ def _frames_of_this_package() -> int:
 def checked_gamma(gamma: object) -> float:
     if not is_number(gamma):
         raise TypeError(f"gamma must be a finite number >= 0, got {gamma!r}")
-    if not 0 <= gamma < math.inf:
+    if not 0 <= gamma <= LARGEST:
         raise ValueError(f"gamma must be a finite number >= 0, got {gamma!r}")
     return float(gamma)
 
@@ -91,6 +95,28 @@ def check_positive(name: str, value: object) -> None:
 def check_alpha(alpha: object) -> None:
     if alpha is not None:
         check_fraction("alpha", alpha)
+
+
+def check_series(series: object) -> None:
+    if not isinstance(series, Series):
+        raise TypeError(f"series must be a polyrepro.losses.Series, got {series!r}")
+
+
+def check_element_weight(weight: object, input: Tensor) -> None:
+    """A weight per loss of the sigmoid form, of a shape that broadcasts to theirs."""
+    if weight is None:
+        return
+    if not isinstance(weight, Tensor) or weight.dtype.is_complex:
+        raise TypeError(f"weight must be None or a tensor of real numbers, got {weight!r}")
+    try:
+        fits = torch.broadcast_shapes(weight.shape, input.shape) == input.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"weight must have a shape that broadcasts to that of input, {tuple(input.shape)}, "
+            f"got {tuple(weight.shape)}"
+        )
 
 
 def check_reduction(reduction: object) -> None:

@@ -10,6 +10,7 @@ from polyrepro.losses.checks import (
     check_class_weight,
     check_fraction,
     check_reduction,
+    check_series,
     check_softmax_input,
 )
 from polyrepro.losses.hard_labels import hard_label_loss
@@ -88,6 +89,7 @@ def series_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series` on softmax probabilities; arguments as in :func:`poly_cross_entropy`."""
+    check_series(series)
     check_reduction(reduction)
     check_fraction("label_smoothing", label_smoothing)
     check_softmax_input(input, target, ignore_index)
@@ -134,6 +136,7 @@ class SeriesCrossEntropyLoss(nn.Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
+        check_series(series)
         check_reduction(reduction)
         check_fraction("label_smoothing", label_smoothing)
         self.series = series

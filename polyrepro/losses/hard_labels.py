@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.backend import use_triton_rows
-from polyrepro.losses.batching import refuse_nested_forward_mode
+from polyrepro.losses.batching import check_forward_mode
 from polyrepro.losses.index_targets import (
     mapped_over_samples,
     reduced_with_slope,
@@ -49,7 +49,8 @@ def hard_label_loss(
         reduction: ``none``, ``sum``, or ``mean``, which divides by the sum of the weights.
     """
     dtype = computing_dtype(logits)
-    if torch.compiler.is_compiling():
+    learnt_weight = class_weight is not None and class_weight.requires_grad
+    if torch.compiler.is_compiling() or learnt_weight:
         arguments = (series, class_weight, ignore_index, reduction)
         return differentiable_hard_loss(logits.to(dtype), target, *arguments)
     if use_triton_rows(logits):
@@ -129,8 +130,8 @@ class HardLabelLoss(torch.autograd.Function):
         return by_logits, *NO_GRADIENT
 
     @staticmethod
-    def jvp(ctx, logits, *_):
-        refuse_nested_forward_mode()
+    def jvp(ctx, logits, *others):
+        check_forward_mode(logits, *others)
         target, nll, slope, *_, factor = ctx.saved_tensors
         index, _ = split_ignored(target, ctx.ignore_index, ask=False)
         by_nll = (slope * logits).sum(1)

@@ -29,7 +29,7 @@ def sample_weight(
     """The weight of every sample in ``dtype``, 0 for ignored ones; None if all are 1."""
     if class_weight is None:
         return None if kept is None else kept.to(dtype)
-    weight = class_weight.detach()[index]
+    weight = class_weight[index]
     return weight if kept is None else weight * kept
 
 

@@ -10,6 +10,8 @@ form, the sigmoid form, the GPU kernels and the figures all take a Series, so a 
 once, here or anywhere else (see ``docs/losses/adding_a_series.md``).
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -77,21 +79,20 @@ class Series:
 
     def base_weight(self, nll: Tensor) -> Tensor | float:
         """The derivative of ``base``: the gradient weight of the base term alone."""
-        _, pullback = torch.func.vjp(self.base, nll)
-        return pullback(torch.ones_like(nll))[0]
+        return _slope(self.base, nll)
 
     def bounded_base_weight(self, q: Tensor) -> Tensor:
         """The same from q, for a bounded base."""
-        _, pullback = torch.func.vjp(self.bounded_base, q)
-        return (1 - q) * pullback(torch.ones_like(q))[0]
+        return (1 - q) * _slope(self.bounded_base, q)
 
     def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
         """:meth:`combine`, and its derivatives by the base term and by q.
 
         A derivative may be a number, the same for all samples.
         """
-        value, pullback = torch.func.vjp(self.combine, base, q)
-        return value, *pullback(torch.ones_like(value))
+        by_base = _slope(lambda each: self.combine(each, q), base)
+        by_q = _slope(lambda each: self.combine(base, each), q)
+        return self.combine(base, q), by_base, by_q
 
     def weighted_combine(
         self, base: Tensor, q: Tensor, weight: Tensor | None
@@ -122,3 +123,12 @@ class Series:
     def gradient_weight(self, log_pt: Tensor) -> Tensor:
         """w(P_t) = -dL/dlog P_t, from ``log P_t``; for cross-entropy 1."""
         return self.value_and_weight(-log_pt, -torch.expm1(log_pt))[1]
+
+
+def _slope(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    """The derivative of an elementwise function.
+
+    In forward mode, because reverse mode does not work under saved-tensor hooks, which
+    checkpointing uses.
+    """
+    return torch.func.jvp(function, (at,), (torch.ones_like(at),))[1]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.backend import use_triton_rows
-from polyrepro.losses.batching import along_classes, refuse_nested_forward_mode, row_blocks
+from polyrepro.losses.batching import along_classes, check_forward_mode, row_blocks
 from polyrepro.losses.hard_labels import NO_INDEX, slope_and_nll, softmax_derivative
 from polyrepro.losses.index_targets import (
     mapped_over_samples,
@@ -145,7 +145,7 @@ class SmoothedLabelLoss(torch.autograd.Function):
         first = by_loss is not None and all(by is None for by in others)
         if first and is_last_derivative(by_loss):
             by_nll, by_mean = by_loss * factor * along_nll, by_loss * factor * along_mean
-            gradient = _logits_gradient(slope, index, class_weight, by_nll, by_mean)
+            gradient = _last_gradient(slope, index, class_weight, by_nll, by_mean)
             return gradient, *NO_GRADIENT
         # A derivative of the backward pass is wanted, or this is one.
         by_logits = None
@@ -165,8 +165,8 @@ class SmoothedLabelLoss(torch.autograd.Function):
         return by_logits, *NO_GRADIENT
 
     @staticmethod
-    def jvp(ctx, logits, *_):
-        refuse_nested_forward_mode()
+    def jvp(ctx, logits, *others):
+        check_forward_mode(logits, *others)
         target, class_weight, nll, mean_nll, slope, *_, factor = ctx.saved_tensors
         index, _ = split_ignored(target, ctx.ignore_index, ask=False)
         _, along_nll, along_mean = losses_and_derivatives(
@@ -226,13 +226,25 @@ def _logits_gradient(
     slope: Tensor, index: Tensor, class_weight: Tensor | None, by_nll: Tensor, by_mean: Tensor
 ) -> Tensor:
     """``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
-    share = (by_mean / slope.shape[1]).unsqueeze(1)
-    if class_weight is not None:
-        share = share * along_classes(class_weight, slope)
-        by_mean = by_mean * class_weight.mean()
+    share, by_mean = _shares(slope, class_weight, by_mean)
+    column = index.unsqueeze(1)
+    result = slope * (by_nll + by_mean).unsqueeze(1) - share
+    return result.scatter(1, column, result.gather(1, column) + by_mean.unsqueeze(1))
+
+
+def _last_gradient(
+    slope: Tensor, index: Tensor, class_weight: Tensor | None, by_nll: Tensor, by_mean: Tensor
+) -> Tensor:
+    """The same in place of ``slope``, where nobody will read that or differentiate this."""
+    share, by_mean = _shares(slope, class_weight, by_mean)
     column, factor = index.unsqueeze(1), (by_nll + by_mean).unsqueeze(1)
-    if not is_last_derivative(by_nll, by_mean):
-        result = slope * factor - share
-        return result.scatter(1, column, result.gather(1, column) + by_mean.unsqueeze(1))
     result = torch.mul(slope, factor, out=gradient_array(slope)).sub_(share)
     return result.scatter_(1, column, result.gather(1, column) + by_mean.unsqueeze(1))
+
+
+def _shares(slope, class_weight, by_mean) -> tuple[Tensor, Tensor]:
+    """``by_mean w_i / C`` and ``by_mean mean(w)``."""
+    share = (by_mean / slope.shape[1]).unsqueeze(1)
+    if class_weight is None:
+        return share, by_mean
+    return share * along_classes(class_weight, slope), by_mean * class_weight.mean()

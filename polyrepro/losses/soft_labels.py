@@ -18,9 +18,9 @@ from torch.nn import functional
 from polyrepro.losses.backend import use_triton_rows
 from polyrepro.losses.batching import (
     along_classes,
+    check_forward_mode,
     merge_mapped_dimension,
     one_by_one,
-    refuse_nested_forward_mode,
     row_blocks,
     unmerged,
 )
@@ -114,8 +114,8 @@ class SoftLabelLoss(torch.autograd.Function):
         return by_logits, *[None] * 4
 
     @staticmethod
-    def jvp(ctx, logits, *_):
-        refuse_nested_forward_mode()
+    def jvp(ctx, logits, *others):
+        check_forward_mode(logits, *others)
         target, class_weight, base, q, p, mass = ctx.saved_tensors
         base_tangent, q_tangent = (
             (_gradient(ctx.series, target, class_weight, p, *coefficients) * logits).sum(1)

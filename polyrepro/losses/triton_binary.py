@@ -115,6 +115,8 @@ class TritonBinaryLoss(BlockedLoss):
 
     @staticmethod
     def backward(ctx, by_loss):
+        if by_loss is None:
+            return (None,) * 5
         if not is_last_derivative(by_loss):
             return BlockedLoss.backward(ctx, by_loss)
         logits, target = ctx.saved_tensors

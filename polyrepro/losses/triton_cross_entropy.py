@@ -18,7 +18,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from polyrepro.losses.batching import one_by_one, refuse_nested_forward_mode
+from polyrepro.losses.batching import check_forward_mode, one_by_one
 from polyrepro.losses.hard_labels import differentiable_hard_loss
 from polyrepro.losses.index_targets import sample_weight, split_ignored, weighted
 from polyrepro.losses.poly_series import PolySeries
@@ -239,8 +239,8 @@ class TritonIndexLoss(torch.autograd.Function):
         return by_logits, *NO_GRADIENT
 
     @staticmethod
-    def jvp(ctx, tangent, *_):
-        refuse_nested_forward_mode()
+    def jvp(ctx, tangent, *others):
+        check_forward_mode(tangent, *others)
         logits, target, class_weight, _, mass = ctx.saved_tensors
         slope = torch.func.grad(lambda z: _in_torch(ctx, z, target, class_weight, "sum"))(logits)
         loss = (slope * tangent).sum(1)

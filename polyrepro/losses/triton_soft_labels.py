@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from polyrepro.losses.batching import one_by_one, refuse_nested_forward_mode
+from polyrepro.losses.batching import check_forward_mode, one_by_one
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import reduced
 from polyrepro.losses.reuse import is_last_derivative
@@ -191,8 +191,8 @@ class TritonSoftLoss(torch.autograd.Function):
         return by_logits, *NO_GRADIENT
 
     @staticmethod
-    def jvp(ctx, tangent, *_):
-        refuse_nested_forward_mode()
+    def jvp(ctx, tangent, *others):
+        check_forward_mode(tangent, *others)
         logits, target, class_weight, _ = ctx.saved_tensors
         slope = torch.func.grad(lambda z: _in_torch(ctx, z, target, class_weight).sum())(logits)
         return reduced((slope * tangent).sum(1), None, ctx.reduction), None

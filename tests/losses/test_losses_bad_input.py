@@ -11,9 +11,13 @@ from polyrepro.losses import (
     PolyBinaryCrossEntropyLoss,
     PolyCrossEntropyLoss,
     PolySeries,
+    SeriesBinaryCrossEntropyLoss,
+    SeriesCrossEntropyLoss,
     SoftGate,
     poly_binary_cross_entropy,
     poly_cross_entropy,
+    series_binary_cross_entropy,
+    series_cross_entropy,
     soft_gated_cross_entropy,
 )
 
@@ -32,6 +36,8 @@ NAN, INF = float("nan"), float("inf")
         ({"epsilon": True}, TypeError, "epsilon must be a number or a sequence of numbers"),
         ({"epsilon": None}, TypeError, "epsilon must be a number or a sequence of numbers"),
         ({"epsilon": torch.ones(2)}, TypeError, "epsilon must be a number or a sequence"),
+        ({"epsilon": 10**400}, ValueError, "epsilon must hold finite numbers, got e_1 = 1000"),
+        ({"gamma": 10**400}, ValueError, "gamma must be a finite number >= 0, got 1000"),
         ({"terms": 0}, ValueError, "terms must be None (all terms) or an integer >= 1, got 0"),
         ({"terms": 2.0}, TypeError, "terms must be None (all terms) or an integer >= 1, got 2.0"),
         ({"gamma": -0.5}, ValueError, "gamma must be a finite number >= 0, got -0.5"),
@@ -90,6 +96,18 @@ def test_softmax_form(input, target, arguments, error, message, epsilon):
         poly_cross_entropy(input, target, epsilon, **arguments)
 
 
+@pytest.mark.parametrize("series", [2.0, None, HardGate])
+def test_what_is_no_series(series):
+    for function in (
+        lambda: series_cross_entropy(LOGITS, INDEX, series),
+        lambda: series_binary_cross_entropy(LOGITS, PROBABILITIES, series),
+        lambda: SeriesCrossEntropyLoss(series),
+        lambda: SeriesBinaryCrossEntropyLoss(series),
+    ):
+        with pytest.raises(TypeError, match=r"series must be a polyrepro\.losses\.Series, got"):
+            function()
+
+
 @pytest.mark.parametrize("epsilon", [(), 2.0])
 @pytest.mark.parametrize(
     ("target", "arguments", "error", "message"),
@@ -101,6 +119,11 @@ def test_softmax_form(input, target, arguments, error, message, epsilon):
         (INDEX, {}, ValueError,
          "target must have the shape of input, got (2,) for input (2, 3)"),
         (PROBABILITIES.cfloat(), {}, TypeError, "target must hold real labels in [0, 1]"),
+        (PROBABILITIES, {"weight": torch.ones(5, 2, 3)}, ValueError,
+         "weight must have a shape that broadcasts to that of input, (2, 3), got (5, 2, 3)"),
+        (PROBABILITIES, {"weight": torch.ones(7)}, ValueError, "of input, (2, 3), got (7,)"),
+        (PROBABILITIES, {"weight": [1.0]}, TypeError,
+         "weight must be None or a tensor of real numbers, got [1.0]"),
     ],
     ids=str,
 )  # fmt: skip

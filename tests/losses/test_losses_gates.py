@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from polyrepro.losses import (
     HardGate,
@@ -63,6 +64,25 @@ def test_soft_gate_is_finite_on_saturated_logits():
         logits = torch.tensor([-1e4, -100, 100, 1e4], dtype=dtype, requires_grad=True)
         series_binary_cross_entropy(logits, torch.ones(4), SoftGate(2.0)).backward()
         assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("target", ["index", "probabilities", "labels"])
+def test_gates_under_checkpoints(target):
+    logits = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def loss(z):
+        if target == "labels":
+            return series_binary_cross_entropy(z, torch.ones(4, 3), SoftGate(2.0))
+        index = torch.tensor([0, 2, 1, 1])
+        labels = index if target == "index" else torch.full((4, 3), 1 / 3, dtype=torch.float64)
+        return series_cross_entropy(z, labels, SoftGate(2.0))
+
+    slopes = []
+    for function in (loss, lambda z: checkpoint(loss, z, use_reentrant=False)):
+        leaf = logits.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(function(leaf), leaf)
+        slopes.append(slope)
+    assert torch.equal(*slopes)
 
 
 def test_multi_class_soft_gate():

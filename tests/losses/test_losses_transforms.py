@@ -69,6 +69,41 @@ def test_function_transforms(function):
 
 
 @pytest.mark.parametrize("function", CASES)
+def test_the_second_derivative_without_keeping_the_graph(function):
+    def curvature(**options):
+        logits = LOGITS.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(function(logits).sum(), logits, create_graph=True)
+        return torch.autograd.grad(slope.square().sum(), logits, **options)[0]
+
+    torch.testing.assert_close(curvature(), curvature(retain_graph=True), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("target", [INDEX, PROBABILITIES], ids=["index", "probabilities"])
+def test_class_weights_can_be_learnt(target, reduction, smoothing):
+    weight = (WEIGHT + 1).requires_grad_()
+    arguments = {"label_smoothing": smoothing, "reduction": reduction}
+    assert torch.autograd.gradcheck(
+        lambda w: poly_cross_entropy(LOGITS, target, 1.0, weight=w, **arguments), weight
+    )
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y: poly_cross_entropy(LOGITS, y, 1.0),
+        lambda y: poly_cross_entropy(LOGITS + y, y, 1.0),
+        lambda y: poly_binary_cross_entropy(LOGITS + y, y, 1.0),
+    ],
+    ids=["softmax", "softmax and logits", "sigmoid"],
+)
+def test_forward_mode_by_the_target_is_refused(function):
+    with pytest.raises(NotImplementedError, match="use reverse mode for the derivative by target"):
+        torch.func.jvp(function, (PROBABILITIES,), (PROBABILITIES,))
+
+
+@pytest.mark.parametrize("function", CASES)
 def test_forward_mode_of_forward_mode_is_refused(function):
     """torch would give 0 for it, for any autograd function."""
 
