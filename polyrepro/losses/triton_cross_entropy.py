@@ -6,8 +6,8 @@ one number per sample. The second one writes the gradient. Logits are read twice
 written once, in the logits' own precision; nothing of their size is kept but the logits themselves.
 
 Three kernels and a division are launched per training step, because on the sizes of ImageNet-1K
-launching costs more than computing. Speed has not been measured on a GPU yet; the kernels are
-tested in Triton's interpreter.
+launching costs more than computing. Logits that are not contiguous are copied first. Speed has not
+been measured on a GPU yet; the kernels are tested in Triton's interpreter.
 """
 
 import inspect
