@@ -34,9 +34,9 @@ from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.data.image_datasets import imagenet1k_sample
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
-from polyrepro.processes import Processes
 from polyrepro.recipes import ClassificationRecipe
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
+from polyrepro.running.processes import Processes
 
 OURS = "polyrepro"
 

@@ -36,12 +36,12 @@ from torch import nn
 
 from polyrepro.classification import loop
 from polyrepro.classification.batches import Batch
-from polyrepro.environment import device_name
 from polyrepro.estimate.sizes import CLASSES
-from polyrepro.execution import Execution
 from polyrepro.files import write_atomically
-from polyrepro.processes import Processes
 from polyrepro.recipes import RECIPES, ClassificationRecipe
+from polyrepro.running.environment import device_name
+from polyrepro.running.execution import Execution
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Loss, Run, Variant
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from polyrepro.data.commands import add_data_commands
 from polyrepro.errors import PolyreproError
-from polyrepro.interruption import EXIT_STATUS, InterruptedTrainingError
+from polyrepro.running.interruption import EXIT_STATUS, InterruptedTrainingError
 from polyrepro.runs import InitialWeights
 from polyrepro.settings import CONFIGURATIONS, Overrides, Settings, check_settings, read_config
 from polyrepro.studies import SCALES, STUDIES
@@ -190,7 +190,7 @@ def _what_options(settings: Settings) -> list[str]:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from polyrepro.launch import start
+    from polyrepro.running.launch import start
 
     start(options.processes, options.device, lambda: _train_here(options))
 
@@ -199,10 +199,10 @@ def _train_here(options: argparse.Namespace) -> None:
     """The training itself, in this process, alone or as one of several."""
     import torch
 
-    from polyrepro.execution import Execution
-    from polyrepro.interruption import Interruption
-    from polyrepro.jobs import train_batch
-    from polyrepro.processes import joined
+    from polyrepro.running.execution import Execution
+    from polyrepro.running.interruption import Interruption
+    from polyrepro.running.jobs import train_batch
+    from polyrepro.running.processes import joined
 
     torch.set_num_threads(options.cpus)
     weights = {name: InitialWeights(**entry) for name, entry in _weights(options).items()}

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from polyrepro.files import record_path, write_json
-from polyrepro.jobs import resolve_weights
 from polyrepro.plan import Plan, PlanError, parse_run_id
+from polyrepro.running.jobs import resolve_weights
 from polyrepro.runs import WEIGHTS_FILE, InitialWeights
 from polyrepro.settings import Overrides, check_settings
 

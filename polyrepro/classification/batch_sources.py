@@ -6,7 +6,7 @@ from typing import Protocol
 from polyrepro.classification.batches import Batch, MemoryBatches
 from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.execution import Execution
+from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
 
 

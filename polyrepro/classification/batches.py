@@ -8,8 +8,8 @@ from torch import Tensor
 
 from polyrepro.classification.randomness import generator
 from polyrepro.data import ImageArrays
-from polyrepro.processes import DeviceError, Processes
 from polyrepro.recipes import ClassificationRecipe
+from polyrepro.running.processes import DeviceError, Processes
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from torch import Tensor
 from polyrepro.classification.state import TrainingState
 from polyrepro.errors import PolyreproError
 from polyrepro.files import fsync_folder, write_durably
-from polyrepro.processes import Processes
+from polyrepro.running.processes import Processes
 
 KEPT = 2
 

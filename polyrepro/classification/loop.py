@@ -22,9 +22,9 @@ from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import ImageArrays
 from polyrepro.errors import PolyreproError
-from polyrepro.execution import Execution
-from polyrepro.interruption import InterruptedTrainingError
 from polyrepro.losses import PolySeries
+from polyrepro.running.execution import Execution
+from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.runs import Run
 
 PARTS_PER_EPOCH = 5

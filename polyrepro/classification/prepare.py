@@ -16,7 +16,7 @@ from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.state import TrainingState
 from polyrepro.classification.weights import load_initial_weights
 from polyrepro.losses import PolyCrossEntropyLoss
-from polyrepro.processes import Processes
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 
 

@@ -9,7 +9,7 @@ step, the same (up to rounding) however the passes are spread.
 import torch
 from torch import Tensor, nn
 
-from polyrepro.processes import Processes
+from polyrepro.running.processes import Processes
 
 
 class RunningStatistics:

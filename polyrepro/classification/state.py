@@ -12,7 +12,7 @@ from timm.task import ClassificationTask
 from timm.utils import unwrap_model
 from torch import Tensor, nn
 
-from polyrepro.processes import Processes
+from polyrepro.running.processes import Processes
 
 
 @dataclass

@@ -17,8 +17,8 @@ from polyrepro.classification.randomness import generator
 from polyrepro.classification.views import Views
 from polyrepro.data.image_arrays import DataError
 from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.processes import Processes
 from polyrepro.recipes import ClassificationRecipe
+from polyrepro.running.processes import Processes
 
 
 class StreamingBatches:

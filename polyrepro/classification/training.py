@@ -7,8 +7,8 @@ import torch
 from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.loop import train
 from polyrepro.classification.weights import write_weights
-from polyrepro.execution import Execution
-from polyrepro.records import Outcome
+from polyrepro.running.execution import Execution
+from polyrepro.running.records import Outcome
 from polyrepro.runs import WEIGHTS_FILE, Run
 
 

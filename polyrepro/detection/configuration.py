@@ -11,8 +11,8 @@ from polyrepro.data.coco_format import CocoData
 from polyrepro.detection import small_models
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.resumable import ResumableBatchSampler, SeedImage
-from polyrepro.execution import Execution
 from polyrepro.recipes.detection import DetectionRecipe
+from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
 
 CLIP_NORM = 10.0

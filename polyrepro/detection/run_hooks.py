@@ -12,9 +12,9 @@ from torch import Tensor
 
 from polyrepro.detection.checkpoints import load_from_local_safely
 from polyrepro.detection.errors import DetectionError
-from polyrepro.execution import Execution
 from polyrepro.files import fsync_folder
-from polyrepro.interruption import InterruptedTrainingError
+from polyrepro.running.execution import Execution
+from polyrepro.running.interruption import InterruptedTrainingError
 
 INTERVAL = 600.0
 """Seconds between checkpoints. Shorter trainings write none."""

@@ -25,9 +25,9 @@ from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import CourseHook, SaveAndStopHook, checkpoint_to_resume
 from polyrepro.detection.target_probability import GROUPS
-from polyrepro.execution import Execution
 from polyrepro.files import TARGET_PROBABILITY_FILE
-from polyrepro.records import Outcome
+from polyrepro.running.execution import Execution
+from polyrepro.running.records import Outcome
 from polyrepro.runs import Run
 
 SPLITS = ("validation", "test")

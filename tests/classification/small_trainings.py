@@ -7,10 +7,10 @@ import torch
 
 from polyrepro.classification import loop
 from polyrepro.classification.loop import train
-from polyrepro.execution import Execution
-from polyrepro.interruption import InterruptedTrainingError, Interruption
-from polyrepro.processes import Processes
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST
+from polyrepro.running.execution import Execution
+from polyrepro.running.interruption import InterruptedTrainingError, Interruption
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Loss, Run, Variant
 
 ALONE = Processes(torch.device("cpu"))

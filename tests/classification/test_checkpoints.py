@@ -22,11 +22,11 @@ from polyrepro.classification.loop import train
 from polyrepro.classification.prepare import prepare
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import load
-from polyrepro.execution import Execution
-from polyrepro.interruption import InterruptedTrainingError, Interruption
-from polyrepro.jobs import train_and_record
 from polyrepro.losses import PolySeries
-from polyrepro.processes import Processes
+from polyrepro.running.execution import Execution
+from polyrepro.running.interruption import InterruptedTrainingError, Interruption
+from polyrepro.running.jobs import train_and_record
+from polyrepro.running.processes import Processes
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from small_trainings import HERE, RUN, history, without_times
 
 from polyrepro.data import load
 from polyrepro.files import record_path
-from polyrepro.interruption import EXIT_STATUS
-from polyrepro.jobs import train_and_record
-from polyrepro.records import RunInUseError
+from polyrepro.running.interruption import EXIT_STATUS
+from polyrepro.running.jobs import train_and_record
+from polyrepro.running.records import RunInUseError
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,12 @@ def data():
 CODE = """
 import sys, time, torch
 from pathlib import Path
-from polyrepro import jobs
+from polyrepro.running import jobs
 from polyrepro.classification import checkpoints, loop
 from polyrepro.data import load
-from polyrepro.execution import Execution
-from polyrepro.interruption import Interruption
-from polyrepro.processes import Processes
+from polyrepro.running.execution import Execution
+from polyrepro.running.interruption import Interruption
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 
 torch.set_num_threads(1)

@@ -20,9 +20,9 @@ from polyrepro.classification.loop import train
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.data import load
 from polyrepro.files import record_path
-from polyrepro.interruption import EXIT_STATUS
 from polyrepro.plan import parse_run_id
-from polyrepro.processes import DeviceError, Processes
+from polyrepro.running.interruption import EXIT_STATUS
+from polyrepro.running.processes import DeviceError, Processes
 from polyrepro.runs import Run
 from polyrepro.settings import Overrides
 

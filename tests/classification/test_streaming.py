@@ -19,8 +19,8 @@ from polyrepro.classification.views import Views
 from polyrepro.data import DataError
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
-from polyrepro.interruption import SIGNALS
-from polyrepro.processes import DeviceError, Processes
+from polyrepro.running.interruption import SIGNALS
+from polyrepro.running.processes import DeviceError, Processes
 
 CPU = torch.device("cpu")
 

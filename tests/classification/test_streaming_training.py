@@ -20,11 +20,11 @@ from polyrepro.cli import main
 from polyrepro.data import DataError, open_dataset
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
-from polyrepro.execution import Execution
 from polyrepro.files import data_folder
-from polyrepro.jobs import train_and_record
 from polyrepro.recipes import RECIPES
-from polyrepro.records import checkpoint_identity
+from polyrepro.running.execution import Execution
+from polyrepro.running.jobs import train_and_record
+from polyrepro.running.records import checkpoint_identity
 from polyrepro.runs import Run
 
 # 19 training images in batches of 8: two steps of four passes, two epochs.
@@ -89,9 +89,9 @@ from pathlib import Path
 import torch
 from polyrepro.classification import loop
 from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.execution import Execution
-from polyrepro.interruption import Interruption, InterruptedTrainingError
-from polyrepro.processes import Processes
+from polyrepro.running.execution import Execution
+from polyrepro.running.interruption import Interruption, InterruptedTrainingError
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 
 run, data = Run.model_validate_json(sys.argv[1]), IndexedImages(Path(sys.argv[2]))

@@ -12,10 +12,10 @@ from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.loop import TrainingError, train
 from polyrepro.data import load
 from polyrepro.files import record_path
-from polyrepro.jobs import train_and_record
 from polyrepro.losses import PolySeries
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST
-from polyrepro.records import finished_record
+from polyrepro.running.jobs import train_and_record
+from polyrepro.running.records import finished_record
 from polyrepro.runs import Loss, Run, Variant
 
 SMALL = FASHION_MNIST.model_copy(update={"epochs": 1, "train_images": 600})

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 
 from polyrepro.data.coco_format import CocoData, open_coco
-from polyrepro.execution import Execution
 from polyrepro.files import write_json
-from polyrepro.interruption import Interruption
-from polyrepro.processes import Processes
 from polyrepro.recipes import RECIPES
+from polyrepro.running.execution import Execution
+from polyrepro.running.interruption import Interruption
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Loss, Run, Variant
 
 FEW = {"train": 6, "validation": 2, "test": 3}

@@ -17,9 +17,9 @@ from polyrepro.detection.checkpoints import load_from_local_safely
 from polyrepro.detection.configuration import run_config
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.small_models import WEIGHTS
-from polyrepro.execution import Execution
-from polyrepro.processes import Processes
 from polyrepro.recipes import RECIPES
+from polyrepro.running.execution import Execution
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Loss, Run, Variant
 
 COCO_CLASSES = tuple(f"class {number}" for number in range(80))

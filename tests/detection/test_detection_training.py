@@ -18,7 +18,7 @@ from polyrepro.data.composites import prepare_composites
 from polyrepro.detection import run_hooks
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.training import train_run
-from polyrepro.interruption import InterruptedTrainingError
+from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.runs import Loss
 
 SIZES = ("small", "medium", "large")

@@ -8,9 +8,9 @@ import torch
 
 from polyrepro.classification import loop
 from polyrepro.estimate.throughputs import rate_of, read_throughputs
-from polyrepro.execution import Execution
-from polyrepro.processes import Processes
 from polyrepro.recipes import RECIPES
+from polyrepro.running.execution import Execution
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Loss, Run, Variant
 
 ROOT = Path(__file__).parents[2]

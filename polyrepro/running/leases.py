@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from polyrepro.processes import DeviceError
+from polyrepro.running.processes import DeviceError
 
 FOLDER = Path(tempfile.gettempdir()) / "polyrepro-gpus"
 """Shared by all users of a machine."""

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from polyrepro.environment import describe_environment, device_name
 from polyrepro.errors import PolyreproError
-from polyrepro.execution import Execution
 from polyrepro.files import record_path, write_json
+from polyrepro.running.environment import describe_environment, device_name
+from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
 
 SCHEMA = 2

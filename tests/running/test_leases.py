@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from polyrepro import launch, leases
-from polyrepro.leases import leased, visible_devices
-from polyrepro.processes import DeviceError
+from polyrepro.running import launch, leases
+from polyrepro.running.leases import leased, visible_devices
+from polyrepro.running.processes import DeviceError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from polyrepro import leases
+from polyrepro.running import leases
 leases.FOLDER = Path(sys.argv[1])
 with leases.leased(int(sys.argv[2]), sys.argv[3].split(",")) as (devices, _):
     print(",".join(devices), flush=True)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from polyrepro import files
-from polyrepro.execution import Execution
-from polyrepro.jobs import train_batch
-from polyrepro.processes import Processes
+from polyrepro.running.execution import Execution
+from polyrepro.running.jobs import train_batch
+from polyrepro.running.processes import Processes
 from polyrepro.settings import Overrides
 
 HERE = Execution(Processes(torch.device("cpu")))

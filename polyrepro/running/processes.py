@@ -1,7 +1,8 @@
 """The processes that train one run together, one per device; usually a single one.
 
-Several are started by `polyrepro.launch`. What they have to agree on besides gradients (stopping,
-saving, sums of metrics) goes through gloo on the CPU, so that nothing here waits for a GPU.
+Several are started by `polyrepro.running.launch`. What they have to agree on besides gradients
+(stopping, saving, sums of metrics) goes through gloo on the CPU, so that nothing here waits for a
+GPU.
 """
 
 import os

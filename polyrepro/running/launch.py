@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 
 from polyrepro.errors import PolyreproError
-from polyrepro.interruption import InterruptedTrainingError, Interruption
-from polyrepro.leases import leased, visible_devices
+from polyrepro.running.interruption import InterruptedTrainingError, Interruption
+from polyrepro.running.leases import leased, visible_devices
 
 GRACE_SECONDS = 120
 """How long processes that were told to stop may take to save a checkpoint."""

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from polyrepro.interruption import Interruption
-from polyrepro.processes import Processes
+from polyrepro.running.interruption import Interruption
+from polyrepro.running.processes import Processes
 
 
 @dataclass(frozen=True)

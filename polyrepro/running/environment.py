@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 TRAINING_SOURCE = ("losses", "data", "recipes", "classification", "detection")
 VERSIONS_OF = ("torch", "torchvision", "timm", "numpy")
 

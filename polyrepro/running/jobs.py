@@ -8,10 +8,10 @@ from importlib import import_module
 from pathlib import Path
 
 from polyrepro.data import open_dataset
-from polyrepro.execution import Execution
 from polyrepro.files import record_path, require_writable, selection_path, write_json
 from polyrepro.plan import parse_run_id, pretraining_run
-from polyrepro.records import checkpoint_identity, finished_record, locked, write_record
+from polyrepro.running.execution import Execution
+from polyrepro.running.records import checkpoint_identity, finished_record, locked, write_record
 from polyrepro.runs import WEIGHTS_FILE, InitialWeights, Run
 from polyrepro.settings import Overrides
 

@@ -1,0 +1,1 @@
+"""How runs are executed: jobs, processes, GPUs, signals, and the records that they leave."""
