@@ -52,6 +52,7 @@ def made_up_record(run: Run) -> dict:
         "learning_rate": run.learning_rate,
         "seed": run.seed,
         "history": history,
+        "data": {"dataset": run.recipe.dataset, "classes": 10},
     }
 
 
