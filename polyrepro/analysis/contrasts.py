@@ -7,7 +7,7 @@ import pandas as pd
 
 from polyrepro.analysis.inference import Estimates, estimate_means
 from polyrepro.analysis.metrics_table import final_values
-from polyrepro.analysis.selection import testing_seeds
+from polyrepro.analysis.selection import fresh_seeds
 from polyrepro.studies.claim import Contrast
 from polyrepro.studies.study import Study
 
@@ -66,7 +66,7 @@ class Measurement:
 def measure(contrast: Contrast, runs: StudyRuns) -> Measurement:
     """Measure a contrast; one with a selection only over the seeds that chose nothing."""
     weights, undecided = _resolved(contrast, runs.winners)
-    seeds = testing_seeds(runs.study, runs.seeds) if contrast.selections else list(runs.seeds)
+    seeds = fresh_seeds(runs.study, runs.seeds) if contrast.selections else list(runs.seeds)
     notes = [f"nothing to choose from for {name}" for name in undecided]
     if contrast.selections and not seeds:
         notes.append("the only seed chose; none is left to test")

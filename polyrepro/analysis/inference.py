@@ -8,10 +8,10 @@ two-sided p value with n pairs is 2^(1 - n): 0.0625 for five).
 Collapsed runs. A network that has not learnt anything differs from its partner by tens of points,
 which buries a difference of half a point. Collapse is recognised by its accuracy (near chance), not
 by the difference. If c of the n pairs have a collapsed run, the c smallest and the c largest
-differences are cut off and the interval is that of the trimmed mean (Tukey and McLaughlin 1963),
-t with n - 2c - 1 degrees of freedom and the standard error from the winsorised differences. Without
-a collapse it is the plain t interval. As many are cut at both ends, so that runs which collapse
-never count in favour of their variant. If fewer than three pairs would be left, nothing is cut off:
+differences are cut off and the interval is that of the trimmed mean (Yuen 1974): t with n - 2c - 1
+degrees of freedom and the standard error from the winsorised differences. Without a collapse it is
+the plain t interval. As many are cut at both ends, so that runs which collapse never count in
+favour of their variant. If fewer than three pairs would be left, nothing is cut off:
 the plain t interval is then very wide, or nearly all pairs have collapsed and that is the result.
 With fewer than five pairs such a pattern arises by chance too often, and there is no interval.
 """
@@ -117,3 +117,27 @@ def _error(ordered: np.ndarray, kept: np.ndarray) -> np.ndarray:
     n, left = ordered.shape[-1], kept.shape[-1]
     winsorised = np.clip(ordered, kept[:, :1], kept[:, -1:])
     return np.sqrt(winsorised.var(axis=-1, ddof=1) * (n - 1) / (left * (left - 1)))
+
+
+def holm(family: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Holm's corrected p values, and the level at which each one was compared.
+
+    Args:
+        family: (..., questions); NaN does not belong to the family of its report.
+
+    Returns:
+        Two arrays like `family`; corrected values are NaN and levels 1 where it is NaN. An interval
+        of coverage 1 - level excludes a boundary exactly if the corrected p value of that boundary
+        is at most 5 %. (statsmodels corrects one report at a time, and collects garbage each time.)
+    """
+    m = (~np.isnan(family)).sum(axis=-1, keepdims=True)
+    order = np.argsort(family, axis=-1, kind="stable")  # NaN comes last
+    remaining = np.maximum(m - np.arange(family.shape[-1]), 1)
+    ordered = np.take_along_axis(family, order, axis=-1)
+    corrected = np.minimum(np.maximum.accumulate(ordered * remaining, axis=-1), 1)
+    answered = (corrected <= SIGNIFICANCE).sum(axis=-1, keepdims=True)
+    # Those that are not answered are all compared at the level at which the procedure stopped.
+    levels = SIGNIFICANCE / np.maximum(remaining, m - answered)
+    levels = np.where(np.isnan(ordered), 1.0, levels)
+    back = np.argsort(order, axis=-1, kind="stable")
+    return np.take_along_axis(corrected, back, axis=-1), np.take_along_axis(levels, back, axis=-1)

@@ -15,9 +15,8 @@ the same code as real ones.
 from dataclasses import dataclass
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
-from polyrepro.analysis.inference import SIGNIFICANCE, Estimates
+from polyrepro.analysis.inference import SIGNIFICANCE, Estimates, holm
 from polyrepro.studies.claim import Claim, Contrast
 
 OUTCOMES = {
@@ -185,29 +184,6 @@ def judge(report: list[Evidence]) -> list[Judgement]:
             )
         )
     return judgements
-
-
-def holm(family: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Holm's corrected p values, and the level at which each one was compared.
-
-    Args:
-        family: (..., questions); NaN does not belong to the family of its report.
-
-    Returns:
-        Two arrays like `family`; corrected values are NaN and levels 1 where it is NaN. An interval
-        of coverage 1 - level excludes a boundary exactly if the corrected p value of that boundary
-        is at most 5 %.
-    """
-    corrected, levels = np.full_like(family, np.nan), np.full_like(family, np.nan)
-    for place in np.ndindex(family.shape[:-1]):
-        asked = ~np.isnan(family[place])
-        p = family[place][asked]
-        if len(p):
-            corrected[(*place, asked)] = multipletests(p, method="holm")[1]
-            answered = (corrected[(*place, asked)] <= SIGNIFICANCE).sum()
-            rank = np.minimum(p.argsort(kind="stable").argsort(kind="stable"), answered)
-            levels[(*place, asked)] = SIGNIFICANCE / np.maximum(len(p) - rank, 1)
-    return corrected, levels
 
 
 def outcome_at(evidence: Evidence, answers: dict[str, np.ndarray], level: float) -> np.ndarray:

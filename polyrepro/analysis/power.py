@@ -29,8 +29,9 @@ def seeds_needed(effect: float, sd: float, level: float, power: float = POWER) -
     low, high = 1, MOST_SEEDS + 1
     while high - low > 1:
         middle = (low + high) // 2
-        enough = size > 0 and TTestPower().power(size, middle, level) >= power
-        low, high = (low, middle) if enough else (middle, high)
+        reached = TTestPower().power(size, middle, level / 2, alternative="larger")
+        # scipy's noncentral t is NaN where the power is 1.
+        low, high = (middle, high) if reached < power else (low, middle)
     return float(high) if high <= MOST_SEEDS else math.inf
 
 

@@ -28,7 +28,7 @@ def choosing_seeds(study: Study, seeds: Iterable[int]) -> list[int]:
     return seeds[:count]
 
 
-def testing_seeds(study: Study, seeds: Iterable[int]) -> list[int]:
+def fresh_seeds(study: Study, seeds: Iterable[int]) -> list[int]:
     """The seeds that test what the others chose; none if there is a single seed."""
     seeds = sorted(set(seeds))
     return seeds[len(choosing_seeds(study, seeds)) :]

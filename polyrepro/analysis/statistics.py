@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from polyrepro.analysis.collapse import collapsed_runs
-from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means
+from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means, holm
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
 from polyrepro.studies import STUDIES
@@ -125,11 +124,7 @@ def _difference(
 
 def _with_holm(rows: list[dict]) -> list[dict]:
     """The rows of one sweep with `p_holm` after `p_value`."""
-    p = np.array([row["p_value"] for row in rows])
-    known = ~np.isnan(p)
-    corrected = np.full_like(p, np.nan)
-    if known.any():
-        corrected[known] = multipletests(p[known], method="holm")[1]
+    corrected, _ = holm(np.array([row["p_value"] for row in rows]))
     return [row | {"p_holm": value} for row, value in zip(rows, corrected, strict=True)]
 
 

@@ -23,7 +23,7 @@ paper reports for box AR, and twice the variation of COCO's AP between seeds (0.
 
 PLANNED_SEEDS = 10
 """Seeds that test a claim unless it states another number. With ten, a difference of twice its
-standard deviation is found in four of five reports of twenty claims (docs/verdicts.md)."""
+standard deviation is found in nine of ten reports of the embedded scale (docs/verdicts.md)."""
 
 
 class Contrast(Frozen):
