@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from polyrepro.analysis.collapse import collapsed_runs
 from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means, holm
@@ -14,6 +15,7 @@ from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Study
 
 CONFIDENCE = 1 - SIGNIFICANCE
+ENDS = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,12 @@ class Estimate:
 def estimate(values: pd.Series | np.ndarray) -> Estimate:
     """Mean, standard deviation and 95 % t interval of independent values."""
     values = np.asarray(values, dtype=float)
-    result = estimate_means(values)
-    low, high = result.interval(CONFIDENCE)
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return Estimate(len(values), float(result.mean), sd, float(low), float(high))
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return Estimate(n, mean, float("nan"), float("nan"), float("nan"))
+    sd = float(np.std(values, ddof=1))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * sd / n**0.5
+    return Estimate(n, mean, sd, mean - half, mean + half)
 
 
 def paired_difference(
@@ -52,8 +56,8 @@ def paired_difference(
     difference = (values[variant] - values[reference]).dropna()
     seeds, pair = difference.index, [variant, reference]
     if variant == reference:
-        zero = dict.fromkeys(("difference", "difference_low", "difference_high"), 0.0)
-        return zero | {"simultaneous_low": 0.0, "simultaneous_high": 0.0, "p_value": float("nan")}
+        ends = dict.fromkeys(ENDS, 0.0 if len(seeds) > 1 else float("nan"))
+        return {"difference": 0.0} | ends | {"p_value": float("nan")}
     lost = collapsed.reindex(index=seeds, columns=pair, fill_value=False).any(axis="columns")
     result = estimate_means(difference.to_numpy(), lost.to_numpy())
     low, high = result.interval(CONFIDENCE)
