@@ -13,8 +13,11 @@ ROOT = Path(__file__).parents[1]
 
 def direct_requirements() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
-    return {re.match(r"[a-z0-9-]+", requirement).group() for requirement in wanted}
+    extras = project["project"]["optional-dependencies"]
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted += [requirement for extra in extras.values() for requirement in extra]
+    names = {re.match(r"[a-z0-9-]+", requirement).group() for requirement in wanted}
+    return names - {"polyrepro"}  # an extra may include another
 
 
 def locked_versions() -> dict[str, str]:
