@@ -1,5 +1,6 @@
 """The project's own files agree with each other."""
 
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -71,37 +72,33 @@ def test_configuration_guide_explains_every_key():
         assert f"`{key}`" in guide
 
 
-def test_prices_in_the_readme_are_those_of_the_command(capsys):
-    from polyrepro.cli import main
-
-    main(["estimate", "--scale", "paper"])
-    lines = filter(None, capsys.readouterr().out.splitlines())
-    printed = {line.split()[0]: line.split()[1:] for line in lines}
-    readme = (ROOT / "README.md").read_text().split("### What it costs", 1)[1]
-    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (\S+) \| (\S+) \| (\S+) \|$", readme, re.M)
-    assert len(rows) == 12
-    for study, runs, alone, after in rows:
-        assert printed[study][:2] == [runs, alone] and printed[study][3] == after
+def script(name: str):
+    """A file of `scripts/` as a module."""
+    specification = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
-def test_results_in_the_readme_are_those_of_the_reference():
-    """Each row repeats a claim of results/reference/embedded/claims.csv, rounded."""
-    from polyrepro.report.labels import METRIC_LABELS
-
-    claims = pd.read_csv(ROOT / "results/reference/embedded/claims.csv")
+def test_tables_of_the_readme_are_up_to_date():
     readme = (ROOT / "README.md").read_text()
-    section = readme.split("## Results", 1)[1].split("\n## ", 1)[0]
-    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
-    shown = {row[0]: row for row in rows[1:]}
-    assert set(shown) == set(claims["statement"])
-    for statement, contrasts in claims.groupby("statement"):
-        _, _, measured, outcome = shown[statement]
-        assert outcome == contrasts["outcome"].iloc[0]
-        for contrast in contrasts.itertuples():
-            digits = 2 if contrast.contrast.split(" ")[0] in METRIC_LABELS else 3
-            sign = "+" if " - " in contrast.contrast else ""
-            numbers = [
-                f"{v:{sign}.{digits}f}" for v in (contrast.measured, contrast.low, contrast.high)
-            ]
-            text = f"{numbers[0]} ({numbers[1]} to {numbers[2]})".replace("-", "−")
-            assert text in measured, statement
+    written = script("readme_tables").with_tables(readme)
+    assert written == readme, "run .venv/bin/python scripts/readme_tables.py"
+
+
+def test_tables_of_the_readme_need_their_markers():
+    with pytest.raises(ValueError, match="needs .<!-- begin results"):
+        script("readme_tables").with_tables("no markers")
+
+
+def test_summary_of_the_reference_is_that_of_its_claims():
+    """The README repeats the summary, so the two files must be of one run."""
+    reference = ROOT / "results/reference/embedded"
+    claims = pd.read_csv(reference / "claims.csv")
+    lines = [
+        line.split(" | ")
+        for line in (reference / "summary.md").read_text().splitlines()
+        if line.startswith("| ")
+    ]
+    shown = {cells[1]: cells[3].strip("*") for cells in lines[1:]}
+    assert shown == dict(zip(claims["statement"], claims["outcome"], strict=True))
