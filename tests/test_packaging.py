@@ -42,7 +42,8 @@ def wheel(tmp_path_factory) -> Path:
 def torch_alone(wheel, tmp_path_factory) -> Path:
     """A folder of packages that holds the wheel, torch and what torch requires."""
     folder = tmp_path_factory.mktemp("torch_alone")
-    zipfile.ZipFile(wheel).extractall(folder)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--no-compile", "--target", folder, wheel], check=True)
     for distribution in required_by("torch"):
         tops = {file.parts[0] for file in distribution.files if file.parts[0] != ".."}
         for top in tops - {"__pycache__"}:
@@ -53,7 +54,7 @@ def torch_alone(wheel, tmp_path_factory) -> Path:
 
 
 def required_by(name: str) -> list[metadata.Distribution]:
-    """The installed distribution of this name and all that it requires here."""
+    """The installed distribution of this name and all that it requires, directly or not."""
     found, waiting = {}, [name]
     while waiting:
         name = waiting.pop()
@@ -128,6 +129,7 @@ def test_losses_beside_torch_alone(torch_alone):
 def test_command_line_beside_torch_alone_names_the_extras(torch_alone):
     script = "runpy.run_module('polyrepro', run_name='__main__')"
     done = run_isolated(torch_alone, script, "polyrepro", "--help")
+    assert "from polyrepro.__main__ import main" in (torch_alone / "bin/polyrepro").read_text()
     assert done.returncode == 1
     assert "is not installed; run pip install 'polyrepro[classification]' or" in done.stderr
     assert "Traceback" not in done.stderr
