@@ -44,6 +44,7 @@ KANJI_RECIPES = (
     _on("kanji_long_tail", learning_rate=0.2, batch=64, epochs=9),
     _on("kanji_noise20", learning_rate=0.2),
     _on("kanji_noise40", learning_rate=0.2),
+    _on("kanji_two_class", learning_rate=0.2),
     _on("kanji_100", learning_rate=0.2, batch=64, epochs=20),
     _on("kanji_10", learning_rate=0.2, batch=32, epochs=60),
 )
