@@ -16,6 +16,8 @@ from polyrepro.studies.study import Study
 
 CONFIDENCE = 1 - SIGNIFICANCE
 ENDS = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
+SETTINGS = ["label", "series", "epsilon", "terms", "gamma", "learning_rate"]
+"""Columns that say what a variant is."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _study_rows(metrics: pd.DataFrame, study: Study, groups: pd.DataFrame) -> li
             of_metric.append(
                 {"study": study.name, "scale": run["scale"], "recipe": run["recipe"]}
                 | {"variant": variant, "metric": metric, "split": split}
-                | run[["epsilon", "terms", "gamma", "learning_rate"]].to_dict()
+                | run[SETTINGS].to_dict()
                 | asdict(estimate(values[variant].dropna()))
                 | {"collapsed": int(collapsed.get(variant, pd.Series(dtype=bool)).sum())}
                 | _difference(values, variant, study.reference, collapsed)

@@ -19,6 +19,8 @@ def metrics_table(
             "seed": seed,
             "dataset": "fashion_mnist",
             "model": "polyrepro_convnet",
+            "label": variant,
+            "series": "PolySeries",
             "epsilon": "",
             "terms": pd.NA,
             "gamma": 0.0,
