@@ -153,7 +153,12 @@ def read_metrics(path: Path) -> pd.DataFrame:
             lengths of training, units, data, losses, or has a run twice.
     """
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False)
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXTS, str),
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
     check_columns(table, path)
@@ -177,5 +182,5 @@ def read_metrics(path: Path) -> pd.DataFrame:
 def final_values(metrics: pd.DataFrame, study: str, metric: str, split: str) -> pd.DataFrame:
     """Values of a metric at the end of training: a row per seed, a column per variant."""
     rows = metrics.query("study == @study and metric == @metric and split == @split")
-    last = rows[rows["epoch"] == rows.groupby("run")["epoch"].transform("max")]
+    last = rows[rows["epoch"] == rows.groupby(["variant", "seed"])["epoch"].transform("max")]
     return last.pivot(index="seed", columns="variant", values="value")

@@ -78,8 +78,9 @@ def paired_difference(
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """The table `statistics.csv`: per study, variant, metric and split at the end of training.
 
-    Columns beside the run's settings: `n`, `mean`, `sd`, `low`, `high` over seeds and `collapsed`,
-    the number of runs that have learnt nothing, which are in the mean;
+    Columns beside the run's settings: `n`, `mean`, `sd`, `low`, `high` over seeds; `missing`: seeds
+    of the study that this variant lacks; `collapsed`: the number of runs that have learnt nothing,
+    which are in the mean;
     `difference`, `difference_low`, `difference_high` against the reference, paired by seed (95 %,
     collapsed runs trimmed, see `inference`), and `simultaneous_low`, `simultaneous_high`, which
     cover all differences of the study in this metric together; `p_value` and, corrected by Holm
@@ -98,18 +99,20 @@ def _study_rows(metrics: pd.DataFrame, study: Study, groups: pd.DataFrame) -> li
     of_study = metrics[metrics["study"] == study.name]
     settings = of_study.drop_duplicates("variant").set_index("variant")
     won, collapsed = winners(metrics, study), collapsed_runs(metrics, study.name)
+    seeds = sorted(of_study["seed"].unique())
     rows = []
     for _, _, metric, split in groups.itertuples():
         values = final_values(metrics, study.name, metric, split)
         variants = [v.name for v in study.variants if v.name in values]
         of_metric = []
         for variant in variants:
-            run = settings.loc[variant]
+            run, present = settings.loc[variant], values[variant].dropna().index
             of_metric.append(
                 {"study": study.name, "scale": run["scale"], "recipe": run["recipe"]}
                 | {"variant": variant, "metric": metric, "split": split}
                 | run[SETTINGS].to_dict()
                 | asdict(estimate(values[variant].dropna()))
+                | {"missing": " ".join(str(s) for s in seeds if s not in present)}
                 | {"collapsed": int(collapsed.get(variant, pd.Series(dtype=bool)).sum())}
                 | _difference(values, variant, study.reference, collapsed)
                 | {"selected": " ".join(name for name, v in won.items() if v == variant)}
@@ -136,5 +139,5 @@ def _with_holm(rows: list[dict]) -> list[dict]:
 
 def read_statistics(path: Path) -> pd.DataFrame:
     """Read `statistics.csv`; empty texts stay texts."""
-    table = pd.read_csv(path, dtype={"epsilon": str, "selected": str})
-    return table.fillna({"epsilon": "", "selected": ""})
+    texts = ("epsilon", "missing", "selected")
+    return pd.read_csv(path, dtype=dict.fromkeys(texts, str)).fillna(dict.fromkeys(texts, ""))
