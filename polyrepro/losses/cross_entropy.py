@@ -9,16 +9,14 @@ from torch.nn import functional
 from polyrepro.losses.checks import (
     check_class_weight,
     check_fraction,
+    check_is_series,
     check_reduction,
-    check_series,
     check_softmax_input,
 )
-from polyrepro.losses.hard_labels import hard_label_loss
 from polyrepro.losses.poly_series import PolySeries
-from polyrepro.losses.reduction import computing_dtype
+from polyrepro.losses.reduction import computing_dtype, reduced
+from polyrepro.losses.row_statistics import index_statistics, label_statistics
 from polyrepro.losses.series import Series
-from polyrepro.losses.smoothed_labels import smoothed_label_loss
-from polyrepro.losses.soft_labels import soft_label_loss
 
 
 def poly_cross_entropy(
@@ -89,7 +87,7 @@ def series_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series` on softmax probabilities; arguments as in :func:`poly_cross_entropy`."""
-    check_series(series)
+    check_is_series(series)
     check_reduction(reduction)
     check_fraction("label_smoothing", label_smoothing)
     check_softmax_input(input, target, ignore_index)
@@ -104,23 +102,55 @@ def series_cross_entropy(
             reduction=reduction,
         )
     logits, dtype = input, computing_dtype(input)
-    if weight is not None:
-        weight = weight.to(dtype).contiguous()
+    weight = None if weight is None else weight.to(dtype)
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
     if target.is_floating_point():
-        target = target.to(dtype)
+        labels = target.to(dtype)
         if label_smoothing:
-            target = target * (1 - label_smoothing) + label_smoothing / logits.shape[1]
-        result = soft_label_loss(logits, target, series, weight, reduction)
+            labels = labels * (1 - label_smoothing) + label_smoothing / logits.shape[1]
+        losses = series.combine(*label_statistics(logits, labels, series, weight))
+        result = reduced(losses, None, reduction)
     else:
-        options = (series, weight, ignore_index, reduction)
-        result = (
-            smoothed_label_loss(logits, target.long(), label_smoothing, *options)
-            if label_smoothing
-            else hard_label_loss(logits, target.long(), *options)
-        )
+        kept = target != ignore_index
+        # Ignored samples get class 0: any would do, because their weight is 0.
+        index = target.long() * kept
+        smoothing = float(label_smoothing)
+        sample_weight = kept.to(dtype) if weight is None else weight[index] * kept
+        factor = kept if smoothing else sample_weight
+        losses = factor * _index_losses(logits, index, factor == 0, series, weight, smoothing)
+        result = reduced(losses, sample_weight, reduction)
     return result.squeeze(0) if input.dim() == 1 else result
+
+
+def _index_losses(
+    logits: Tensor,
+    index: Tensor,
+    dropped: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    smoothing: float,
+) -> Tensor:
+    """One loss per sample, finite for ``dropped`` ones; weighted with smoothing, not without."""
+    share, classes = smoothing / logits.shape[1], logits.shape[1]
+    if smoothing and not series.has_cross_entropy_base:
+        labels = torch.full_like(logits, share, dtype=computing_dtype(logits))
+        labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
+        losses = series.combine(*label_statistics(logits, labels, series, class_weight))
+        return losses.masked_fill(dropped, 0)
+    # With labels (1 - s) [i == t] + s / C, two numbers per sample are all that is needed.
+    weight_of_mean = class_weight if smoothing else None
+    nll, mean_nll = index_statistics(logits, index, smoothing > 0, weight_of_mean)
+    nll = nll.masked_fill(dropped, 0)
+    if not smoothing:
+        return series.value(-nll)
+    mean_nll = mean_nll.masked_fill(dropped, 0)
+    q = torch.expm1(-nll) * (smoothing - 1) + share * (classes - 1)
+    if class_weight is None:
+        return series.combine((1 - smoothing) * nll + smoothing * mean_nll, q)
+    own_weight = (1 - smoothing) * class_weight[index]
+    base = own_weight * nll + smoothing * mean_nll
+    return series.combine(base, q, own_weight + smoothing * class_weight.mean())
 
 
 class SeriesCrossEntropyLoss(nn.Module):
@@ -136,7 +166,7 @@ class SeriesCrossEntropyLoss(nn.Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
-        check_series(series)
+        check_is_series(series)
         check_reduction(reduction)
         check_fraction("label_smoothing", label_smoothing)
         self.series = series
