@@ -18,6 +18,7 @@ from polyrepro.losses.leading_term import leading_term
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.power_term import PowerTerm
 from polyrepro.losses.series import Series
+from polyrepro.losses.series_check import check_series
 
 __all__ = [
     "HardGate",
@@ -29,6 +30,7 @@ __all__ = [
     "SeriesBinaryCrossEntropyLoss",
     "SeriesCrossEntropyLoss",
     "SoftGate",
+    "check_series",
     "get_backend",
     "leading_term",
     "poly_binary_cross_entropy",

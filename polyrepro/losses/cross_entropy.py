@@ -110,41 +110,56 @@ def series_cross_entropy(
         if label_smoothing:
             labels = labels * (1 - label_smoothing) + label_smoothing / logits.shape[1]
         losses = series.combine(*label_statistics(logits, labels, series, weight))
-        result = reduced(losses, None, reduction)
+        sample_weight = None
     else:
-        kept = target != ignore_index
-        # Ignored samples get class 0: any would do, because their weight is 0.
-        index = target.long() * kept
-        smoothing = float(label_smoothing)
-        sample_weight = kept.to(dtype) if weight is None else weight[index] * kept
-        factor = kept if smoothing else sample_weight
-        losses = factor * _index_losses(logits, index, factor == 0, series, weight, smoothing)
-        result = reduced(losses, sample_weight, reduction)
+        arguments = (logits, target, series, weight, ignore_index, float(label_smoothing))
+        losses, sample_weight = _index_losses(*arguments)
+    result = reduced(losses, sample_weight, reduction)
     return result.squeeze(0) if input.dim() == 1 else result
 
 
 def _index_losses(
     logits: Tensor,
+    target: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    ignore_index: int,
+    smoothing: float,
+) -> tuple[Tensor, Tensor]:
+    """One loss per sample, times its weight, and the weights that a mean divides by."""
+    kept = target != ignore_index
+    # Ignored samples get class 0: any would do, because their weight is 0.
+    index = target.long() * kept
+    ones = kept.to(computing_dtype(logits))
+    sample_weight = ones if class_weight is None else class_weight[index] * ones
+    if smoothing:
+        # The classes' terms of the expectation bring their own weights.
+        losses = _smoothed_losses(logits, index, kept, series, class_weight, smoothing)
+        return losses * ones, sample_weight
+    nll, _ = index_statistics(logits, index, averaged=False)
+    # A weight of 0 drops a loss, and its gradient, whatever the logits are.
+    losses = series.value(-nll.masked_fill(sample_weight == 0, 0))
+    return losses * sample_weight, sample_weight
+
+
+def _smoothed_losses(
+    logits: Tensor,
     index: Tensor,
-    dropped: Tensor,
+    kept: Tensor,
     series: Series,
     class_weight: Tensor | None,
     smoothing: float,
 ) -> Tensor:
-    """One loss per sample, finite for ``dropped`` ones; weighted with smoothing, not without."""
+    """One loss per sample for the labels ``(1 - s) [i == t] + s / C``."""
     share, classes = smoothing / logits.shape[1], logits.shape[1]
-    if smoothing and not series.has_cross_entropy_base:
+    if not series.has_cross_entropy_base:
         labels = torch.full_like(logits, share, dtype=computing_dtype(logits))
         labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
         losses = series.combine(*label_statistics(logits, labels, series, class_weight))
-        return losses.masked_fill(dropped, 0)
-    # With labels (1 - s) [i == t] + s / C, two numbers per sample are all that is needed.
-    weight_of_mean = class_weight if smoothing else None
-    nll, mean_nll = index_statistics(logits, index, smoothing > 0, weight_of_mean)
-    nll = nll.masked_fill(dropped, 0)
-    if not smoothing:
-        return series.value(-nll)
-    mean_nll = mean_nll.masked_fill(dropped, 0)
+        return losses.masked_fill(~kept, 0)
+    # Two numbers per sample are all that is needed, without ever making the array of labels.
+    statistics = index_statistics(logits, index, averaged=True, class_weight=class_weight)
+    nll, mean_nll = (each.masked_fill(~kept, 0) for each in statistics)
     q = torch.expm1(-nll) * (smoothing - 1) + share * (classes - 1)
     if class_weight is None:
         return series.combine((1 - smoothing) * nll + smoothing * mean_nll, q)

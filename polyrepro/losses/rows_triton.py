@@ -253,7 +253,7 @@ def index_statistics(
     logits: Tensor, index: Tensor, averaged: bool, class_weight: Tensor | None
 ) -> Tensor:
     """What :func:`index_forward` writes, (6, N) float32, for logits (N, C) and index (N)."""
-    arguments = (logits.contiguous(), index.contiguous(), class_weight)
+    arguments = (logits.contiguous(), index.contiguous(), _contiguous(class_weight))
     options = {"weighted": class_weight is not None, "averaged": averaged}
     return _forward(index_forward, 6, logits, arguments, options)
 
@@ -263,15 +263,15 @@ def index_gradient(
     by_nll: Tensor, by_mean: Tensor | None,
 ) -> Tensor:  # fmt: skip
     """The gradient by the logits (N, C), in their dtype; ``by_nll`` and ``by_mean`` are (N)."""
-    arguments = (logits.contiguous(), index.contiguous(), class_weight, statistics)
+    arguments = (logits.contiguous(), index.contiguous(), _contiguous(class_weight), statistics)
     options = {"weighted": class_weight is not None, "averaged": by_mean is not None}
-    along = (by_nll.contiguous(), None if by_mean is None else by_mean.contiguous())
+    along = (by_nll.contiguous(), _contiguous(by_mean))
     return _backward(index_backward, logits, (*arguments, *along), options)
 
 
 def label_statistics(logits: Tensor, labels: Tensor, class_weight: Tensor | None) -> Tensor:
     """What :func:`label_forward` writes, (5, N) float32, for logits and labels (N, C)."""
-    arguments = (logits.contiguous(), labels.contiguous(), class_weight)
+    arguments = (logits.contiguous(), labels.contiguous(), _contiguous(class_weight))
     options = {"weighted": class_weight is not None}
     return _forward(label_forward, 5, logits, arguments, options)
 
@@ -281,7 +281,7 @@ def label_gradient(
     by_base: Tensor, by_q: Tensor,
 ) -> Tensor:  # fmt: skip
     """The gradient by the logits (N, C), in their dtype; ``by_base`` and ``by_q`` are (N)."""
-    arguments = (logits.contiguous(), labels.contiguous(), class_weight, statistics)
+    arguments = (logits.contiguous(), labels.contiguous(), _contiguous(class_weight), statistics)
     options = {"weighted": class_weight is not None}
     along = (by_base.contiguous(), by_q.contiguous())
     return _backward(label_backward, logits, (*arguments, *along), options)
@@ -308,6 +308,10 @@ def _backward(kernel, logits: Tensor, arguments: tuple, options: dict) -> Tensor
         with _on_device_of(logits):
             kernel[(rows, blocks)](*arguments, by_logits, rows, classes, **options, **cut)
     return by_logits
+
+
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.contiguous()
 
 
 def _on_device_of(tensor: Tensor) -> AbstractContextManager:
