@@ -139,5 +139,5 @@ def _with_holm(rows: list[dict]) -> list[dict]:
 
 def read_statistics(path: Path) -> pd.DataFrame:
     """Read `statistics.csv`; empty texts stay texts."""
-    texts = ("epsilon", "missing", "selected")
+    texts = ("label", "epsilon", "missing", "selected")
     return pd.read_csv(path, dtype=dict.fromkeys(texts, str)).fillna(dict.fromkeys(texts, ""))
