@@ -35,7 +35,8 @@ from polyrepro.data import load
 from polyrepro.recipes import ClassificationRecipe
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Loss, Variant
 
 OUTPUT = Path(__file__).parents[1] / "results/reference/tuning/kanji.csv"
 SEEDS = range(1000, 1004)
