@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.loop import train
 from polyrepro.classification.weights import write_weights
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
 from polyrepro.runs import WEIGHTS_FILE, Run

@@ -14,7 +14,7 @@ from mmdet.registry import MODELS
 
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.replacement import kind_of, poly_loss_for
-from polyrepro.detection.target_probability import TargetProbabilityMeter, summarised
+from polyrepro.detection.target_probability_meter import TargetProbabilityMeter, summarised
 from polyrepro.losses import Series, series_binary_cross_entropy, series_cross_entropy
 
 
@@ -79,4 +79,4 @@ def test_what_does_not_go_together_is_refused():
     with pytest.raises(TypeError, match=r"series must be .*got str"):
         build("PolyFocalLoss", series="ScaledAndShifted")
     with pytest.raises(DetectionError, match=r"loss_cls computes ScaledAndShifted.*no epsilon"):
-        poly_loss_for(build("PolyCrossEntropyLoss", series=CONFIGURATION), -1.0, "loss_cls")
+        poly_loss_for(build("PolyCrossEntropyLoss", series=CONFIGURATION), "loss_cls", -1.0)
