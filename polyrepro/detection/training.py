@@ -29,7 +29,6 @@ from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
 from polyrepro.detection.target_probability_meter import GROUPS
 from polyrepro.files import TARGET_PROBABILITY_FILE, naming_path
-from polyrepro.losses import PolySeries
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
@@ -95,12 +94,12 @@ def loss_hooks(model: nn.Module, run: Run) -> list[PolyLossHook]:
     Raises:
         DetectionError: for label smoothing, and for heads whose loss cannot be replaced.
     """
-    if getattr(run.loss, "label_smoothing", 0.0):
+    if run.loss.label_smoothing:
         raise DetectionError(
             f"{run.id}: label smoothing is not defined for the losses of detectors; leave it out "
             "of the variant's loss"
         )
-    series = PolySeries(run.loss.epsilon, run.loss.terms, run.loss.gamma)
+    series = run.loss.build()
     stock = [kind_of(place.loss, place.path).series for place in classification_losses(model)]
     return [] if all(own == series for own in stock) else [PolyLossHook(series=series)]
 

@@ -137,15 +137,18 @@ def small_state(position):
     return state
 
 
-def test_a_run_whose_data_have_changed_is_refused(data, tmp_path):
-    """The identity of a checkpoint holds the checksums of its images."""
+def test_a_run_whose_data_have_changed_does_not_go_on_from_its_checkpoint(data, tmp_path, capsys):
+    """The identity of a checkpoint, and its folder's name, hold the checksums of the images."""
     changed = dataclasses.replace(data, splits={**data.splits, "test": data.splits["validation"]})
     interruption = Interruption()
     interruption.requested = signal.SIGTERM
     with pytest.raises(InterruptedTrainingError):
         train_and_record(tmp_path, RUN, data, Execution(ALONE, interruption))
-    with pytest.raises(CheckpointError, match="or to other data; remove"):
-        train_and_record(tmp_path, RUN, changed, HERE)
+    train_and_record(tmp_path, RUN, changed, HERE)
+    assert "going on after step" not in capsys.readouterr().err
+    assert len(list(tmp_path.rglob("checkpoints/step_000000001"))) == 1, "the other data's stays"
+    train_and_record(tmp_path, RUN, data, HERE)
+    assert "going on after step 1" in capsys.readouterr().err
 
 
 def test_sums_of_another_number_of_processes_are_taken_over_once():

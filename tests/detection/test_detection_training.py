@@ -27,7 +27,7 @@ from polyrepro.detection.training import loss_hooks, train_run
 from polyrepro.losses import PolySeries
 from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.interruption import InterruptedTrainingError
-from polyrepro.runs import Loss
+from polyrepro.variants import poly_loss
 
 SIZES = ("small", "medium", "large")
 COCO_NAMES = ["ap", "ap50", "ap75", *(f"ap_{size}" for size in SIZES)]
@@ -47,7 +47,7 @@ def whole(data, tmp_path_factory):
     return folder, train_run(small_run(POLY), data, folder, "x", execution()).history
 
 
-POLY = Loss(epsilon=(-1.0,))
+POLY = poly_loss((-1.0,))
 
 
 def test_ap_and_ar_are_those_of_pycocotools_on_the_dumped_predictions(data, whole):
@@ -84,7 +84,7 @@ def test_the_history_has_loss_and_confidence_of_each_epoch(whole):
 def test_variants_of_a_seed_are_pairs(data, tmp_path):
     """With epsilon 0 the Poly loss is cross-entropy: everything else must be the same."""
     stock = train_run(small_run(), data, tmp_path / "a", "x", execution())
-    zero = train_run(small_run(Loss(epsilon=(0.0,))), data, tmp_path / "b", "x", execution())
+    zero = train_run(small_run(poly_loss((0.0,))), data, tmp_path / "b", "x", execution())
     assert numbers(stock.history) == numbers(zero.history)
 
 
@@ -166,11 +166,11 @@ class Dangerous:
 @pytest.mark.parametrize(
     ("recipe", "loss", "expected"),
     [
-        ("mask_rcnn_composites", Loss(), None),
-        ("mask_rcnn_composites", Loss(gamma=2.0), PolySeries(gamma=2.0)),
-        ("mask_rcnn_composites", Loss(terms=3), PolySeries(terms=3)),
-        ("retinanet_composites", Loss(gamma=2.0), None),
-        ("retinanet_composites", Loss(), PolySeries()),
+        ("mask_rcnn_composites", poly_loss(), None),
+        ("mask_rcnn_composites", poly_loss(gamma=2.0), PolySeries(gamma=2.0)),
+        ("mask_rcnn_composites", poly_loss(terms=3), PolySeries(terms=3)),
+        ("retinanet_composites", poly_loss(gamma=2.0), None),
+        ("retinanet_composites", poly_loss(), PolySeries()),
         ("retinanet_composites", POLY, PolySeries(-1.0)),
     ],
 )
@@ -193,10 +193,10 @@ def built_for(recipe, data):
     return config.model
 
 
-def test_label_smoothing_is_refused():
-    smoothed = SimpleNamespace(id="a_run", loss=SimpleNamespace(label_smoothing=0.1))
-    with pytest.raises(DetectionError, match=r"a_run: label smoothing is not defined.*leave it"):
-        loss_hooks(None, smoothed)
+def test_label_smoothing_is_refused(data):
+    smoothed = small_run(POLY.model_copy(update={"label_smoothing": 0.1}))
+    with pytest.raises(DetectionError, match=r"seed1: label smoothing is not defined.*leave it"):
+        loss_hooks(MODELS.build(built_for("mask_rcnn_composites", data)), smoothed)
 
 
 def without_masks(data, folder):
@@ -221,7 +221,7 @@ def without_masks(data, folder):
     ("recipe", "loss"),
     [
         ("mask_rcnn_coco_folder", POLY),
-        ("retinanet_coco_folder", Loss(epsilon=(-1.0,), gamma=2.0)),
+        ("retinanet_coco_folder", poly_loss((-1.0,), gamma=2.0)),
     ],
 )
 def test_data_without_masks_with_gaps_and_empty_images_is_trained_on(data, tmp_path, recipe, loss):
