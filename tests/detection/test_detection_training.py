@@ -81,6 +81,18 @@ def test_the_history_has_loss_and_confidence_of_each_epoch(whole):
         assert means[0] == line["foreground"]["mean_pt"]
 
 
+@pytest.mark.parametrize("images", [2, 4])
+def test_a_run_of_one_or_two_steps_is_trained(data, tmp_path, images):
+    """Its warm-up would be as long as the whole run."""
+    short = small_run(recipe="retinanet_composites", epochs=1, train_images=images, warmup=0.9)
+    (row,) = [
+        row
+        for row in train_run(short, data, tmp_path, "x", execution()).history
+        if row["split"] == "train"
+    ]
+    assert row["loss"] > 0
+
+
 def test_variants_of_a_seed_are_pairs(data, tmp_path):
     """With epsilon 0 the Poly loss is cross-entropy: everything else must be the same."""
     stock = train_run(small_run(), data, tmp_path / "a", "x", execution())
