@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable
 
 from polyrepro.errors import PolyreproError
+from polyrepro.running.gpus import installed_gpus, visible_devices
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
-from polyrepro.running.leases import leased, visible_devices
+from polyrepro.running.leases import leased
 
 GRACE_SECONDS = 120
 """How long processes that were told to stop may take to save a checkpoint."""
@@ -40,7 +41,11 @@ def start(count: int, device: str, work: Callable[[], None]) -> None:
         stop_with_parent()
         work()
     elif device == "cuda" and not _given_by_slurm():
-        with leased(count, visible_devices()) as (devices, handles):
+        gpus = installed_gpus()
+        lease = leased(count, visible_devices(gpus), identify=gpus.identify)
+        with lease as (devices, handles):
+            # nvidia-smi, which gave the indices their meaning, counts in this order.
+            os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
             _run(count, work, handles)
     else:
