@@ -16,7 +16,7 @@ from polyrepro.running.interruption import InterruptedTrainingError, Interruptio
 from polyrepro.running.leases import leased
 
 GRACE_SECONDS = 120
-"""How long processes that were told to stop may take to save a checkpoint."""
+"""How long processes may take after SIGTERM to save a checkpoint."""
 
 
 class ProcessesFailedError(PolyreproError):
@@ -91,11 +91,11 @@ def _run_several(count: int, leases: tuple[int, ...]) -> None:
             # Ctrl-C reaches this process alone: torchrun would kill the others on a second signal.
             process_group=0,
         )
-        told = False
+        passed_on = False
         while process.poll() is None:
-            if interruption.requested is not None and not told:
+            if interruption.requested is not None and not passed_on:
                 process.send_signal(signal.SIGTERM)
-                told = True
+                passed_on = True
             try:
                 process.wait(timeout=0.2)
             except subprocess.TimeoutExpired:

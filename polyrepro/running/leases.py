@@ -58,7 +58,7 @@ def leased(
             f"the run needs {count} GPUs, but this machine has {len(names)} ({listed}); lower "
             "processes_per_run, or set `device: cpu`"
         )
-    deadline, told = time.monotonic() + patience, False
+    deadline, announced = time.monotonic() + patience, False
     while len(held := _lock_some(count, names)) < count:
         _release(held)
         if time.monotonic() > deadline:
@@ -66,9 +66,9 @@ def leased(
                 f"no {count} of the GPUs {listed} became free within {patience:g} s; "
                 f"`fuser {FOLDER}/*` shows which processes hold them"
             )
-        if not told:
+        if not announced:
             print(f"waiting for {count} free GPU(s) of {listed}", file=sys.stderr)
-            told = True
+            announced = True
         time.sleep(min(1.0, max(0.0, deadline - time.monotonic())) + 0.01)
     try:
         yield list(held), tuple(held.values())
