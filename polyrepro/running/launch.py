@@ -104,8 +104,7 @@ def _run_several(count: int, leases: tuple[int, ...]) -> None:
         return
     if interruption.requested is not None:
         raise InterruptedTrainingError(
-            f"stopped on {interruption.requested.name}, with a checkpoint; run the same command "
-            "again to go on"
+            f"stopped on {interruption.requested.name}; run the same command again to go on"
         )
     raise ProcessesFailedError(
         f"one of {count} processes failed (see the first error above) and the others were stopped; "

@@ -114,7 +114,7 @@ def interrupted(tmp_path_factory):
         os.kill(pid, signal.SIGUSR1)
     _, error = process.communicate(timeout=120)
     assert process.returncode == EXIT_STATUS, error
-    assert "stopped on SIGUSR1, with a checkpoint; run the same command again" in error
+    assert "on SIGUSR1, with a checkpoint; run the same command again to go on" in error
     assert len(list(checkpoints_of(results).glob("step_*"))) == 1
     return results
 
