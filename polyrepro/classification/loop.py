@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from polyrepro.classification.batch_sources import make_batches
 from polyrepro.classification.batches import Batch
-from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.host_copy import copied_to_host
 from polyrepro.classification.prepare import prepare
@@ -22,8 +21,9 @@ from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import ImageArrays
 from polyrepro.errors import PolyreproError
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
-from polyrepro.running.interruption import InterruptedTrainingError
+from polyrepro.running.interruption import interrupted
 from polyrepro.runs import Run
 
 PARTS_PER_EPOCH = 5
@@ -96,7 +96,7 @@ class _Training:
 
     def to_the_end(self) -> TrainingState:
         run, state, steps = self.run, self.state, self.batches.steps_per_epoch
-        if self.checkpoints is not None and self.checkpoints.restore(state):
+        if self.checkpoints is not None and state.restore(self.checkpoints, self.processes):
             self._say(f"going on after step {state.position}")
         progress = tqdm(
             total=run.recipe.epochs * steps,
@@ -234,14 +234,9 @@ class _Training:
     def _obey(self, asked: Asked) -> None:
         """Save and stop, if that is what the processes agreed on."""
         if self.checkpoints is not None and (asked.to_stop or asked.to_save):
-            self.checkpoints.save(self.state)
+            self.state.save(self.checkpoints, self.processes)
         if asked.to_stop:
-            requested = self.execution.interruption and self.execution.interruption.requested
-            raise InterruptedTrainingError(
-                f"{self.run.id} stopped after step {self.state.position} on "
-                f"{requested.name if requested else 'a signal to another process'}; run the same "
-                "command again to go on"
-            )
+            raise interrupted(self.run.id, self.state.position, self.execution.interruption)
 
     def _not_finite(
         self, epoch: int, position: int, passes: list[Batch], losses: Tensor

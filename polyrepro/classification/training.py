@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import torch
-
-from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.loop import train
 from polyrepro.classification.weights import write_weights
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
 from polyrepro.runs import WEIGHTS_FILE, Run
@@ -19,17 +17,9 @@ def train_run(run: Run, data, folder: Path, identity: str, execution: Execution)
         data: an `ImageArrays` or what `polyrepro.data` reads from disk.
         identity: of run and data; checkpoints with another one are refused.
     """
-    _set_up(execution)
     checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
     state = train(run, data, execution, checkpoints)
     weights = None
     if run.gives_weights and execution.processes.first:
         weights = write_weights(folder / WEIGHTS_FILE, state.kept_network)
     return Outcome(state.history, weights)
-
-
-def _set_up(execution: Execution) -> None:
-    """Whether a GPU computes the same bits every time, or as fast as it can."""
-    if execution.processes.device.type == "cuda":
-        torch.use_deterministic_algorithms(execution.deterministic)
-        torch.backends.cudnn.benchmark = not execution.deterministic

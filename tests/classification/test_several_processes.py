@@ -22,6 +22,7 @@ from polyrepro.data import load
 from polyrepro.files import record_path
 from polyrepro.plan import parse_run_id
 from polyrepro.running.interruption import EXIT_STATUS
+from polyrepro.running.jobs import train_and_record
 from polyrepro.running.processes import DeviceError, Processes
 from polyrepro.runs import Run
 from polyrepro.settings import Overrides
@@ -40,7 +41,7 @@ def start(results, timeout=60, processes=2, **overrides):
     words = [sys.executable, "-m", "polyrepro", "train", RUN_ID, "--timeout", str(timeout)]
     words += ["--set", f"results={results}", "--set", f"processes_per_run={processes}"]
     words += ["--set", f"overrides={json.dumps(OVERRIDES | overrides)}"]
-    # Processes that do not stop when they are told to are killed after two seconds.
+    # Processes that do not stop on SIGTERM are killed after two seconds.
     environment = os.environ | {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "2"}
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -67,14 +68,12 @@ def workers(results) -> dict[int, int]:
 
 
 def wait_until_training(process, results):
-    """Until rank 0 holds the run, and then a little longer."""
+    """Until rank 0 holds the run, which it does after all processes handle signals."""
     lock = record_path(results, RUN_ID).parent / "lock"
     lock.unlink(missing_ok=True)
-    deadline = time.monotonic() + 120
-    while not lock.exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
+    while not lock.exists() and process.poll() is None:
+        time.sleep(0.02)
     assert process.poll() is None, process.communicate()[1]
-    time.sleep(0.5)
 
 
 def checkpoints_of(results):
@@ -94,52 +93,75 @@ def test_two_processes_train_what_one_does(data, tmp_path):
             assert row[name] == pytest.approx(expected[name], rel=1e-3)
 
 
-def test_signals_dead_and_hanging_processes_change_no_bit_of_the_result(tmp_path):
-    longer = {"epochs": 16}
-    undisturbed = finished_history(start(tmp_path / "a", **longer), tmp_path / "a")
-    results = tmp_path / "b"
+LONGER = {"epochs": 16}
+"""Still at work when a test has found its processes."""
 
-    process = start(results, **longer)  # asked to make room, all processes at once, as Slurm does
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The history of a longer run in two processes to which nothing happens."""
+    results = tmp_path_factory.mktemp("undisturbed")
+    return finished_history(start(results, **LONGER), results)
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """Results of that run after a signal to all processes at once, as Slurm sends it."""
+    results = tmp_path_factory.mktemp("interrupted")
+    process = start(results, **LONGER)
     wait_until_training(process, results)
     for pid in (*workers(results).values(), process.pid):
         os.kill(pid, signal.SIGUSR1)
     _, error = process.communicate(timeout=120)
     assert process.returncode == EXIT_STATUS, error
+    assert "on SIGUSR1, with a checkpoint; run the same command again to go on" in error
     assert len(list(checkpoints_of(results).glob("step_*"))) == 1
+    return results
 
-    # Another number of processes takes it over, and the result is equal up to rounding.
-    shutil.copytree(results, tmp_path / "c")
-    alone = finished_history(start(tmp_path / "c", processes=1, **longer), tmp_path / "c")
+
+def test_after_a_signal_to_all_processes_the_result_has_the_same_bits(
+    undisturbed, interrupted, tmp_path
+):
+    results = tmp_path / "resumed"
+    shutil.copytree(interrupted, results, symlinks=True)
+    assert finished_history(start(results, **LONGER), results) == undisturbed
+    assert not checkpoints_of(results).exists()
+
+
+def test_another_number_of_processes_goes_on_to_the_same_up_to_rounding(
+    data, undisturbed, interrupted, tmp_path
+):
+    results = tmp_path / "resumed"
+    shutil.copytree(interrupted, results, symlinks=True)
+    run = parse_run_id(RUN_ID, Overrides(**OVERRIDES | LONGER))
+    alone = train_and_record(results, run, data, HERE)["history"]
     assert [row["epoch"] for row in alone] == [row["epoch"] for row in undisturbed]
     assert alone[-1]["loss"] == pytest.approx(undisturbed[-1]["loss"], rel=0.05)
 
-    process = start(results, **longer)  # one process dies
-    wait_until_training(process, results)
-    os.kill(workers(results)[1], signal.SIGKILL)
+
+@pytest.mark.parametrize(
+    ("number", "timeout"), [(signal.SIGKILL, 60), (signal.SIGSTOP, 3)], ids=["dies", "hangs"]
+)
+def test_all_stop_when_one_process(tmp_path, number, timeout):
+    process = start(tmp_path, timeout=timeout, **LONGER)
+    wait_until_training(process, tmp_path)
+    os.kill(workers(tmp_path)[1], number)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 1 and "one of 2 processes failed" in error
-    assert workers(results) == {}
+    assert workers(tmp_path) == {}
 
-    process = start(results, timeout=3, **longer)  # one process hangs
-    wait_until_training(process, results)
-    os.kill(workers(results)[1], signal.SIGSTOP)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 1 and "one of 2 processes failed" in error
-    assert workers(results) == {}
 
-    process = start(results, **longer)  # the command itself is killed: nobody is left behind
-    wait_until_training(process, results)
-    left = workers(results)
+def test_when_the_command_itself_is_killed_its_processes_save_and_stop(tmp_path):
+    process = start(tmp_path, **LONGER)
+    wait_until_training(process, tmp_path)
+    assert len(workers(tmp_path)) == 2
     process.kill()
     process.communicate()
     deadline = time.monotonic() + 60
-    while workers(results) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert len(left) == 2 and workers(results) == {}
-
-    process = start(results, **longer)
-    assert finished_history(process, results) == undisturbed
-    assert not checkpoints_of(results).exists()
+    while workers(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert workers(tmp_path) == {}
+    assert len(list(checkpoints_of(tmp_path).glob("step_*"))) == 1
 
 
 def test_passes_are_shared_equally_or_not_at_all():
