@@ -15,7 +15,8 @@ from small_trainings import ALONE, CROSS_ENTROPY, HERE, history, interrupted_at
 from streaming_cases import recipe
 
 from polyrepro.classification.checkpoints import CheckpointError, Checkpoints
-from polyrepro.classification.loop import TrainingError, train
+from polyrepro.classification.failures import TrainingError
+from polyrepro.classification.loop import train
 from polyrepro.cli import main
 from polyrepro.data import DataError, open_dataset
 from polyrepro.data.indexed_images import IndexedImages
