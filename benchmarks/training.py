@@ -89,7 +89,6 @@ class TimmLoop:
             recipe.model,
             in_chans=data.channels,
             num_classes=len(data.classes),
-            drop_rate=recipe.dropout,
             drop_path_rate=recipe.drop_path,
         )
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
