@@ -1,7 +1,9 @@
 """Training: reproducible, paired between variants, and stopped by a loss that is not finite."""
 
+import itertools
 import json
 
+import numpy as np
 import pytest
 import torch
 from small_trainings import ALONE, CROSS_ENTROPY, HERE, POLY1, history
@@ -90,6 +92,30 @@ def test_without_augmentation_batches_hold_the_images_as_they_are(data):
     originals = {image.tobytes() for image in data.splits["train"].images[:600]}
     shown = {image.tobytes() for image in pixels.round().byte().numpy()}
     assert shown == originals
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_augmented_images_are_shifted_over_black_and_perhaps_mirrored(data, flip):
+    recipe = sized(600).model_copy(update={"max_shift": 1, "horizontal_flip": flip})
+    (batch,) = passes(MemoryBatches(data, recipe, 0, ALONE), 0)
+    expected = {}
+    for image in data.splits["train"].images[:600]:
+        padded = np.pad(image, 1)
+        for row, column in itertools.product(range(3), range(3)):
+            shown = padded[row : row + 28, column : column + 28]
+            expected[shown.tobytes()] = (row, column, False)
+            if flip:
+                expected[shown[:, ::-1].tobytes()] = (row, column, True)
+    pixels = ((batch.images.squeeze(1) * data.std + data.mean) * 255).round().byte().numpy()
+    seen = {expected[image.tobytes()] for image in pixels}
+    assert len(seen) == (18 if flip else 9)
+
+
+def test_the_runs_of_a_batch_share_the_images(data):
+    first, second = (
+        next(MemoryBatches(data, SMALL, seed, ALONE).evaluation("test")).images for seed in (0, 1)
+    )
+    assert first.data_ptr() == second.data_ptr()
 
 
 def test_evaluation_shows_every_image_once_in_order(data):
