@@ -1,7 +1,12 @@
 """PolyLoss (Leng et al., ICLR 2022): from configuration to report. See README.md."""
 
+import os
 
-configfile: "config/config.yaml"
+# A configuration in the working directory comes before the one beside this file.
+BESIDE = "" if os.path.exists("config/config.yaml") else f"{workflow.basedir}/"
+
+
+configfile: BESIDE + "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -42,7 +42,8 @@ from polyrepro.recipes import RECIPES, ClassificationRecipe
 from polyrepro.running.environment import device_name
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Variant
 
 
 class Synthetic:
@@ -164,7 +165,7 @@ def measure(recipe: ClassificationRecipe, device: torch.device, steps: int, roun
     data = Synthetic(recipe, device, steps)
     theirs = TimmLoop(recipe, data)
     data.before = theirs.epoch
-    run = Run(recipe=recipe, variant=Variant(name="cross_entropy", loss=Loss()), seed=0)
+    run = Run(recipe=recipe, variant=Variant(name="cross_entropy"), seed=0)
     with mock.patch.object(loop, "make_batches", lambda *_: data):
         loop.train(run, data, Execution(Processes(device)))
     images = steps * recipe.batch_size

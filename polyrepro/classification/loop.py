@@ -24,7 +24,6 @@ from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.training_metrics import TrainingMetrics
 from polyrepro.data import ImageArrays
-from polyrepro.losses import PolySeries
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.runs import Run
@@ -89,8 +88,7 @@ class _Training:
         self.run, self.execution, self.checkpoints = run, execution, checkpoints
         self.processes = execution.processes
         self.batches = make_batches(data, run, execution)
-        series = PolySeries(run.loss.epsilon, run.loss.terms, run.loss.gamma)
-        metrics = Metrics(series, data.class_groups)
+        metrics = Metrics(run.loss.build(), data.class_groups)
         self.state = prepare(
             run,
             data.channels,

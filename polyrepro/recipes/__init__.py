@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from polyrepro.recipes.base import Frozen, PathText, Recipe
+from polyrepro.recipes.base import Frozen, Recipe
 from polyrepro.recipes.classification import ClassificationRecipe
 from polyrepro.recipes.detection import DetectionRecipe
 from polyrepro.recipes.detectors_coco import MASK_RCNN_COCO, RETINANET_COCO
@@ -23,7 +23,6 @@ __all__ = [
     "ClassificationRecipe",
     "DetectionRecipe",
     "Frozen",
-    "PathText",
     "Recipe",
 ]
 

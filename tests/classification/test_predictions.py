@@ -131,7 +131,7 @@ def test_a_run_that_dies_while_it_writes_them_has_no_record(data, tmp_path, monk
         patch.setattr("polyrepro.classification.predictions.write_atomically", full)
         with pytest.raises(OSError, match="No space left"):
             train_and_record(tmp_path, ONE, data, HERE)
-    assert finished_record(tmp_path, ONE) is None
+    assert finished_record(tmp_path, ONE, data.citation) is None
 
 
 def example():

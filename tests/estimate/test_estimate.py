@@ -160,10 +160,12 @@ def printed(capsys, *arguments):
 
 
 def test_what_is_printed(capsys):
-    text = printed(capsys, "--scale", "paper", "--studies", "truncation", "epsilon_sweep")
+    text = printed(capsys, "--scale", "paper", "--set", "studies=truncation,epsilon_sweep")
     assert "sum, each run once" in text and "54 runs, " in text
     assert "on 8 GPUs" in text and "given: timm, results/benchmark-train-" in text
-    scaled = printed(capsys, "--scale", "paper", "--studies", "pretraining_s", "--seeds", "1")
+    scaled = printed(
+        capsys, "--scale", "paper", "--set", "studies=pretraining_s", "--set", "seeds=1"
+    )
     assert "times 1.79 for the area of the images" in scaled and "2 runs, " in scaled
 
 
@@ -173,7 +175,14 @@ def test_unknown_throughputs_make_a_lower_bound(capsys, tmp_path):
         "model,image_size,precision,compile,processor,device,images_per_second,status,source\n"
         "resnet50,224,bfloat16,true,gpu,our GPU,3000,given,a colleague\n"
     )
-    arguments = ["--scale", "paper", "--studies", "truncation", "pretraining_s", "--seeds", "1"]
+    arguments = [
+        "--scale",
+        "paper",
+        "--set",
+        "studies=truncation,pretraining_s",
+        "--set",
+        "seeds=1",
+    ]
     text = printed(capsys, *arguments, "--throughputs", str(table))
     assert "13 runs, at least 118 GPU-hours" in text
     assert (
@@ -184,16 +193,16 @@ def test_unknown_throughputs_make_a_lower_bound(capsys, tmp_path):
 def test_own_configuration(capsys, tmp_path):
     config = tmp_path / "mine.yaml"
     config.write_text(CONFIGURATIONS["paper"].read_text().replace("seeds: 3", "seeds: 5"))
-    text = printed(capsys, "--configfile", str(config), "--studies", "truncation")
+    text = printed(capsys, "--configfile", str(config), "--set", "studies=truncation")
     assert "55 runs, " in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--studies", "truncatoin"], "unknown study 'truncatoin'; did you mean 'truncation'?"),
-        (["--scale", "paper", "--studies", "long_tail"], "does not exist at the scale 'paper'"),
-        (["--seeds", "0"], "must be a whole number, at least 1, not '0'"),
+        (["--set", "studies=truncatoin"], "unknown study 'truncatoin'; did you mean 'truncation'?"),
+        (["--scale", "paper", "--set", "studies=long_tail"], "does not exist at the scale 'paper'"),
+        (["--set", "seeds=0"], "seeds: Input should be greater than or equal to 1, got 0"),
         (["--throughputs", "nowhere.csv"], "cannot read the throughputs nowhere.csv"),
         (["--configfile", "nowhere.yaml"], "cannot read the configuration nowhere.yaml"),
     ],

@@ -11,14 +11,7 @@ import pytest
 import yaml
 from project_copy import ROOT, SNAKEMAKE, TINY, copy_project, job_counts, snakemake
 
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A project folder in which the tiny configuration has run, and what Snakemake printed."""
-    folder = copy_project(tmp_path_factory.mktemp("project"))
-    process = snakemake(folder, config=TINY | {"results": "results/tiny"})
-    assert process.returncode == 0, process.stdout + process.stderr
-    return folder, process.stdout + process.stderr
+pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def test_jobs_are_counted(finished):

@@ -1,11 +1,14 @@
 # The declared output is a receipt. The records themselves lie in run folders that no rule declares,
 # because Snakemake deletes the declared outputs of failed and re-run jobs.
+PLAN.remove_stale_receipts()
 
 
 rule train:
     input:
         # Of all runs of a job the data, the coefficients chosen before theirs (greedy search), and
         # the jobs whose weights they start from (fine-tuning).
+        settings=ancient(f"{RESULTS}/settings.json"),
+        losses=ancient(f"{RESULTS}/losses.json"),
         data=lambda wildcards: expand(
             f"{RESULTS}/data/{{dataset}}/manifest.json",
             dataset=sorted(
@@ -35,18 +38,19 @@ rule train:
         identity=lambda wildcards: [
             run.identity() for run in PLAN.batches[wildcards.batch].runs
         ],
-        options=train_options(SETTINGS),
     shell:
-        "python -m polyrepro train {params.options}"
-        " --receipt {output} {params.runs} 2> {log}"
+        "python -m polyrepro train --configfile {input.settings:q}"
+        " --receipt {output:q} {params.runs:q} 2> {log:q}"
 
 
 rule select:
     input:
-        lambda wildcards: expand(
+        settings=ancient(f"{RESULTS}/settings.json"),
+        batches=lambda wildcards: expand(
             f"{RESULTS}/batches/{{batch}}.json",
             batch=PLAN.batches_for(wildcards.selection),
         ),
+        code=source_files("polyrepro.analysis.selection"),
     output:
         f"{RESULTS}/selections/{{selection}}.json",
     log:
@@ -55,6 +59,10 @@ rule select:
     conda:
         "../../environment.yml"
     params:
-        plan=PLAN_OPTIONS,
+        # Not used by the command: changed candidates make Snakemake choose again.
+        study=lambda wildcards: digest(
+            [PLAN.selections[wildcards.selection][0]],
+            without=("title", "question", "claims", "also"),
+        ),
     shell:
-        "python -m polyrepro select {wildcards.selection} {params.plan} 2> {log}"
+        "python -m polyrepro select {wildcards.selection} --configfile {input.settings:q} 2> {log:q}"
