@@ -147,7 +147,7 @@ class TimmLoop:
 
 
 def now(device: torch.device) -> float:
-    """The time when the device has done what it was told."""
+    """The time, after the device has finished its queue."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()

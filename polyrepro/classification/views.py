@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 
 
 class Views:
-    """Decoding, cropping and augmentation as a recipe wants them.
+    """Decoding, cropping and augmentation according to a recipe.
 
     What is drawn for an image is a function of (seed, epoch, image) alone.
     """

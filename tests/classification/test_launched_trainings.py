@@ -36,7 +36,7 @@ def start(results, timeout=60, **overrides):
     words = [sys.executable, "-m", "polyrepro", "train", RUN_ID, "--timeout", str(timeout)]
     words += ["--set", f"results={results}", "--set", "processes_per_run=2"]
     words += ["--set", f"overrides={json.dumps(OVERRIDES | overrides)}"]
-    # Processes that do not stop when they are told to are killed after a second.
+    # Processes that do not stop on a signal are killed after a second.
     environment = os.environ | {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "1"}
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
 
