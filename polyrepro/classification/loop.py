@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from polyrepro.classification.batch_sources import make_batches
 from polyrepro.classification.batches import Batch
-from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.evaluator import Evaluator
 from polyrepro.classification.failures import not_finite_loss
@@ -24,8 +23,9 @@ from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.training_metrics import TrainingMetrics
 from polyrepro.data import ImageArrays
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
-from polyrepro.running.interruption import InterruptedTrainingError
+from polyrepro.running.interruption import interrupted
 from polyrepro.runs import Run
 
 PARTS_PER_EPOCH = 5
@@ -107,7 +107,7 @@ class _Training:
 
     def to_the_end(self) -> Trained:
         run, state, steps = self.run, self.state, self.batches.steps_per_epoch
-        if self.checkpoints is not None and self.checkpoints.restore(state):
+        if self.checkpoints is not None and state.restore(self.checkpoints, self.processes):
             self._say(f"going on after step {state.position}")
         progress = tqdm(
             total=run.recipe.epochs * steps,
@@ -216,19 +216,17 @@ class _Training:
     def _carry_out(self, decision: StepDecision) -> None:
         if decision.stop:
             self._stop()
-        if decision.save and self.checkpoints is not None:
-            self.checkpoints.save(self.state)
+        if decision.save:
+            self._save()
+
+    def _save(self) -> None:
+        if self.checkpoints is not None:
+            self.state.save(self.checkpoints, self.processes)
 
     def _stop(self) -> NoReturn:
         """Save, if there is a place to save to, and end; all processes call this together."""
-        if self.checkpoints is not None:
-            self.checkpoints.save(self.state)
-        requested = self.execution.interruption and self.execution.interruption.requested
-        raise InterruptedTrainingError(
-            f"{self.run.id} stopped after step {self.state.position} on "
-            f"{requested.name if requested else 'a signal to another process'}; run the same "
-            "command again to go on"
-        )
+        self._save()
+        raise interrupted(self.run.id, self.state.position, self.execution.interruption)
 
     def _say(self, text: str) -> None:
         if self.processes.first:

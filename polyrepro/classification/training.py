@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import torch
-
-from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.loop import train
 from polyrepro.classification.predictions import write_predictions
 from polyrepro.classification.weights import write_weights
 from polyrepro.files import PREDICTIONS_FILE
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
 from polyrepro.runs import WEIGHTS_FILE, Run
@@ -24,7 +22,6 @@ def train_run(run: Run, data, folder: Path, identity: str, execution: Execution)
         data: an `ImageArrays` or what `polyrepro.data` reads from disk.
         identity: of run and data; checkpoints with another one are refused.
     """
-    _set_up(execution)
     checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
     trained = train(run, data, execution, checkpoints)
     weights = predictions = None
@@ -33,10 +30,3 @@ def train_run(run: Run, data, folder: Path, identity: str, execution: Execution)
         if run.gives_weights:
             weights = write_weights(folder / WEIGHTS_FILE, trained.network)
     return Outcome(trained.history, weights, predictions)
-
-
-def _set_up(execution: Execution) -> None:
-    """Whether a GPU computes the same bits every time, or as fast as it can."""
-    if execution.processes.device.type == "cuda":
-        torch.use_deterministic_algorithms(execution.deterministic)
-        torch.backends.cudnn.benchmark = not execution.deterministic

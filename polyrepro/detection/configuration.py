@@ -27,7 +27,7 @@ def run_config(
 
     Args:
         folder: the run's; logs and the course of P_t are written there.
-        resume_from: a checkpoint to go on from.
+        resume_from: a checkpoint of mmengine to resume.
 
     Raises:
         DetectionError: if the batch cannot be divided among the processes.
@@ -57,8 +57,6 @@ def run_config(
     config.test_cfg = {"type": "TestLoop"}
     if resume_from is not None:
         config.load_from, config.resume = str(resume_from), True
-    if run.loss.epsilon:
-        config.custom_hooks.append({"type": "PolyLossHook", "epsilon": run.loss.epsilon})
     return config
 
 

@@ -61,7 +61,7 @@ def _run(count: int, work: Callable[[], None], leases: tuple[int, ...]) -> None:
 def _run_several(count: int, leases: tuple[int, ...]) -> None:
     """Repeat this command in several processes.
 
-    SIGTERM and SIGUSR1 are passed on: the processes save and stop.
+    SIGTERM, SIGUSR1 and SIGINT are passed on: the processes save and stop.
 
     Args:
         leases: open files that torchrun inherits.
@@ -79,7 +79,12 @@ def _run_several(count: int, leases: tuple[int, ...]) -> None:
     } | os.environ
     with Interruption() as interruption:
         process = subprocess.Popen(
-            command, preexec_fn=_in_torchrun_process, pass_fds=leases, env=environment
+            command,
+            preexec_fn=_in_torchrun_process,
+            pass_fds=leases,
+            env=environment,
+            # Ctrl-C reaches this process alone: torchrun would kill the others on a second signal.
+            process_group=0,
         )
         told = False
         while process.poll() is None:
@@ -94,7 +99,8 @@ def _run_several(count: int, leases: tuple[int, ...]) -> None:
         return
     if interruption.requested is not None:
         raise InterruptedTrainingError(
-            f"stopped on {interruption.requested.name}; run the same command again to go on"
+            f"stopped on {interruption.requested.name}, with a checkpoint; run the same command "
+            "again to go on"
         )
     raise ProcessesFailedError(
         f"one of {count} processes failed (see the first error above) and the others were stopped; "

@@ -9,7 +9,6 @@ import torch
 from small_trainings import ALONE, HERE, POLY1, RUN, interrupted_at
 
 from polyrepro.classification import training
-from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.evaluator import Evaluator
 from polyrepro.classification.loop import train
 from polyrepro.classification.predictions import (
@@ -20,6 +19,7 @@ from polyrepro.classification.predictions import (
 )
 from polyrepro.data import load
 from polyrepro.files import classifier_predictions_path
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
 from polyrepro.running.jobs import train_and_record

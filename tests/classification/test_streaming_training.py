@@ -14,7 +14,6 @@ from image_trees import SMALL, encoded, picture, write_tree
 from small_trainings import ALONE, CROSS_ENTROPY, HERE, history, interrupted_at
 from streaming_cases import recipe
 
-from polyrepro.classification.checkpoints import CheckpointError, Checkpoints
 from polyrepro.classification.failures import TrainingError
 from polyrepro.classification.loop import train
 from polyrepro.cli import main
@@ -23,6 +22,7 @@ from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
 from polyrepro.files import data_folder
 from polyrepro.recipes import RECIPES
+from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import train_and_record
 from polyrepro.running.records import checkpoint_identity
