@@ -45,7 +45,6 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("losses", help="check the losses of all chosen studies")
     _add_settings(command)
-    command.add_argument("--output", type=Path, help="write what each variant computes here")
     command.set_defaults(command=_losses)
 
     command = commands.add_parser("train", help="train runs that have no finished record yet")
@@ -130,14 +129,13 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _losses(options: argparse.Namespace) -> None:
-    from polyrepro.files import write_json
     from polyrepro.plan import Plan
     from polyrepro.running.losses import check_losses
 
     losses = {run.variant.name: run.variant.loss for run in Plan(_settings(options)).runs}
     check_losses(losses)
-    if options.output is not None:
-        write_json(options.output, {name: loss.label for name, loss in losses.items()})
+    for name, loss in losses.items():
+        print(f"{name}: {loss.label}")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -132,6 +132,11 @@ class Plan:
             for selection in study.selections
         }
 
+    @property
+    def waited_for(self) -> list[str]:
+        """Names of the selections that jobs wait for; the others are made within the tables."""
+        return sorted({batch.after for batch in self.batches.values()} - {None})
+
     def batches_for(self, selection_name: str) -> list[str]:
         """Names of the jobs that train the candidates of a selection."""
         study, selection = self.selections[selection_name]

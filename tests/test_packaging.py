@@ -147,7 +147,7 @@ def test_training_without_timm_names_the_extra(tmp_path):
         "runpy.run_module('polyrepro', run_name='__main__')"
     )
     run = "fashion_mnist/cross_entropy/seed0"
-    command = [sys.executable, "-c", script, "train", "--results", tmp_path, run]
+    command = [sys.executable, "-c", script, "train", "--set", f"results={tmp_path}", run]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (

@@ -2,7 +2,6 @@
 # command): what a table is made of decides when it is made again.
 rule collect:
     input:
-        settings=ancient(f"{RESULTS}/settings.json"),
         batches=expand(f"{RESULTS}/batches/{{batch}}.json", batch=PLAN.batches),
         code=source_files("polyrepro.analysis.metrics_table"),
     output:
@@ -13,6 +12,7 @@ rule collect:
     conda:
         "../../environment.yml"
     params:
+        settings=SETTINGS_FILE,
         scale=SETTINGS.scale_label,
         runs=[f"{run.id} {run.identity()}" for run in PLAN.runs],
         studies=digest(
@@ -20,7 +20,7 @@ rule collect:
             without=("title", "question", "claims", "selections", "reference", "also"),
         ),
     shell:
-        "python -m polyrepro collect --configfile {input.settings:q} --output {output:q} 2> {log:q}"
+        "python -m polyrepro collect --configfile {params.settings:q} --output {output:q} 2> {log:q}"
 
 
 rule statistics:

@@ -2,6 +2,7 @@ import os
 import sys
 from pathlib import Path
 
+from polyrepro.files import write_atomically
 from polyrepro.plan import Plan
 from polyrepro.settings import SettingsError, check_settings
 from polyrepro.sources import digest, project_files, source_files
@@ -27,17 +28,10 @@ wildcard_constraints:
     figure="[^/]+",
 
 
-# What the commands of the other rules read. Those rules take it as `ancient`: they have parameters
-# for the part of the configuration that concerns them, so that `device` or `seeds` draws no figure.
-rule settings:
-    output:
-        f"{RESULTS}/settings.json",
-    log:
-        f"{RESULTS}/logs/settings.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        settings=SETTINGS.model_dump_json(indent=1),
-    shell:
-        "printf '%s\n' {params.settings:q} > {output:q} 2> {log:q}"
+# What the commands of the rules read. It is no input of theirs: they have parameters for the part of
+# the configuration that concerns them, so that a change of `device` or `seeds` draws no figure.
+SETTINGS_FILE = f"{RESULTS}/settings.json"
+
+
+onstart:
+    write_atomically(Path(SETTINGS_FILE), SETTINGS.model_dump_json(indent=1) + "\n")

@@ -2,8 +2,6 @@ DATASETS = sorted({run.recipe.dataset for run in PLAN.runs})
 
 
 rule verify_data:
-    input:
-        settings=ancient(f"{RESULTS}/settings.json"),
     output:
         f"{RESULTS}/data/{{dataset}}/manifest.json",
     log:
@@ -22,20 +20,3 @@ rule verify_data:
     shell:
         "python -m polyrepro data verify {wildcards.dataset} {params.options:q}"
         " --output {params.folder:q} 2> {log:q}"
-
-
-# Every loss is built and checked before anything is trained.
-rule verify_losses:
-    input:
-        settings=ancient(f"{RESULTS}/settings.json"),
-    output:
-        f"{RESULTS}/losses.json",
-    log:
-        f"{RESULTS}/logs/verify_losses.log",
-    conda:
-        "../../environment.yml"
-    params:
-        # Not used by the command: a changed loss makes Snakemake check again.
-        losses=sorted({run.variant.loss.model_dump_json() for run in PLAN.runs}),
-    shell:
-        "python -m polyrepro losses --configfile {input.settings:q} --output {output:q} 2> {log:q}"

@@ -50,7 +50,7 @@ for figure_name, figure_study in DRAWN.items():
             "../../environment.yml"
         params:
             figure=figure_name,
-            results=RESULTS,
+            results=lambda wildcards, output: Path(output.pdf).parents[1],
             study=digest(
                 [STUDIES[figure_study]] if figure_study else [],
                 without=("title", "question", "claims"),

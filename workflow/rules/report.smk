@@ -1,6 +1,5 @@
 rule report:
     input:
-        settings=ancient(f"{RESULTS}/settings.json"),
         metrics=f"{RESULTS}/metrics.csv",
         statistics=f"{RESULTS}/statistics.csv",
         claims=f"{RESULTS}/claims.csv",
@@ -25,8 +24,9 @@ rule report:
     conda:
         "../../environment.yml"
     params:
+        settings=SETTINGS_FILE,
         # Not used by the command.
         studies=digest(PLAN.studies),
         runs=[run.id for run in PLAN.runs],
     shell:
-        "python -m polyrepro report --configfile {input.settings:q} 2> {log:q}"
+        "python -m polyrepro report --configfile {params.settings:q} 2> {log:q}"

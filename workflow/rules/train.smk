@@ -7,8 +7,6 @@ rule train:
     input:
         # Of all runs of a job the data, the coefficients chosen before theirs (greedy search), and
         # the jobs whose weights they start from (fine-tuning).
-        settings=ancient(f"{RESULTS}/settings.json"),
-        losses=ancient(f"{RESULTS}/losses.json"),
         data=lambda wildcards: expand(
             f"{RESULTS}/data/{{dataset}}/manifest.json",
             dataset=sorted(
@@ -33,19 +31,20 @@ rule train:
     resources:
         gpu=SETTINGS.processes_per_run if SETTINGS.device == "cuda" else 0,
     params:
+        settings=SETTINGS_FILE,
         runs=lambda wildcards: [run.id for run in PLAN.batches[wildcards.batch].runs],
-        # Not used by the command: a changed recipe or loss makes Snakemake run the job again.
+        # Not used by the command: a changed recipe, loss or weights make Snakemake run it again.
         identity=lambda wildcards: [
             run.identity() for run in PLAN.batches[wildcards.batch].runs
         ],
+        weights=sorted(given.sha256 for given in SETTINGS.weights.values()),
     shell:
-        "python -m polyrepro train --configfile {input.settings:q}"
+        "python -m polyrepro train --configfile {params.settings:q}"
         " --receipt {output:q} {params.runs:q} 2> {log:q}"
 
 
 rule select:
     input:
-        settings=ancient(f"{RESULTS}/settings.json"),
         batches=lambda wildcards: expand(
             f"{RESULTS}/batches/{{batch}}.json",
             batch=PLAN.batches_for(wildcards.selection),
@@ -59,10 +58,11 @@ rule select:
     conda:
         "../../environment.yml"
     params:
+        settings=SETTINGS_FILE,
         # Not used by the command: changed candidates make Snakemake choose again.
         study=lambda wildcards: digest(
             [PLAN.selections[wildcards.selection][0]],
             without=("title", "question", "claims", "also"),
         ),
     shell:
-        "python -m polyrepro select {wildcards.selection} --configfile {input.settings:q} 2> {log:q}"
+        "python -m polyrepro select {wildcards.selection} --configfile {params.settings:q} 2> {log:q}"
