@@ -29,6 +29,15 @@ def target_probability_path(results: Path, run_id: str) -> Path:
     return record_path(results, run_id).parent / TARGET_PROBABILITY_FILE
 
 
+PREDICTIONS_FILE = "predictions.npz"
+"""In the folder of a classifier's run: see `polyrepro.classification.predictions`."""
+
+
+def classifier_predictions_path(results: Path, run_id: str) -> Path:
+    """Where a classifier's run keeps its predictions for validation and test images."""
+    return record_path(results, run_id).parent / PREDICTIONS_FILE
+
+
 def predictions_path(results: Path, run_id: str, split: str, kind: str) -> Path:
     """Where a detector's run keeps its predictions, COCO results of kind `bbox` or `segm`."""
     return record_path(results, run_id).parent / f"predictions_{split}.{kind}.json"

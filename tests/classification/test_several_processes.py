@@ -1,17 +1,8 @@
-"""One run spread over several processes: two on the CPU, as they would be on eight GPUs."""
-
-import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+"""What each of the processes of a run does: its share of a step and of an evaluation."""
 
 import pytest
 import torch
-from small_trainings import HERE, POLY1, RECIPE, history, without_times
+from small_trainings import HERE, POLY1, RECIPE
 from timm.models import register_model
 from torch import nn
 
@@ -19,149 +10,13 @@ from polyrepro.classification.batches import MemoryBatches, passes_of
 from polyrepro.classification.loop import train
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.data import load
-from polyrepro.files import record_path
-from polyrepro.plan import parse_run_id
-from polyrepro.running.interruption import EXIT_STATUS
-from polyrepro.running.jobs import train_and_record
 from polyrepro.running.processes import DeviceError, Processes
 from polyrepro.runs import Run
-from polyrepro.settings import Overrides
-
-RUN_ID = "fashion_mnist/poly1_e+2/seed0"
-OVERRIDES = {"epochs": 2, "train_images": 1280, "images_per_device": 32}
 
 
 @pytest.fixture(scope="module")
 def data():
     return load("fashion_mnist")
-
-
-def start(results, timeout=60, processes=2, **overrides):
-    """`polyrepro train` with several processes."""
-    words = [sys.executable, "-m", "polyrepro", "train", RUN_ID, "--timeout", str(timeout)]
-    words += ["--set", f"results={results}", "--set", f"processes_per_run={processes}"]
-    words += ["--set", f"overrides={json.dumps(OVERRIDES | overrides)}"]
-    # Processes that do not stop on SIGTERM are killed after two seconds.
-    environment = os.environ | {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "2"}
-    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def finished_history(process, results):
-    _, error = process.communicate(timeout=300)
-    assert process.returncode == 0, error
-    return without_times(json.loads(record_path(results, RUN_ID).read_text())["history"])
-
-
-def workers(results) -> dict[int, int]:
-    """Rank to process id of the processes that train below a results folder."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            variables = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # has just ended
-        rank = [v for v in variables if v.startswith(b"LOCAL_RANK=")]
-        if rank and f"results={results}".encode() in words:
-            found[int(rank[0].removeprefix(b"LOCAL_RANK="))] = int(folder.name)
-    return found
-
-
-def wait_until_training(process, results):
-    """Until rank 0 holds the run, which it does after all processes handle signals."""
-    lock = record_path(results, RUN_ID).parent / "lock"
-    lock.unlink(missing_ok=True)
-    while not lock.exists() and process.poll() is None:
-        time.sleep(0.02)
-    assert process.poll() is None, process.communicate()[1]
-
-
-def checkpoints_of(results):
-    return record_path(results, RUN_ID).parent / "checkpoints"
-
-
-def test_two_processes_train_what_one_does(data, tmp_path):
-    several = finished_history(start(tmp_path), tmp_path)
-    alone = history(parse_run_id(RUN_ID, Overrides(**OVERRIDES)), data)
-    assert [(row["epoch"], row["split"]) for row in several] == [
-        (row["epoch"], row["split"]) for row in alone
-    ]
-    for row, expected in zip(several, alone, strict=True):
-        # One image of 2000 more or less is right, if at all.
-        assert row["top1"] == pytest.approx(expected["top1"], abs=0.2)
-        for name in ("loss", "mean_pt", "cross_entropy", "leading_share"):
-            assert row[name] == pytest.approx(expected[name], rel=1e-3)
-
-
-LONGER = {"epochs": 16}
-"""Still at work when a test has found its processes."""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The history of a longer run in two processes to which nothing happens."""
-    results = tmp_path_factory.mktemp("undisturbed")
-    return finished_history(start(results, **LONGER), results)
-
-
-@pytest.fixture(scope="module")
-def interrupted(tmp_path_factory):
-    """Results of that run after a signal to all processes at once, as Slurm sends it."""
-    results = tmp_path_factory.mktemp("interrupted")
-    process = start(results, **LONGER)
-    wait_until_training(process, results)
-    for pid in (*workers(results).values(), process.pid):
-        os.kill(pid, signal.SIGUSR1)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == EXIT_STATUS, error
-    assert "on SIGUSR1, with a checkpoint; run the same command again to go on" in error
-    assert len(list(checkpoints_of(results).glob("step_*"))) == 1
-    return results
-
-
-def test_after_a_signal_to_all_processes_the_result_has_the_same_bits(
-    undisturbed, interrupted, tmp_path
-):
-    results = tmp_path / "resumed"
-    shutil.copytree(interrupted, results, symlinks=True)
-    assert finished_history(start(results, **LONGER), results) == undisturbed
-    assert not checkpoints_of(results).exists()
-
-
-def test_another_number_of_processes_goes_on_to_the_same_up_to_rounding(
-    data, undisturbed, interrupted, tmp_path
-):
-    results = tmp_path / "resumed"
-    shutil.copytree(interrupted, results, symlinks=True)
-    run = parse_run_id(RUN_ID, Overrides(**OVERRIDES | LONGER))
-    alone = train_and_record(results, run, data, HERE)["history"]
-    assert [row["epoch"] for row in alone] == [row["epoch"] for row in undisturbed]
-    assert alone[-1]["loss"] == pytest.approx(undisturbed[-1]["loss"], rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("number", "timeout"), [(signal.SIGKILL, 60), (signal.SIGSTOP, 3)], ids=["dies", "hangs"]
-)
-def test_all_stop_when_one_process(tmp_path, number, timeout):
-    process = start(tmp_path, timeout=timeout, **LONGER)
-    wait_until_training(process, tmp_path)
-    os.kill(workers(tmp_path)[1], number)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 1 and "one of 2 processes failed" in error
-    assert workers(tmp_path) == {}
-
-
-def test_when_the_command_itself_is_killed_its_processes_save_and_stop(tmp_path):
-    process = start(tmp_path, **LONGER)
-    wait_until_training(process, tmp_path)
-    assert len(workers(tmp_path)) == 2
-    process.kill()
-    process.communicate()
-    deadline = time.monotonic() + 60
-    while workers(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert workers(tmp_path) == {}
-    assert len(list(checkpoints_of(tmp_path).glob("step_*"))) == 1
 
 
 def test_passes_are_shared_equally_or_not_at_all():
