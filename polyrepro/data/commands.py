@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polyrepro.data import DATASETS, DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
 from polyrepro.data.detection import COMPOSITES, verify_detection
-from polyrepro.files import write_json
+from polyrepro.data.manifests import write_manifest
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
@@ -34,12 +34,10 @@ def _verify(options: argparse.Namespace) -> None:
     if options.labels is not None and name not in IMAGE_DATASETS:
         raise DataError(f"{name} has one kind of labels, its own; omit --labels")
     if name in DETECTION_DATASETS:
-        write_json(
-            options.output / "manifest.json", verify_detection(name, options.root, options.output)
-        )
+        write_manifest(options.output, verify_detection(name, options.root, options.output))
         return
     if name not in IMAGE_DATASETS:
-        write_json(options.output / "manifest.json", load(name).manifest)
+        write_manifest(options.output, load(name).manifest)
         return
     if options.root is None:
         raise DataError(

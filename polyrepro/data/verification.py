@@ -11,11 +11,12 @@ from polyrepro.data.image_datasets import ImageDataset
 from polyrepro.data.image_index import ImageIndex
 from polyrepro.data.index_building import SPLITS, build_index
 from polyrepro.data.layouts import Part, find_parts
+from polyrepro.data.manifests import write_manifest
 from polyrepro.data.multi_label import read_multi_label
-from polyrepro.files import write_atomically, write_json
+from polyrepro.files import write_atomically
 
 SCHEMA = 1
-INDEX_FILE, MANIFEST_FILE = "index.npz", "manifest.json"
+INDEX_FILE = "index.npz"
 
 
 def verify(
@@ -63,7 +64,7 @@ def verify(
         "index_sha256": _sha256(raw),
     }
     write_atomically(output / INDEX_FILE, raw)
-    write_json(output / MANIFEST_FILE, manifest)
+    write_manifest(output, manifest)
     return manifest
 
 

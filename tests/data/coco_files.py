@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from polyrepro.data.coco_format import CocoSource
+from polyrepro.data.coco_reading import CocoSource
 
 SIDE = 32
 CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 90, "name": "platelet"}]  # ids with a gap
@@ -20,7 +20,7 @@ def content(images: int = 4) -> dict:
     ]
     annotations = [
         {
-            "id": 2 * n + k,
+            "id": 2 * n + k + 1,
             "image_id": 10 * n,
             "category_id": CATEGORIES[k]["id"],
             "bbox": [2.0 + 8 * k, 4.0, 6.0, 8.0],

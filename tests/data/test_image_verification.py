@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import os
 import shutil
 
@@ -24,6 +23,7 @@ from polyrepro.data.held_out import held_out_positions
 from polyrepro.data.image_datasets import imagenet1k, imagenet1k_sample, imagenet21k
 from polyrepro.data.image_index import ImageIndex
 from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.manifests import read_manifest
 from polyrepro.data.verification import verify
 
 
@@ -98,7 +98,7 @@ def test_manifest_counts_what_is_there(tree, tmp_path):
     (tree / "val" / CLASSES[0] / ".DS_Store").write_bytes(b"")
     (tree / "val" / CLASSES[0] / "readme.txt").write_text("not an image")
     manifest = verify(SMALL, tree, tmp_path / "index")
-    assert json.loads((tmp_path / "index" / "manifest.json").read_text()) == manifest
+    assert read_manifest(tmp_path / "index") == manifest
     assert manifest["splits"]["test"] == {"images": 8, "per_class": [2, 2, 2, 2]}
     assert manifest["splits"]["train"]["images"] == 24 - 5
     assert manifest["files_ignored"] == 2
