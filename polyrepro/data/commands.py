@@ -44,17 +44,29 @@ def _verify(options: argparse.Namespace) -> None:
             f"{name} is not part of the package; give its folder with --root, or under `data` in "
             "the configuration"
         )
+    _verify_images(options)
+
+
+def _verify_images(options: argparse.Namespace) -> None:
+    """Verify a data set of class folders, and tell what was found."""
     from polyrepro.data.verification import verify
 
-    full = options.checksums == "full"
+    name, full = options.dataset, options.checksums == "full"
     manifest = verify(
         IMAGE_DATASETS[name](), options.root, options.output, full=full, multi_label=options.labels
     )
     counts = [
         f"{split['images']:,} {split_name}" for split_name, split in manifest["splits"].items()
     ]
-    print(
-        f"{name}: {', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; "
-        f"written to {options.output}",
-        file=sys.stderr,
-    )
+    lines = [
+        f"files that are no images, by suffix: {_listed(manifest['files_ignored'])}",
+        f"images that are unusual: {_listed(manifest['checks']['oddities'])}",
+        f"{', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; written to "
+        f"{options.output}",
+    ]
+    for line in lines:
+        print(f"{name}: {line}", file=sys.stderr)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what or 'without'}" for what, count in counts.items()) or "none"

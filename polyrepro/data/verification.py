@@ -1,6 +1,7 @@
 """Verifying a large data set once; trainings read what `verify` wrote and never list folders."""
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,10 @@ def _count(dataset: ImageDataset, index: ImageIndex) -> dict[str, dict]:
     return counts
 
 
-def _ignored(parts: dict[str, Part]) -> int:
-    """Files that are no images; a part that several splits share counts once."""
-    return sum({id(part): part.ignored for part in parts.values()}.values())
+def _ignored(parts: dict[str, Part]) -> dict[str, int]:
+    """Files that are no images, by suffix; a part that several splits share counts once."""
+    counts = {id(part): part.ignored for part in parts.values()}.values()
+    return dict(sorted(sum(counts, Counter()).items()))
 
 
 def _sha256(raw: bytes) -> str:

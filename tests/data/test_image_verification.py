@@ -101,7 +101,7 @@ def test_manifest_counts_what_is_there(tree, tmp_path):
     assert read_manifest(tmp_path / "index") == manifest
     assert manifest["splits"]["test"] == {"images": 8, "per_class": [2, 2, 2, 2]}
     assert manifest["splits"]["train"]["images"] == 24 - 5
-    assert manifest["files_ignored"] == 2
+    assert manifest["files_ignored"] == {".txt": 1, "hidden": 1}
     assert manifest["checks"]["images"] == 32
     sizes = [path.stat().st_size for path in tree.rglob("*.JPEG")]
     assert manifest["bytes"] == sum(sizes)
