@@ -18,7 +18,7 @@ from polyrepro.data.coco_notes import Notes
 from polyrepro.data.coco_objects import NO_MASK, UNUSABLE_MASK, usable_objects
 from polyrepro.data.coco_reading import CocoSource, Content
 from polyrepro.data.image_arrays import DataError
-from polyrepro.data.manifests import read_manifest
+from polyrepro.data.manifests import MANIFEST, read_manifest
 from polyrepro.files import write_atomically, write_json
 
 INDEX = "index.json"
@@ -122,7 +122,7 @@ def verify_coco(name: str, sources: dict[str, CocoSource], folder: Path) -> dict
     masks = _all_have_masks(verified, notes)
     from polyrepro.data.coco_evaluation import require_evaluation  # planning needs no pycocotools
 
-    for split in verified.keys() - {"train"}:
+    for split in [split for split in verified if split != "train"]:
         require_evaluation(verified[split], masks, sources[split].annotations)
     _write(verified, sources, folder)
     for entry in notes.values():
@@ -207,6 +207,8 @@ def _count(content: dict) -> dict:
 
 
 def _write(verified: dict[str, dict], sources: dict[str, CocoSource], folder: Path) -> None:
+    # An older manifest must not be left beside new files if this process is killed.
+    (folder / MANIFEST).unlink(missing_ok=True)
     index = {}
     for split, content in verified.items():
         raw = json.dumps(content, allow_nan=False).encode()

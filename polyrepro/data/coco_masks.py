@@ -26,6 +26,15 @@ def usable_mask(segmentation: object, width: int, height: int) -> Segmentation |
     return [part for part in segmentation if _is_polygon(part, width, height)] or None
 
 
+def covers_pixels(mask: Segmentation, width: int, height: int) -> bool:
+    """Whether a usable mask has a pixel; a polygon without a width, or off the image, has none."""
+    from pycocotools import mask as coco_mask
+
+    if isinstance(mask, list):
+        return bool(coco_mask.area(coco_mask.frPyObjects(mask, height, width)).any())
+    return bool(coco_mask.area(mask) > 0)
+
+
 def is_number(value: object) -> bool:
     """Whether a value of a JSON file is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):

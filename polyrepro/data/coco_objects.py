@@ -8,7 +8,7 @@ it is filled in. Anything else is an error that names the entry.
 from collections.abc import Hashable
 
 from polyrepro.data.coco_entries import checked_id, usable_ids
-from polyrepro.data.coco_masks import is_number, usable_mask
+from polyrepro.data.coco_masks import covers_pixels, is_number, usable_mask
 from polyrepro.data.coco_notes import Notes
 from polyrepro.data.coco_reading import Content, shortened
 from polyrepro.data.image_arrays import DataError
@@ -23,6 +23,7 @@ IGNORED_EVALUATION = "objects marked `ignore` count neither for nor against a de
 NO_CROWD = "objects without `iscrowd`: 0 is taken"
 NO_POSITIVE_AREA = "objects without a positive `area`: that of the box is taken"
 MASK_PARTS = "objects with parts of a mask left out (a polygon needs three points near the image)"
+EMPTY_MASK = "objects whose mask covers no pixel; their masks cannot be found"
 NO_MASK = "objects without a mask"
 UNUSABLE_MASK = (
     "objects with a mask that cannot be used (it needs polygons of three points or more near the "
@@ -137,6 +138,8 @@ def _mask(entry: dict, image: dict, place: str, notes: Notes) -> dict:
         return {}
     if isinstance(given[0] if isinstance(given, list) else None, list) and len(usable) < len(given):
         notes.add(MASK_PARTS, place)
+    if not covers_pixels(usable, image["width"], image["height"]):
+        notes.add(EMPTY_MASK, place)
     return {"segmentation": usable}
 
 

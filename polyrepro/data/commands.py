@@ -61,8 +61,8 @@ def _verify_images(options: argparse.Namespace) -> None:
     lines = [
         f"files that are no images, by suffix: {_listed(manifest['files_ignored'])}",
         f"images that are unusual: {_listed(manifest['checks']['oddities'])}",
-        f"{', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; written to "
-        f"{options.output}",
+        f"{', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; "
+        f"written to {options.output}",
     ]
     for line in lines:
         print(f"{name}: {line}", file=sys.stderr)

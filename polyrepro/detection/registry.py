@@ -4,9 +4,10 @@ mmengine finds it under the scope `polyrepro.detection`, so that MMDetection's o
 `LoadImageFromFile` stays what it is for everybody else.
 """
 
+from pathlib import Path
+
 import mmcv.transforms
 import numpy as np
-from mmengine.fileio import get
 from mmengine.registry import TRANSFORMS, Registry
 
 from polyrepro.data.decoding import decode_rgb, open_image
@@ -27,7 +28,7 @@ class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
     def transform(self, results: dict) -> dict:
         """Add `img`, uint8 of shape (height, width, 3), and its sizes."""
         where = results["img_path"]
-        image = decode_rgb(open_image(get(where, backend_args=self.backend_args), where), where)
+        image = decode_rgb(open_image(Path(where), where), where)
         stated = (results.get("width", image.width), results.get("height", image.height))
         if image.size != stated:
             raise DataError(
