@@ -9,6 +9,7 @@ import io
 import json
 from pathlib import Path
 
+from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -61,20 +62,15 @@ def require_evaluation(truth: dict, masks: bool, where: Path) -> None:
     Raises:
         DataError: if the evaluation stops, or the objects do not find themselves.
     """
-    objects = [entry for entry in truth["annotations"] if not entry["iscrowd"]]
     for kind in KINDS if masks else ("bbox",):
-        keys = ("image_id", "category_id", "bbox" if kind == "bbox" else "segmentation")
-        perfect = [{key: entry[key] for key in keys} | {"score": 1.0} for entry in objects]
-        if kind == "segm":
-            _compress(perfect, truth)
-        for predictions in ([], perfect):
-            try:
-                metrics = _metrics(truth, copy.deepcopy(predictions), kind)
-            except Exception as error:  # whatever pycocotools stops at
-                raise DataError(
-                    f"{where} cannot be evaluated ({kind}): {type(error).__name__}: {error}; "
-                    "training has not begun; correct its annotations"
-                ) from error
+        try:
+            _metrics(truth, [], kind)
+            metrics = _metrics(truth, _as_predictions(truth, kind), kind)
+        except Exception as error:  # whatever pycocotools stops at
+            raise DataError(
+                f"{where} cannot be evaluated ({kind}): {type(error).__name__}: {error}; training "
+                "has not begun; correct its annotations"
+            ) from error
         if not metrics.get(f"{KINDS[kind]}_ap50", 0) > 0:
             raise DataError(
                 f"{where} cannot be evaluated ({kind}): its objects, taken for predictions, are "
@@ -82,15 +78,23 @@ def require_evaluation(truth: dict, masks: bool, where: Path) -> None:
             )
 
 
-def _compress(predictions: list[dict], truth: dict) -> None:
-    """Masks as results have them: compressed run-length codes."""
-    from pycocotools import mask
-
+def _as_predictions(truth: dict, kind: str) -> list[dict]:
+    """The objects as a perfect detector would find them, masks as compressed run-length codes."""
     sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-    for entry in predictions:
-        if isinstance(entry["segmentation"], list):
+    predictions = []
+    for entry in truth["annotations"]:
+        if entry["iscrowd"]:
+            continue
+        found = {key: entry[key] for key in ("image_id", "category_id")} | {"score": 1.0}
+        if kind == "bbox":
+            found["bbox"] = list(entry["bbox"])
+        elif isinstance(entry["segmentation"], list):
             parts = mask.frPyObjects(entry["segmentation"], *sizes[entry["image_id"]])
-            entry["segmentation"] = mask.merge(parts)
+            found["segmentation"] = mask.merge(parts)
+        else:
+            found["segmentation"] = dict(entry["segmentation"])
+        predictions.append(found)
+    return predictions
 
 
 def _metrics(truth: dict, predictions: list[dict], kind: str) -> dict[str, float]:

@@ -30,7 +30,11 @@ def content(images: int = 4) -> dict:
         for n in range(images - 1)
         for k in range(2)
     ]
-    return {"images": entries, "annotations": annotations, "categories": [{**entry} for entry in CATEGORIES]}
+    return {
+        "images": entries,
+        "annotations": annotations,
+        "categories": [{**entry} for entry in CATEGORIES],
+    }
 
 
 def write_split(root: Path, split: str, data: dict | None = None) -> CocoSource:

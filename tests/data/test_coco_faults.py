@@ -188,7 +188,10 @@ def without(key, name):
         (nothing, r"the split '\w+' has no object to .* among its 0 annotations.*give it annot"),
         (every("annotations", iscrowd=1), r"no object to .* its 6 annotations \(crowds do not"),
         (every("annotations", ignore=1), r"no object to [\s\S]*: 6 objects .*marked `ignore`"),
-        (every("annotations", bbox=None), r"no object to [\s\S]*: 6 objects left out, whose `bbox`"),
+        (
+            every("annotations", bbox=None),
+            r"no object to [\s\S]*: 6 objects left out, whose `bbox`",
+        ),
         (fractions, r"boxes of all 6 objects lie between 0 and 1, .*multiply them by its width"),
         (no_images, r"json has no images; give the split some"),
         (first("annotations", iscrowd="0"), r"annotations\[0\] has iscrowd '0'; it must be 0 or 1"),

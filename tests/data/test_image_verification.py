@@ -15,6 +15,7 @@ from image_trees import (
     write_classes,
     write_tree,
 )
+from PIL import Image
 
 from polyrepro.cli import main
 from polyrepro.data import DataError
@@ -24,6 +25,7 @@ from polyrepro.data.image_datasets import imagenet1k, imagenet1k_sample, imagene
 from polyrepro.data.image_index import ImageIndex
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.manifests import read_manifest
+from polyrepro.data.multi_label import read_multi_label
 from polyrepro.data.verification import verify
 
 
@@ -139,6 +141,37 @@ def test_known_oddities_of_imagenet_pass_and_are_counted(tree, tmp_path):
     }
 
 
+def test_names_that_are_no_utf8_and_formats_of_other_systems_are_read(tree, tmp_path):
+    name = os.fsdecode(b"caf\xe9.JPEG")
+    folder = tree / "train" / CLASSES[0]
+    (folder / name).write_bytes(encoded(picture(0)))
+    for format in ("PCX", "TGA", "GIF"):
+        (folder / f"x.{format.lower()}").write_bytes(encoded(picture(0), format))
+    expected = contents(tree, tmp_path / "from_folders")
+    assert {name, "x.pcx", "x.tga", "x.gif"} <= set(expected[0])
+    pack_tar(tree, tmp_path / "imagenet.tar")
+    assert contents(tmp_path / "imagenet.tar", tmp_path / "from_tar") == expected
+
+
+def test_turned_and_dark_images_are_counted(tree, tmp_path):
+    folder = tree / "train" / CLASSES[0]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (folder / "turned.JPEG").write_bytes(encoded(picture(0), exif=exif))
+    grey = np.asarray(picture(0).convert("L"))
+    for name, factor in (("dark.png", 16), ("light.png", 257)):  # 12 bits, 16 bits
+        image = Image.fromarray(grey.astype(np.uint16) * factor)
+        (folder / name).write_bytes(encoded(image, "PNG"))
+    (folder / "phone.heic").write_bytes(b"")
+    manifest = verify(SMALL, tree, tmp_path / "index", full=True)
+    assert manifest["checks"]["oddities"] == {
+        "16 bits, the upper four unused: read as nearly black, at most 16 of 255": 1,
+        "colours I;16": 2,
+        "turned by EXIF": 1,
+    }
+    assert manifest["files_ignored"] == {".heic": 1}
+
+
 def test_held_out_images_depend_on_names_alone_and_hardly_on_other_images():
     names = [f"{i}.JPEG" for i in range(500)]
     counts = {"test": 50, "validation": 30}
@@ -199,6 +232,36 @@ def test_several_classes_per_image_are_read_from_a_file(folders, tmp_path):
 def test_bad_lines_of_labels(folders, tmp_path, line, message):
     with pytest.raises(DataError, match=message):
         verify(SMALL, folders, tmp_path / "i", multi_label=labels_file(tmp_path, line))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_labels_are_read_as_spreadsheets_write_them(folders, tmp_path, encoding):
+    path = tmp_path / "labels.csv"
+    text = f"image,synsets\r\n{CLASSES[1]}/{CLASSES[1]}_7.JPEG,{CLASSES[3]}\r\n"
+    path.write_bytes(text.encode(encoding))
+    assert read_multi_label(path, CLASSES) == {f"{CLASSES[1]}/{CLASSES[1]}_7.JPEG": [3]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (
+            "image,synsets\nn01440764/é.JPEG,n01440764\n".encode("latin-1"),
+            r"labels\.csv, line 2: "
+            r"cannot be read as UTF-8 .*save the file as UTF-8 \(in Excel: `CSV UTF-8`\)",
+        ),
+        (
+            b"image;synsets\n",
+            r"must be `image,synsets`, found \['image;synsets'\]; save the file",
+        ),
+        (b"", r"first line must be `image,synsets`, found None"),
+        (b'image,synsets\n"' + b"x" * 200_000, r"labels\.csv, line \d: no CSV \(field larger"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_named(tmp_path, raw, message):
+    (tmp_path / "labels.csv").write_bytes(raw)
+    with pytest.raises(DataError, match=message):
+        read_multi_label(tmp_path / "labels.csv", CLASSES)
 
 
 def test_the_command_writes_index_and_manifest(folders, tmp_path, capsys):
