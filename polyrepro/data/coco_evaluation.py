@@ -98,6 +98,9 @@ def _as_predictions(truth: dict, kind: str) -> list[dict]:
 
 
 def _metrics(truth: dict, predictions: list[dict], kind: str) -> dict[str, float]:
+    if kind == "segm":
+        # Beside a box pycocotools takes its area for that of the mask, and mixes up the sizes.
+        predictions = [{k: v for k, v in p.items() if k != "bbox"} for p in predictions]
     with contextlib.redirect_stdout(io.StringIO()):
         objects, found = COCO(), COCO()
         objects.dataset = copy.deepcopy(truth)  # pycocotools writes into it

@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 from coco_files import content
+from pycocotools import mask as coco_mask
 
 from polyrepro.data import DataError
 from polyrepro.data.coco_evaluation import coco_metrics, require_evaluation
@@ -59,3 +61,26 @@ def test_sound_objects_pass_the_trial_and_stay_what_they_are(tmp_path):
     truth = with_masks()
     require_evaluation(truth, True, tmp_path / "test.json")
     assert truth == with_masks()
+
+
+def test_sizes_of_masks_are_those_of_their_pixels(tmp_path):
+    """MMDetection writes boxes beside masks; a thin diagonal has a large box and few pixels."""
+    truth = content(images=2)
+    truth["images"] = [{"id": 0, "file_name": "0.png", "width": 200, "height": 200}]
+    diagonal = [[0, 0, 4, 0, 200, 196, 200, 200]]
+    del truth["annotations"][1]
+    truth["annotations"][0] |= {"bbox": [0, 0, 200, 200], "area": 800, "segmentation": diagonal}
+    mask = coco_mask.merge(coco_mask.frPyObjects(diagonal, 200, 200))
+    assert 0 < coco_mask.area(mask) < 32**2
+    one = {"image_id": 0, "category_id": 3, "bbox": [0, 0, 200, 200], "score": 1.0}
+    missed = coco_mask.encode(np.asfortranarray(np.eye(200, k=150, dtype=np.uint8)))
+    found = [
+        {
+            **one,
+            "score": score,
+            "segmentation": {"size": [200, 200], "counts": m["counts"].decode()},
+        }
+        for score, m in ((0.9, missed), (0.5, mask))
+    ]
+    metrics = evaluated(tmp_path, truth, found, "segm")
+    assert metrics["mask_ap_small"] == metrics["mask_ap"] == pytest.approx(50, abs=1)
