@@ -101,11 +101,7 @@ def verify_coco(name: str, sources: dict[str, CocoSource], folder: Path) -> dict
             (the first ten), other categories than in the training file, damaged image, no objects,
             an entry that cannot be read.
     """
-    for split, source in sources.items():
-        if _verified_file(folder, split).resolve() == source.annotations.resolve():
-            raise DataError(
-                f"{source.annotations} would be overwritten; give another folder with --output"
-            )
+    _require_other_files(sources, folder)
     contents = {split: source.read() for split, source in sources.items()}
     notes = {split: Notes(source.annotations) for split, source in sources.items()}
     categories = {split: checked_categories(contents[split], notes[split]) for split in sources}
@@ -219,6 +215,15 @@ def _write(verified: dict[str, dict], sources: dict[str, CocoSource], folder: Pa
             "sha256": _sha256(raw),
         }
     write_json(folder / INDEX, index)
+
+
+def _require_other_files(sources: dict[str, CocoSource], folder: Path) -> None:
+    written = {_verified_file(folder, split).resolve() for split in sources}
+    for source in sources.values():
+        if source.annotations.resolve() in written:
+            raise DataError(
+                f"{source.annotations} would be overwritten; give another folder with --output"
+            )
 
 
 def _verified_file(folder: Path, split: str) -> Path:

@@ -69,14 +69,10 @@ def usable_objects(
             {
                 "image_id": image["id"],
                 "category_id": category,
-                "bbox": entry["bbox"],
-                "area": _area(entry, place, notes),
                 "iscrowd": int(crowd or ignored),
-                **_mask(entry, image, place, notes),
+                **_shape(entry, image, place, notes),
             }
         )
-        if min(entry["bbox"][2:]) < 1:
-            notes.add(NARROW_EVALUATION, place)
     numbers = usable_ids("annotations", given, 1, notes)
     return [{"id": number, **entry} for number, entry in zip(numbers, kept, strict=True)]
 
@@ -117,6 +113,14 @@ def _left_out(entry: dict, image: dict, training: bool, ignored: bool) -> str | 
     if min(w, h) < 1:
         return NARROW_TRAINING
     return IGNORED_TRAINING if ignored else None
+
+
+def _shape(entry: dict, image: dict, place: str, notes: Notes) -> dict:
+    """Box, area and mask of an object that is used."""
+    if min(entry["bbox"][2:]) < 1:
+        notes.add(NARROW_EVALUATION, place)
+    shape = {"bbox": entry["bbox"], "area": _area(entry, place, notes)}
+    return shape | _mask(entry, image, place, notes)
 
 
 def _area(entry: dict, place: str, notes: Notes) -> float:

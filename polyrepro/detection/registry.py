@@ -6,6 +6,7 @@ mmengine finds it under the scope `polyrepro.detection`, so that MMDetection's o
 
 from pathlib import Path
 
+import mmcv
 import mmcv.transforms
 import numpy as np
 from mmengine.registry import TRANSFORMS, Registry
@@ -36,7 +37,7 @@ class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
                 f"{stated[0]} x {stated[1]}: it has changed since the data were verified; restore "
                 "it, or verify the data again with `polyrepro data verify`"
             )
-        pixels = np.ascontiguousarray(np.asarray(image)[..., ::-1])
+        pixels = mmcv.rgb2bgr(np.asarray(image))
         results["img"] = pixels.astype(np.float32) if self.to_float32 else pixels
         results["img_shape"] = results["ori_shape"] = pixels.shape[:2]
         return results
