@@ -1,14 +1,15 @@
 """The tidy table: one row per run, metric, split and time."""
 
 import json
+import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
 
-from polyrepro.errors import PolyreproError
-from polyrepro.files import record_path
 from polyrepro.plan import Plan
-from polyrepro.runs import Run
+from polyrepro.running.records import read_record
+from polyrepro.variants import Loss
 
 WITHIN_EPOCH = {"mean_pt", "leading_share", "leading_share_weighted"}
 """Metrics whose course inside an epoch is kept; of the others, the values at its end."""
@@ -21,6 +22,8 @@ COLUMNS = [
     "seed",
     "dataset",
     "model",
+    "label",
+    "series",
     "epsilon",
     "terms",
     "gamma",
@@ -33,44 +36,20 @@ COLUMNS = [
 ]
 
 
-class MissingRecordError(PolyreproError):
-    """A run that should have finished has no usable record."""
-
-
-def read_record(results: Path, run: Run) -> dict:
-    """The record of a finished run.
-
-    Raises:
-        MissingRecordError: if there is none, or it belongs to another configuration.
-    """
-    path = record_path(results, run.id)
-    try:
-        record = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise MissingRecordError(
-            f"{run.id} has no readable record ({path}: {error}); train it again: "
-            f"polyrepro train --results {results} {run.id}"
-        ) from None
-    if record["recipe"] != json.loads(run.recipe.model_dump_json()):
-        raise MissingRecordError(
-            f"{path} was made with another recipe than the configuration asks for; "
-            f"train it again: polyrepro train --results {results} {run.id}"
-        )
-    return record
-
-
 def record_rows(record: dict) -> list[dict]:
     """The rows of one record, without the study and the scale."""
-    loss = record["loss"]
+    loss = Loss.model_validate_json(json.dumps(record["loss"]))
     common = {
         "recipe": record["recipe"]["name"],
         "variant": record["variant"]["name"],
         "seed": record["seed"],
         "dataset": record["recipe"]["dataset"],
         "model": record["recipe"]["model"],
-        "epsilon": " ".join(f"{e:g}" for e in loss["epsilon"]),
-        "terms": loss["terms"],
-        "gamma": loss["gamma"],
+        "label": record["label"],
+        "series": loss.series,
+        "epsilon": " ".join(f"{e:g}" for e in loss.epsilon),
+        "terms": loss.terms,
+        "gamma": loss.gamma,
         "learning_rate": record["learning_rate"],
         "run": record["run"],
     }
@@ -86,8 +65,9 @@ def record_rows(record: dict) -> list[dict]:
 
 def collect(plan: Plan) -> pd.DataFrame:
     """The table of all studies of a plan; a run shared by studies has rows under each of them."""
-    results = Path(plan.settings.results)
-    rows = {run.id: record_rows(read_record(results, run)) for run in plan.runs}
+    records = {run.id: read_record(plan.settings, run) for run in plan.runs}
+    warn_of_different_sources(records)
+    rows = {run_id: record_rows(record) for run_id, record in records.items()}
     table = pd.DataFrame(
         {"study": study.name, "scale": plan.settings.scale_label} | row
         for study in plan.studies
@@ -95,6 +75,37 @@ def collect(plan: Plan) -> pd.DataFrame:
         for row in rows[run.id]
     )
     return table[COLUMNS].astype({"terms": "Int64"})
+
+
+def training_sources(records: dict[str, dict]) -> dict[str, dict[str, list[str]]]:
+    """The sources that trained: name to checksum to the ids of its runs, most runs first.
+
+    Names are `polyrepro`, and series from outside the package.
+    """
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for run_id, record in records.items():
+        found["polyrepro"][record["environment"]["training_source_sha256"][:12]].append(run_id)
+        if record["series_source_sha256"] is not None:
+            series = record["loss"]["series"]
+            found[series][record["series_source_sha256"][:12]].append(run_id)
+    return {
+        name: dict(sorted(versions.items(), key=lambda item: -len(item[1])))
+        for name, versions in found.items()
+    }
+
+
+def warn_of_different_sources(records: dict[str, dict]) -> None:
+    """Say on standard error which runs another version of their source has made."""
+    for name, versions in training_sources(records).items():
+        if len(versions) > 1:
+            usual, *others = versions
+            print(
+                f"warning: {len(versions)} versions of the source of {name} made the records: "
+                f"{len(versions[usual])} by {usual};",
+                *(f"  by {version}: {', '.join(versions[version])}" for version in others),
+                sep="\n",
+                file=sys.stderr,
+            )
 
 
 def read_metrics(path: Path) -> pd.DataFrame:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from polyrepro.analysis.metrics_table import final_values, read_record, record_rows
+from polyrepro.analysis.metrics_table import final_values, record_rows
 from polyrepro.files import selection_path, write_json
 from polyrepro.plan import Plan, PlanError
+from polyrepro.running.records import read_record
 from polyrepro.studies.study import Selection, Study
 
 SPLIT = "validation"
@@ -42,7 +43,7 @@ def write_selection(plan: Plan, name: str) -> None:
 
     Raises:
         PlanError: if no chosen study has such a selection.
-        MissingRecordError: if a candidate has not been trained.
+        RecordError: if a candidate has not been trained.
     """
     if name not in plan.selections:
         raise PlanError(f"unknown selection {name!r}; known are: {', '.join(plan.selections)}")
@@ -50,10 +51,13 @@ def write_selection(plan: Plan, name: str) -> None:
     results = Path(plan.settings.results)
     candidates = candidates_of(selection, {s.name: s for s in study.selections})
     runs = [run for run in plan.runs_of(study) if run.variant.name in candidates]
-    records = [read_record(results, run) for run in runs]
+    records = [read_record(plan.settings, run) for run in runs]
     rows = pd.DataFrame({"study": study.name} | row for r in records for row in record_rows(r))
     scores = select(rows, study, selection)
-    epsilons = {record["variant"]["name"]: record["loss"]["epsilon"] for record in records}
+    epsilons = {
+        record["variant"]["name"]: list(record["loss"]["arguments"].get("epsilon", ()))
+        for record in records
+    }
     longest = max(len(epsilon) for epsilon in epsilons.values())
     winner = epsilons[scores.index[0]]
     write_json(

@@ -15,6 +15,8 @@ from polyrepro.analysis.selection import winners
 from polyrepro.studies import STUDIES
 
 CONFIDENCE = 0.95
+SETTINGS = ["label", "series", "epsilon", "terms", "gamma", "learning_rate"]
+"""Columns that say what a variant is."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
                 rows.append(
                     {"study": study, "scale": of_run["scale"], "recipe": of_run["recipe"]}
                     | {"variant": variant, "metric": metric, "split": split}
-                    | of_run[["epsilon", "terms", "gamma", "learning_rate"]].to_dict()
+                    | of_run[
+                        ["label", "series", "epsilon", "terms", "gamma", "learning_rate"]
+                    ].to_dict()
                     | asdict(estimate(values[variant].dropna()))
                     | paired_difference(values, variant, STUDIES[study].reference)
                     | {"selected": " ".join(name for name, v in won.items() if v == variant)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.claims import PAPER_SCALE, WORST_FIRST
-from polyrepro.analysis.metrics_table import read_metrics, read_record
+from polyrepro.analysis.metrics_table import read_metrics, training_sources
 from polyrepro.analysis.published import published_numbers
 from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
 from polyrepro.data.manifests import read_manifest
@@ -18,15 +18,15 @@ from polyrepro.plan import Plan
 from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
     METRIC_LABELS,
-    coefficient,
     contrast_label,
     interval,
     number,
     signed,
-    variant_label,
     with_half_width,
 )
+from polyrepro.running.records import read_record
 from polyrepro.studies.study import REFERENCE, Study
+from polyrepro.variants import coefficient
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 CLAIM_KEYS = ("statement", "quantity", "outcome", "verdict", "published", "published_status")
@@ -78,9 +78,7 @@ def _study_values(
     metrics_shown = [m for m in (study.metric, *study.also) if m in set(of_test["metric"])]
     manifest = _manifest(plan, recipe.dataset)
     images = {name: split["images"] for name, split in manifest["splits"].items()}
-    labels = {
-        row["variant"]: variant_label(row, recipe.learning_rate) for row in shown.to_dict("records")
-    }
+    labels = dict(zip(shown["variant"], shown["label"], strict=True))
     images["train"] = min(images["train"], recipe.train_images or images["train"])
     return {
         "title": study.title,
@@ -193,7 +191,8 @@ def _benchmark() -> dict | None:
 
 def _provenance(plan: Plan, results: Path) -> dict:
     """Hardware, versions and source of all records; several values where records differ."""
-    records = [read_record(results, run) for run in plan.runs]
+    by_run = {run.id: read_record(plan.settings, run) for run in plan.runs}
+    records = list(by_run.values())
     environments = [record["environment"] for record in records]
     seconds = sum(row.get("seconds", 0) for record in records for row in record["history"])
     settings = plan.settings
@@ -224,7 +223,11 @@ def _provenance(plan: Plan, results: Path) -> dict:
             f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS
         ),
         "commits": _distinct(environment["commit"] for environment in environments),
-        "sources": _distinct(e["training_source_sha256"][:12] for e in environments),
+        "sources": [
+            {"name": name, "sha256": version, "runs": len(runs), "which": ", ".join(runs)}
+            for name, versions in training_sources(by_run).items()
+            for version, runs in versions.items()
+        ],
         "overrides": ", ".join(f"{key} = {value}" for key, value in overrides.items()),
         "data": [
             {"dataset": name, "split": split, "images": entry["images"]}

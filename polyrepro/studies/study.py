@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from polyrepro.recipes import Frozen
-from polyrepro.runs import Loss, Variant
+from polyrepro.variants import Loss, Variant, poly_loss
 
 REFERENCE = "cross_entropy"
 """Name of plain cross-entropy, with which most studies compare."""
@@ -136,32 +136,32 @@ class Study(Frozen):
 
 def cross_entropy(learning_rate_factor: float = 1.0) -> Variant:
     """Plain cross-entropy: the reference."""
-    return _variant(REFERENCE, Loss(), learning_rate_factor)
+    return _variant(REFERENCE, poly_loss(), learning_rate_factor)
 
 
 def poly1(epsilon: float) -> Variant:
     """Poly-1 (eq. 6 of the paper): cross-entropy + epsilon (1 - P_t)."""
-    return _variant(f"poly1_e{epsilon:+g}", Loss(epsilon=(epsilon,)))
+    return _variant(f"poly1_e{epsilon:+g}", poly_loss((epsilon,)))
 
 
 def focal(gamma: float) -> Variant:
     """The focal loss, with the alpha that the detector's head has."""
-    return _variant(f"focal_g{gamma:g}", Loss(gamma=gamma))
+    return _variant(f"focal_g{gamma:g}", poly_loss(gamma=gamma))
 
 
 def poly1_focal(epsilon: float, gamma: float) -> Variant:
     """Poly-1 on the focal loss: focal loss + epsilon (1 - P_t)^(gamma + 1)."""
-    return _variant(f"poly1_e{epsilon:+g}_g{gamma:g}", Loss(epsilon=(epsilon,), gamma=gamma))
+    return _variant(f"poly1_e{epsilon:+g}_g{gamma:g}", poly_loss((epsilon,), gamma=gamma))
 
 
 def poly_next(count: int, epsilon: float, after: str) -> Variant:
     """Poly-N whose first N - 1 coefficients are the winners of the selection `after`."""
-    return Variant(name=f"poly{count}_e{epsilon:+g}", loss=Loss(epsilon=(epsilon,)), after=after)
+    return Variant(name=f"poly{count}_e{epsilon:+g}", loss=poly_loss((epsilon,)), after=after)
 
 
 def truncated(terms: int, learning_rate_factor: float = 1.0) -> Variant:
     """The first `terms` terms of cross-entropy's series (the paper's "Drop")."""
-    return _variant(f"truncated_n{terms}", Loss(terms=terms), learning_rate_factor)
+    return _variant(f"truncated_n{terms}", poly_loss(terms=terms), learning_rate_factor)
 
 
 def _variant(name: str, loss: Loss, learning_rate_factor: float = 1.0) -> Variant:

@@ -9,9 +9,9 @@ import pytest
 from polyrepro.analysis.claims import contrast_outcome, evaluate_claims, verdict
 from polyrepro.analysis.selection import select, winners
 from polyrepro.analysis.statistics import Estimate, estimate, summarise
-from polyrepro.runs import Loss, Variant
 from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Contrast, Selection, Study
+from polyrepro.variants import Variant
 
 
 def metrics_table(values, study="epsilon_sweep", metric="top1", split="test", epochs=(1, 2)):
@@ -25,6 +25,8 @@ def metrics_table(values, study="epsilon_sweep", metric="top1", split="test", ep
             "seed": seed,
             "dataset": "fashion_mnist",
             "model": "polyrepro_convnet",
+            "label": variant,
+            "series": "PolySeries",
             "epsilon": "",
             "terms": pd.NA,
             "gamma": 0.0,
@@ -76,7 +78,7 @@ def test_differences_are_paired_by_seed():
 
 def study_with(*selections):
     """A study with the variants a, b and c beside the reference, and these selections."""
-    named = [Variant(name=name, loss=Loss()) for name in ("cross_entropy", "a", "b", "c")]
+    named = [Variant(name=name) for name in ("cross_entropy", "a", "b", "c")]
     empty = {"title": "", "question": "", "recipes": {}}
     return Study(name="epsilon_sweep", variants=tuple(named), selections=selections, **empty)
 

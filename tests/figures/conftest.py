@@ -47,6 +47,7 @@ def made_up_record(run: Run) -> dict:
         history.append({"epoch": epoch, "split": "validation"} | other)
     return {
         "run": run.id,
+        "label": run.label,
         "recipe": run.recipe.model_dump(),
         "variant": run.variant.model_dump(),
         "loss": run.loss.model_dump(),
