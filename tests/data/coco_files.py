@@ -9,6 +9,8 @@ from PIL import Image
 from polyrepro.data.coco_reading import CocoSource
 
 SIDE = 32
+SPLITS = {"train": "train", "validation": "val", "test": "test"}
+"""Names of files and folders by split."""
 CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 90, "name": "platelet"}]  # ids with a gap
 
 
@@ -49,3 +51,18 @@ def write_split(root: Path, split: str, data: dict | None = None) -> CocoSource:
         pixels = random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(source.images / entry["file_name"])
     return source
+
+
+def every(key, **values):
+    """An edit of all entries of a list."""
+
+    def edit(data):
+        for entry in data[key]:
+            entry.update(values)
+
+    return edit
+
+
+def first(key, **values):
+    """An edit of the first entry of a list."""
+    return lambda data: data[key][0].update(values)
