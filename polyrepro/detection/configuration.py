@@ -10,6 +10,7 @@ from mmengine.hub import get_config
 from polyrepro.data.coco_format import CocoData
 from polyrepro.detection import small_models
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.registry import with_one_reader
 from polyrepro.detection.resumable import ResumableBatchSampler, SeedImage
 from polyrepro.recipes.detection import DetectionRecipe
 from polyrepro.running.execution import Execution
@@ -197,9 +198,12 @@ def _set_loaders(config: Config, run: Run, data: CocoData, execution: Execution)
     }
     train.dataset.update(
         **_place(data, "train"),
-        pipeline=[{"type": SeedImage.__name__, "seed": run.seed}, *train.dataset.pipeline],
+        pipeline=[
+            {"type": SeedImage.__name__, "seed": run.seed},
+            *with_one_reader(train.dataset.pipeline),
+        ],
     )
     if recipe.train_images is not None:
         train.dataset.indices = data.count("train", recipe.train_images)
     test.update(**workers)
-    test.dataset.update(_place(data, "test"))
+    test.dataset.update(**_place(data, "test"), pipeline=with_one_reader(test.dataset.pipeline))
