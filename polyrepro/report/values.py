@@ -11,8 +11,9 @@ from polyrepro.analysis.claims import PAPER_SCALE, WORST_FIRST
 from polyrepro.analysis.metrics_table import read_metrics, training_sources
 from polyrepro.analysis.published import published_numbers
 from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
+from polyrepro.data.manifests import read_manifest
 from polyrepro.figures import FIGURES
-from polyrepro.files import manifest_path
+from polyrepro.files import data_folder
 from polyrepro.plan import Plan
 from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
@@ -130,8 +131,7 @@ def _cells(rows: pd.DataFrame, metrics: list[str]) -> list[dict[str, str]]:
 
 
 def _manifest(plan: Plan, dataset: str) -> dict:
-    path = manifest_path(Path(plan.settings.results), dataset)
-    return json.loads(path.read_text())
+    return read_manifest(data_folder(Path(plan.settings.results), dataset))
 
 
 def _claim_values(claims: pd.DataFrame, labels: dict[str, str]) -> list[dict]:

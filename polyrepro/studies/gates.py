@@ -45,9 +45,7 @@ STUDY = Study(
             name="soft_gate_beats_hard_gate",
             statement="The soft gate with K = 1 is more accurate than the hard gate at one half",
             quantity="difference in top-1 (points)",
-            contrasts=(
-                Contrast(weights={SOFT[0].name: 1, HARD[0].name: -1}, metric="top1"),
-            ),
+            contrasts=(Contrast(weights={SOFT[0].name: 1, HARD[0].name: -1}, metric="top1"),),
         ),
         Claim(
             name="soft_gate_is_focal",

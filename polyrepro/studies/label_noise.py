@@ -17,9 +17,7 @@ SMOOTHED = Variant(name="smoothed_s0.1", loss=Loss(label_smoothing=0.1))
 
 
 def _study(percent: int) -> Study:
-    best = Selection(
-        name=f"best_noise{percent}", candidates=tuple(poly1(e).name for e in EPSILONS)
-    )
+    best = Selection(name=f"best_noise{percent}", candidates=tuple(poly1(e).name for e in EPSILONS))
     return Study(
         name=f"label_noise{percent}",
         title=f"Label noise: {percent} % of the training labels are wrong",
