@@ -43,14 +43,14 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seeds", [3, 10])
-def test_reports_are_rarely_wrong(benchmark, name, seeds):
+def test_reports_are_rarely_wrong(benchmark, real_studies, name, seeds):
     random = np.random.default_rng(seeds)
     rates = benchmark.simulate_reports(benchmark.SCENARIOS[name], seeds, REPORTS, random)
     assert rates["false_per_report"] <= FAMILY
     assert 0.93 <= rates["coverage"] <= 0.97
 
 
-def test_large_effects_are_found_with_twenty_seeds(benchmark):
+def test_large_effects_are_found_with_twenty_seeds(benchmark, real_studies):
     for name in ("large effect", "large opposite effect"):
         random = np.random.default_rng(0)
         rates = benchmark.simulate_reports(benchmark.SCENARIOS[name], 20, 100, random)
