@@ -43,8 +43,12 @@ def _on(dataset: str, learning_rate: float, batch: int = 128, epochs: int = 4):
     )
 
 
+KANJI_LONG = KANJI.model_copy(update={"name": "kanji_long", "epochs": 3 * KANJI.epochs})
+"""The same learning rate and weight decay for three times the epochs; not tuned for them."""
+
 KANJI_RECIPES = (
     KANJI,
+    KANJI_LONG,
     _on("kanji_long_tail", learning_rate=0.2, batch=64, epochs=9),
     _on("kanji_noise20", learning_rate=0.2),
     _on("kanji_noise40", learning_rate=0.2),
