@@ -3,11 +3,11 @@
     python benchmarks/verdicts.py                  # results/reference/verdicts.csv, reproduced.csv
     python benchmarks/verdicts.py --reports 500    # quicker, less exact
 
-`verdicts.csv` simulates whole reports: every claim of every study of the scale `embedded_full`, with
-its selections, margins and published gains, under assumptions about the truth (`SCENARIOS`) and for 1
-to 20 seeds. A verdict is false if the truth contradicts it: a direction where there is none or the
-other, equality where the difference is at least the margin, a published gain excluded which is
-true.
+`verdicts.csv` simulates whole reports: every claim of every study of the scale `embedded_full`,
+with its selections, margins and published gains, under assumptions about the truth (`SCENARIOS`)
+and for 1 to 20 seeds. A verdict is false if the truth contradicts it: a direction where there is
+none or the other, equality where the difference is at least the margin, a published gain excluded
+which is true.
 
 `reproduced.csv` gives the probability of each outcome for one claim of a gain at the paper's scale,
 among twenty claims, by the true effect, the noise and the number of seeds.
