@@ -99,13 +99,13 @@ def test_at_every_scale_each_selection_has_candidates_and_each_claim_its_variant
         for scale in study.recipes:
             names = {v.name for v in study.variants_at(scale)}
             assert study.reference in names
-            for selection in study.selections:
-                assert names & set(selection.candidates)
             for claim in study.claims:
                 contrasts = contrasts_at(study, claim, scale)
                 assert contrasts
                 for contrast in contrasts:
                     assert {w for w in contrast.weights if not w.startswith("@")} <= names
+                    for selection in (s for s in study.selections if s.name in contrast.selections):
+                        assert names & set(selection.candidates)
 
 
 def test_a_restriction_to_unknown_variants_is_refused():
