@@ -43,18 +43,34 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seeds", [3, 10])
-def test_reports_are_rarely_wrong(benchmark, name, seeds):
+def test_reports_are_rarely_wrong(benchmark, real_studies, name, seeds):
     random = np.random.default_rng(seeds)
     rates = benchmark.simulate_reports(benchmark.SCENARIOS[name], seeds, REPORTS, random)
     assert rates["false_per_report"] <= FAMILY
     assert 0.93 <= rates["coverage"] <= 0.97
 
 
-def test_large_effects_are_found_with_twenty_seeds(benchmark):
+def test_large_effects_are_found_with_twenty_seeds(benchmark, real_studies):
     for name in ("large effect", "large opposite effect"):
         random = np.random.default_rng(0)
         rates = benchmark.simulate_reports(benchmark.SCENARIOS[name], 20, 100, random)
         assert rates["right_per_claim"] > 0.8 and rates["false_per_report"] <= 0.05
+
+
+def test_error_rates_of_the_documentation_are_those_of_the_tables():
+    page = (ROOT / "docs/verdicts.md").read_text()
+    for name, rows in pd.read_csv(ROOT / "results/reference/verdicts.csv").groupby("scenario"):
+        worst, claim = 100 * rows["false_per_report"].max(), 100 * rows["false_worst_claim"].max()
+        covered = 100 * rows.loc[rows["seeds"] >= 3, "coverage"]
+        ends = f"{covered.min():.1f} to {covered.max():.1f}"
+        assert f"| {name} | {worst:.1f} | {claim:.1f} | {ends} |" in page
+        assert worst <= 5 and covered.between(93, 97).all()
+    rates = pd.read_csv(ROOT / "results/reference/reproduced.csv")
+    for (noise, seeds), rows in rates.groupby(["sd_over_gain", "seeds"]):
+        if noise in (0.5, 1.0) and seeds >= 5:
+            reproduced = rows.set_index("effect_over_gain")["reproduced"].loc[0:]
+            cells = " | ".join(f"{100 * value:.1f}" for value in reproduced)
+            assert f"| {noise:g} | {seeds} | {cells} |" in page
 
 
 def test_a_simulated_report_gets_the_verdicts_of_its_table(benchmark):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from polyrepro import studies
-from polyrepro.analysis.claims import contrasts_at
+from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.published import published_numbers, published_statements
 from polyrepro.recipes import RECIPES
 from polyrepro.studies import SCALES, STUDIES
