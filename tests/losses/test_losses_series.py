@@ -17,7 +17,11 @@ from polyrepro.losses import (
     series_binary_cross_entropy,
     series_cross_entropy,
 )
-from polyrepro.losses.polynomial import evaluate_derivative, evaluate_polynomial
+from polyrepro.losses.polynomial import (
+    evaluate_derivative,
+    evaluate_polynomial,
+    truncated_logarithm,
+)
 
 PT = torch.linspace(0.01, 0.99, 25, dtype=torch.float64)
 Q = 1 - PT
@@ -113,6 +117,22 @@ def test_polynomials_and_their_derivatives(count, short, monkeypatch):
         assert computed[0, 0].item() == pytest.approx(expected, rel=1e-12, abs=1e-14)
         derivative = evaluate_derivative(q, coefficients) + torch.zeros_like(q)
         assert derivative[1, 2].item() == pytest.approx(slope, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("terms", [21, 40, 100, 1000])
+def test_truncated_logarithms_of_large_arrays(dtype, terms, monkeypatch):
+    # Most classes have a probability below 1 / terms, where another expansion is used.
+    probabilities = torch.logspace(-12, 0, 61, dtype=dtype)
+    q = (1 - probabilities).clamp(min=0)
+    expected = [
+        math.fsum(value**j / j for j in range(1, terms + 1)) for value in q.double().tolist()
+    ]
+    monkeypatch.setattr(polynomial, "SHORT_VECTOR", 0)
+    with torch.no_grad():
+        computed = truncated_logarithm(q.unsqueeze(0), terms).squeeze(0)
+    tolerance = 1e-13 if dtype == torch.float64 else 1e-5
+    assert computed.tolist() == pytest.approx(expected, rel=tolerance)
 
 
 @dataclass(frozen=True)
