@@ -13,6 +13,7 @@ from polyrepro.losses import (
     Series,
     SeriesBinaryCrossEntropyLoss,
     SeriesCrossEntropyLoss,
+    leading_term,
     polynomial,
     series_binary_cross_entropy,
     series_cross_entropy,
@@ -74,10 +75,25 @@ def test_leading_weight_is_the_first_coefficient_s_part(series):
     torch.testing.assert_close(series.leading_weight(LOG), expected, rtol=1e-12, atol=0)
 
 
-def test_the_leading_share_of_cross_entropy_is_the_probability():
-    series = PolySeries()
-    share = series.leading_weight(LOG) / series.gradient_weight(LOG)
-    torch.testing.assert_close(share, PT)
+def test_the_leading_term_s_share():
+    share, leading, whole = leading_term(PolySeries(), LOG.float())
+    torch.testing.assert_close(share, PT, rtol=1e-6, atol=0)
+    torch.testing.assert_close(leading, PT * Q, rtol=1e-5, atol=0)
+    torch.testing.assert_close(whole, Q, rtol=1e-5, atol=0)
+    series = PolySeries(2.0, gamma=1.5)
+    share = leading_term(series, LOG).share
+    torch.testing.assert_close(share, series.leading_weight(LOG) / series.gradient_weight(LOG))
+
+
+def test_the_leading_term_s_share_at_the_ends():
+    ends = torch.tensor([-1e4, -1e-20, 0.0])
+    assert leading_term(PolySeries(2.0), ends).share.tolist() == pytest.approx([0, 1, 1], abs=1e-12)
+    # A truncated series' gradient consists of its leading term where P_t is small.
+    shares = leading_term(PolySeries(terms=1), ends).share.tolist()
+    assert shares == pytest.approx([1, 1, 1], rel=1e-3)
+    assert leading_term(PolySeries(terms=5), ends).share[0] == pytest.approx(0.2, rel=0.1)
+    # Where the whole gradient vanishes, so does the leading term's.
+    assert leading_term(PolySeries(gamma=2.0), ends).share[2] == 0
 
 
 def test_coefficients():
