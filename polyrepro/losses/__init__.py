@@ -8,7 +8,6 @@ from polyrepro.losses.binary_cross_entropy import (
     series_binary_cross_entropy,
 )
 from polyrepro.losses.by_name import series_by_name
-from polyrepro.losses.checks import check_series
 from polyrepro.losses.cross_entropy import (
     PolyCrossEntropyLoss,
     SeriesCrossEntropyLoss,

@@ -24,8 +24,8 @@ from polyrepro.report.labels import (
     with_half_width,
 )
 from polyrepro.running.records import read_record
-from polyrepro.studies.study import REFERENCE, Study
-from polyrepro.variants import coefficient
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE, coefficient
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 CLAIM_KEYS = ("statement", "quantity", "outcome", "verdict", "published", "published_status")
