@@ -25,8 +25,8 @@ from polyrepro.report.labels import (
     with_half_width,
 )
 from polyrepro.running.records import read_record
-from polyrepro.studies.study import REFERENCE, Study
-from polyrepro.variants import coefficient
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE, coefficient
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 CLAIM_KEYS = ("statement", "quantity", "outcome", "verdict", "published", "published_status")
@@ -38,7 +38,7 @@ def report_values(plan: Plan) -> dict:
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
     statistics = read_statistics(results / "statistics.csv")
-    claims = pd.read_csv(results / "claims.csv")
+    claims = _claims_of(plan, pd.read_csv(results / "claims.csv"))
     outcomes = Counter(claims.drop_duplicates("claim")["outcome"])
     return {
         "scale": plan.settings.scale_label,
@@ -58,6 +58,13 @@ def report_values(plan: Plan) -> dict:
         "benchmark": _benchmark(),
         "provenance": _provenance(plan, results),
     }
+
+
+def _claims_of(plan: Plan, claims: pd.DataFrame) -> pd.DataFrame:
+    """The claims of the studies that were run at this scale; the table lists all others, too."""
+    names = [study.name for study in plan.studies]
+    own = claims[(claims["scale"] == plan.settings.scale_label) & claims["study"].isin(names)]
+    return own.fillna({"published": "", "published_status": ""})
 
 
 def _seeds(plan: Plan) -> str:

@@ -1,5 +1,6 @@
 """Trainings of the pipeline on a handful of composites."""
 
+import signal
 from pathlib import Path
 
 import torch
@@ -45,7 +46,7 @@ class StopAfter(Interruption):
     @property
     def requested(self):
         self.steps -= 1
-        return "SIGTERM" if self.steps < 0 else None
+        return signal.SIGTERM if self.steps < 0 else None
 
 
 def numbers(history: list[dict]) -> list[dict]:
