@@ -119,6 +119,8 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a key of it, e.g. --set seeds=2 --set 'overrides={epochs: 1}'",
     )
+    command.add_argument("--results", help="short for --set results=...")
+    command.add_argument("--epochs", help="short for --set 'overrides={epochs: ...}'")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -129,6 +131,10 @@ def _settings(options: argparse.Namespace) -> Settings:
         if not equals:
             raise SettingsError(f"--set {assignment}: give KEY=VALUE, for example seeds=2")
         config[key] = read_value(value)
+    if options.results is not None:
+        config["results"] = options.results
+    if options.epochs is not None:
+        config["overrides"] = config.get("overrides", {}) | {"epochs": read_value(options.epochs)}
     return check_settings(config, (path,))
 
 
