@@ -11,8 +11,18 @@ from polyrepro.atlas.boosted import (
     predictions,
     quantile_trees,
 )
-from polyrepro.atlas.drawing import AMBER, BLUE, DASHED, DOTTED, GREY, INK, RED, wide_figure
-from polyrepro.atlas.drawing import legend_below, name_panels
+from polyrepro.atlas.drawing import (
+    AMBER,
+    BLUE,
+    DASHED,
+    DOTTED,
+    GREY,
+    INK,
+    RED,
+    legend_below,
+    name_panels,
+    wide_figure,
+)
 from polyrepro.atlas.noisy_sinc import (
     GAUSSIAN,
     GRID,

@@ -19,7 +19,7 @@ MARGIN = 0.03
 """A coverage within so much of the level counts as right."""
 THIRDS = np.array([0, 1 / 3, 2 / 3, 1])
 SHAPES = ("constant", "growing", "skewed")
-"""Of the residuals: equal variance everywhere, growing with x, and exponential instead of normal."""
+"""Of the residuals: normal of one variance, normal and growing with x, exponential."""
 Band = tuple[np.ndarray, np.ndarray]
 
 
@@ -36,7 +36,7 @@ def sample(shape: str, seed: int, samples: int) -> Band:
 
 
 def least_squares_band(inputs: np.ndarray, targets: np.ndarray, at: np.ndarray) -> Band:
-    """The textbook prediction interval of a line, which assumes normal residuals of one variance."""
+    """The textbook prediction interval of a line, for normal residuals of one variance."""
     fit = stats.linregress(inputs, targets)
     count, centre = len(inputs), inputs.mean()
     residuals = targets - fit.intercept - fit.slope * inputs

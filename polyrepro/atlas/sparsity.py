@@ -5,8 +5,7 @@ from functools import cache
 import numpy as np
 from matplotlib.figure import Figure
 
-from polyrepro.atlas.drawing import BLUE, DASHED, GREY, INK, RED, name_panels
-from polyrepro.atlas.drawing import wide_figure
+from polyrepro.atlas.drawing import BLUE, DASHED, GREY, INK, RED, name_panels, wide_figure
 from polyrepro.atlas.statements import SURVEY, Finding, finding, states
 
 SAMPLES, SEEDS = 200, range(10)

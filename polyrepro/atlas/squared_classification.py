@@ -4,24 +4,24 @@ Linear models on two clouds, one of whose points has a wrong label and lies far 
 side; and the squared loss of probabilities, behind a sigmoid or a softmax.
 """
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.atlas.drawing import BLUE, DASHED, DOTTED, GREEN, GREY, INK, RED, legend_below
-from polyrepro.atlas.drawing import SKY, wide_figure
-from polyrepro.atlas.margin_losses import (
-    gradient,
-    logistic,
-    squared,
-    squared_of_truncated_model,
-    truncated_squared,
+from polyrepro.atlas.drawing import (
+    DASHED,
+    DOTTED,
+    GREEN,
+    INK,
+    RED,
+    SKY,
+    legend_below,
+    wide_figure,
 )
+from polyrepro.atlas.far_point import MODELS, SAMPLES, accuracies, fit, spoilt_clouds
+from polyrepro.atlas.margin_losses import gradient, logistic
 from polyrepro.atlas.statements import (
     ADDED,
     SURVEY,
@@ -31,81 +31,12 @@ from polyrepro.atlas.statements import (
     finding_below,
     states,
 )
-from polyrepro.losses.checks import check_positive
 
-SAMPLES, TEST_SAMPLES, SEEDS = 100, 2000, range(20)
-CENTRE = torch.tensor([1.5, 1.5], dtype=torch.float64)
 DISTANCES = (0.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 """Of the mislabelled point from the origin; 0 stands for no such point."""
 FAR = 40.0
-MODELS: dict[str, Callable[[Tensor], Tensor]] = {
-    "squared loss": squared,
-    "squared, model truncated": squared_of_truncated_model,
-    "truncated squared loss": truncated_squared,
-    "logistic loss": logistic,
-}
-WRONG_SCORE = -8.0
-"""Where descent on a probability starts: confidently wrong."""
-
-
-def clouds(seed: int, samples: int) -> tuple[Tensor, Tensor]:
-    """Two normal clouds in the plane, with a constant input, `(samples, 3)`; labels -1 and 1."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = 2.0 * (torch.arange(samples, dtype=torch.float64) % 2) - 1
-    points = torch.randn(samples, 2, generator=generator, dtype=torch.float64)
-    return _with_constant(points + labels[:, None] * CENTRE), labels
-
-
-def spoilt_clouds(seed: int, distance: float) -> tuple[Tensor, Tensor]:
-    """The clouds and one point of label -1 this far out on the side of label 1."""
-    inputs, labels = clouds(seed, SAMPLES)
-    if distance == 0:
-        return inputs, labels
-    check_positive("distance", distance)
-    point = _with_constant(distance * CENTRE[None] / CENTRE.norm())
-    return torch.cat([inputs, point]), torch.cat([labels, -torch.ones(1, dtype=torch.float64)])
-
-
-def fit(loss: Callable[[Tensor], Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
-    """Weights `(3,)` of least mean loss: descended from those of least squares and from 0.
-
-    Truncated losses are not convex; of the two minima the better one is returned. A penalty of
-    1e-4 on the squared weights keeps logistic loss finite where a line separates the classes.
-    """
-    least_squares = torch.linalg.lstsq(inputs, labels).solution
-    if loss is squared:
-        return least_squares
-    ends = [_descend(loss, inputs, labels, begin) for begin in (least_squares, CLEAN_GUESS)]
-    return min(ends, key=lambda weights: float(loss(labels * (inputs @ weights)).mean()))
-
-
-CLEAN_GUESS = torch.tensor([0.2, 0.2, 0.0], dtype=torch.float64)
-"""A start that points from one cloud to the other."""
-
-
-def _descend(loss: Callable, inputs: Tensor, labels: Tensor, begin: Tensor) -> Tensor:
-    weights = begin.clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        value = loss(labels * (inputs @ weights)).mean() + 1e-4 * weights[:2].square().sum()
-        value.backward()
-        return value
-
-    optimiser.step(closure)
-    return weights.detach()
-
-
-@cache
-def accuracies(name: str, distance: float) -> np.ndarray:
-    """Accuracy on new samples of the clean clouds, one value per seed."""
-    shares = []
-    for seed in SEEDS:
-        weights = fit(MODELS[name], *spoilt_clouds(seed, distance))
-        inputs, labels = clouds(seed + 1000, TEST_SAMPLES)
-        shares.append(float((labels * (inputs @ weights) > 0).double().mean()))
-    return np.array(shares)
+WRONG_SCORE, COURSE_STEPS = -8.0, 100
+"""Descent on a probability starts confidently wrong."""
 
 
 @states("One mislabelled far point spoils a linear model under squared loss.", SURVEY)
@@ -182,9 +113,6 @@ def descent_hardly_leaves_a_wrong_prediction() -> Finding:
     return finding(ends["squared"] < 0.01 and ends["cross-entropy"] > 0.9, text + numbers)
 
 
-COURSE_STEPS = 100
-
-
 def squared_of_sigmoid(score: Tensor) -> Tensor:
     """``(1 - sigmoid(score))^2``: squared loss of a positive sample."""
     return torch.sigmoid(-score) ** 2
@@ -232,10 +160,6 @@ def figure() -> Figure:
     legend_below(descent, loc="upper left")
     drawing.legend(*plane.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return drawing
-
-
-def _with_constant(points: Tensor) -> Tensor:
-    return torch.cat([points, torch.ones(len(points), 1, dtype=points.dtype)], 1)
 
 
 def _withstands(name: str) -> Finding:
