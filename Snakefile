@@ -9,6 +9,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/atlas.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -19,3 +20,4 @@ rule all:
         f"{RESULTS}/summary.md",
         f"{RESULTS}/claims.csv",
         FIGURES,
+        rules.atlas.output,

@@ -17,7 +17,7 @@ from polyrepro.atlas.regression_losses import RegressionLoss
 from polyrepro.losses.checks import check_positive
 
 SEEDS = range(20)
-TREES, LEARNING_RATE, DEPTH, LEAF = 60, 0.3, 3, 15
+TREES, LEARNING_RATE, DEPTH, LEAF = 40, 0.3, 3, 15
 SETTINGS = {
     "learning_rate": LEARNING_RATE,
     "max_depth": DEPTH,

@@ -40,8 +40,10 @@ from polyrepro.atlas.statements import (
     finding,
     finding_above,
     finding_below,
+    percent,
     states,
     t_interval,
+    tiny,
 )
 
 DELTAS = (4.0, 2.0, 1.0)
@@ -83,8 +85,8 @@ def absolute_is_less_affected_by_impulses() -> Finding:
 @states("Impulsive noise biases the predictions of squared loss.", SURVEY)
 def squared_loss_is_biased_by_impulses() -> Finding:
     squared, absolute = (biases(loss, IMPULSIVE) for loss in ("squared_error", "absolute_error"))
-    text = f"impulses of 1 in {IMPULSE_RATE:.0%} of the samples: bias {squared.mean():.3f}, "
-    text += f"with absolute loss {absolute.mean():.3f}; the larger"
+    text = f"impulses of 1 in {percent(IMPULSE_RATE, 0)} of the samples: bias with absolute loss "
+    text += f"{absolute.mean():.3f}, with squared loss {squared.mean():.3f}"
     return finding_above(squared, 0, text)
 
 
@@ -101,7 +103,7 @@ def huber_is_insensitive_to_delta() -> Finding:
     return finding_below(ratio, NEGLIGIBLE, text)
 
 
-@states("That is because no residual exceeds delta: higher impulses make delta matter.", ADDED)
+@states("That is because residuals hardly exceed delta: higher impulses make delta matter.", ADDED)
 def high_impulses_make_delta_matter() -> Finding:
     ratio, text = _sensitivity_to_delta(HIGH_IMPULSES)
     return finding_above(ratio, NEGLIGIBLE, text)
@@ -133,7 +135,7 @@ def alpha_of_scikit_learn_is_a_quantile() -> Finding:
     scaled = boosted_trees("huber", inputs, 10 * targets).predict(GRID)
     same = float(np.abs(scaled / 10 - predictions("huber", IMPULSIVE, SHOWN_SEED)).max())
     deltas = implied_deltas(inputs, targets, alpha=0.9)
-    text = f"targets times 10 give predictions times 10 (to {same:.0e}), so delta follows the "
+    text = f"targets times 10 give predictions times 10 (difference {tiny(same)}), so delta follows the "
     text += f"residuals: their quantile 0.9 is {deltas[0]:.2f} after the first tree and "
     return finding(same < 1e-6, f"{text}{deltas[-1]:.2f} after the last")
 

@@ -20,6 +20,7 @@ from polyrepro.atlas.statements import (
     Finding,
     finding,
     states,
+    tiny,
 )
 from polyrepro.figures import style
 from polyrepro.losses import (
@@ -49,8 +50,8 @@ def hard_gate_uses_wrong_samples_alone() -> Finding:
     entropy = gradient(lambda x: of_logit(Series(), x), logit)
     right, wrong = logit > 0, logit < 0
     holds = bool((slopes[right] == 0).all() and torch.allclose(slopes[wrong], entropy[wrong]))
-    text = "gradient 0 for P_t > 0.5; below it differs from cross-entropy's by at most"
-    return finding(holds, f"{text} {float((slopes - entropy)[wrong].abs().max()):.0e}")
+    text = "gradient 0 for P_t > 0.5; largest difference to cross-entropy's below it"
+    return finding(holds, f"{text} {tiny(float((slopes - entropy)[wrong].abs().max()))}")
 
 
 @states("The threshold of hard truncation can be adjusted.", ESSAY)
@@ -93,7 +94,7 @@ def formulas_for_both_labels_agree() -> Finding:
             x, torch.full_like(x, label), SoftGate(k), reduction="none"
         )
         gaps.append(float((ours - expected).abs().max()))
-    return finding(max(gaps) < 1e-12, f"largest difference for K = 2: {max(gaps):.0e}")
+    return finding(max(gaps) < 1e-12, f"largest difference for K = 2: {tiny(max(gaps))}")
 
 
 @states("With growing K the soft form becomes hard truncation.", ESSAY)
@@ -117,8 +118,8 @@ def soft_gate_and_focal_loss_meet_at_one() -> Finding:
         )
     )
     gaps = [float((one - other).abs().max()) for one, other in (values, slopes)]
-    text = "largest difference of values {:.0e}, of gradients {:.0e}"
-    return finding(max(gaps) < 1e-12, text.format(*gaps))
+    text = "largest difference of values {}, of gradients {}"
+    return finding(max(gaps) < 1e-12, text.format(*map(tiny, gaps)))
 
 
 @states("K and gamma play much the same part: they silence what is right.", ESSAY)
@@ -156,7 +157,7 @@ def multi_class_gate_contains_the_two_class_gate() -> Finding:
     rows = torch.arange(200)
     lead = logits[rows, target] - logits[rows, 1 - target]
     gap = float((both - of_logit(SoftGate(2.0), lead)).abs().max())
-    return finding(gap < 1e-12, f"largest difference for 200 random pairs of logits: {gap:.0e}")
+    return finding(gap < 1e-12, f"largest difference for 200 random pairs of logits: {tiny(gap)}")
 
 
 @states("For more than two classes K = gamma = 1 does not make them equal.", ADDED)

@@ -10,7 +10,7 @@ from scipy import stats
 from polyrepro.atlas.boosted import boosted_trees
 from polyrepro.atlas.drawing import BLUE, GREY, INK, RED, legend_below, wide_figure
 from polyrepro.atlas.parameters import check_quantile
-from polyrepro.atlas.statements import ADDED, SHOWN, SURVEY, Finding, finding, states
+from polyrepro.atlas.statements import ADDED, SHOWN, SURVEY, Finding, finding, percent, states
 
 SAMPLES, NEW_SAMPLES, SEEDS = 400, 6000, range(10)
 LEVEL = 0.9
@@ -97,7 +97,7 @@ def least_squares_intervals_fit_constant_variance() -> Finding:
 def least_squares_intervals_fail_for_growing_variance() -> Finding:
     covers = _covers(least_squares_band, "growing")
     overall = coverage(least_squares_band, "growing")[:, 1].mean()
-    text = f"{covers.evidence}; {overall:.1%} over all, which hides it"
+    text = f"{covers.evidence}; {percent(overall)} over all, which hides it"
     return finding(covers.outcome != SHOWN, text)
 
 
@@ -114,15 +114,16 @@ def quantile_regression_fits_skewed_residuals() -> Finding:
     }
     (low, high), (other_low, other_high) = tails.values()
     holds = max(abs(low - TAIL), abs(high - TAIL)) < MARGIN
-    text = f"below and above the band, {TAIL:.0%} each aimed at: quantile lines {low:.1%} and "
-    return finding(holds, f"{text}{high:.1%}, least squares {other_low:.1%} and {other_high:.1%}")
+    text = f"below and above the band, {percent(TAIL, 0)} each aimed at: quantile lines "
+    text += f"{percent(low)} and {percent(high)}, least squares {percent(other_low)} and "
+    return finding(holds, text + percent(other_high))
 
 
 @states("Trees boosted with quantiles 0.05 and 0.95 give a 90 % band.", SURVEY)
 def boosted_quantiles_give_a_band() -> Finding:
     covers = _covers(boosted_band, "growing")
     text = f"{covers.evidence}, of new observations; of those fitted "
-    return finding(covers.outcome == SHOWN, f"{text}{_coverage_of_fitted(boosted_band):.1%}")
+    return finding(covers.outcome == SHOWN, f"{text}{percent(_coverage_of_fitted(boosted_band))}")
 
 
 @states("Their band follows the growing variance, which that of least squares cannot.", ADDED)
@@ -185,6 +186,6 @@ def _coverage_of_fitted(band: Callable) -> float:
 def _covers(band: Callable, shape: str) -> Finding:
     """Whether every third of the inputs has the stated coverage, within the margin."""
     covered = coverage(band, shape)[:, 1]
-    numbers = ", ".join(f"{share:.1%}" for share in covered)
-    text = f"coverage of the {LEVEL:.0%} band in the three thirds of x: {numbers}"
+    numbers = ", ".join(f"{percent(share)}" for share in covered)
+    text = f"coverage of the {percent(LEVEL, 0)} band in the three thirds of x: {numbers}"
     return finding(bool((np.abs(covered - LEVEL) < MARGIN).all()), text)

@@ -69,7 +69,8 @@ def derivatives_of_log_cosh_are_constant_far_away() -> Finding:
     gradients, hessians = LogCosh().gradient(far), LogCosh().second_derivative(far)
     holds = float(gradients.diff().abs()) < 1e-8 and float(hessians.max()) < 1e-8
     numbers = f"gradient {gradients[0]:.9f} and {gradients[1]:g}, Hessian {hessians[0]:.1e} and "
-    return finding(holds, f"residuals 10 and 20: {numbers}{hessians[1]:.1e}")
+    text = f"residuals 10 and 20: {numbers}{hessians[1]:.1e}"
+    return finding(holds, f"{text}; the constant Hessian is 0")
 
 
 @states("Far from the targets this stops all splits.", SURVEY)

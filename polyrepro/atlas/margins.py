@@ -31,7 +31,7 @@ from polyrepro.atlas.margin_losses import (
     truncated_squared,
     zero_one,
 )
-from polyrepro.atlas.statements import ADDED, SURVEY, Finding, finding, states
+from polyrepro.atlas.statements import ADDED, SURVEY, Finding, finding, percent, states
 from polyrepro.figures import style
 
 CURVES = (
@@ -51,7 +51,7 @@ def zero_one_has_no_gradient() -> Finding:
     margin = _margins()
     steps = zero_one(margin + 1e-6) - zero_one(margin)
     flat = float((steps == 0).double().mean())
-    text = f"no slope at {flat:.1%} of 8000 margins; at -1, 1 and halfway "
+    text = f"no slope at {percent(flat)} of 8000 margins; at -1, 1 and halfway "
     values = zero_one(torch.tensor([-1.0, 1.0, 0.0])).tolist()
     holds = flat > 0.99 and values[2] > (values[0] + values[1]) / 2
     return finding(holds, text + ", ".join(f"{value:g}" for value in values))

@@ -22,7 +22,15 @@ from polyrepro.atlas.regression_losses import (
     RegressionLoss,
     SquaredError,
 )
-from polyrepro.atlas.statements import ADDED, LEFT_OUT, SURVEY, Finding, finding, states
+from polyrepro.atlas.statements import (
+    ADDED,
+    LEFT_OUT,
+    SURVEY,
+    Finding,
+    finding,
+    states,
+    tiny,
+)
 from polyrepro.losses.checks import check_positive
 
 RESIDUALS = (0.0, 1.0, -2.0, -0.5, 1.5)
@@ -130,8 +138,8 @@ def absolute_error_needs_a_falling_step() -> Finding:
 @states("Huber's and the squared error reach the minimum with a fixed step.", SURVEY)
 def huber_converges_with_a_fixed_step() -> Finding:
     ends = [float(descend(loss)[-10:].max()) for loss in (Huber(1.0), SquaredError())]
-    text = f"largest distance in the last 10 of {STEPS} steps: Huber {ends[0]:.1g}"
-    return finding(max(ends) < 1e-4, f"{text}, squared {ends[1]:.1g}")
+    text = f"largest distance in the last 10 of {STEPS} steps: Huber {tiny(ends[0])}"
+    return finding(max(ends) < 1e-4, f"{text}, squared {tiny(ends[1])}")
 
 
 @states("That needs a delta that is not small beside the step.", ADDED)
@@ -139,7 +147,7 @@ def huber_with_a_small_delta_also_misses() -> Finding:
     end = float(descend(Huber(0.1), step=STEP * 10)[-10:].max())
     close = float(descend(Huber(1.0))[-10:].max())
     text = f"delta 0.1 with step {10 * STEP:g} ends {end:.2g} away, delta 1 with step {STEP:g} "
-    return finding(end > 0.01 > close, f"{text}{close:.1g}")
+    return finding(end > 0.01 > close, f"{text}{tiny(close)}")
 
 
 @states("Squared error where outliers matter, absolute error where they are mistakes.", SURVEY)

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from polyrepro.atlas.drawing import AMBER, BLUE, DASHED, GREY, INK, RED, legend_below
 from polyrepro.atlas.margin_losses import exponential, hinge, logistic, squared
 from polyrepro.atlas.parameters import check_quantile
-from polyrepro.atlas.statements import ADDED, SURVEY, Finding, finding, states
+from polyrepro.atlas.statements import ADDED, SURVEY, Finding, finding, states, tiny
 from polyrepro.figures import style
 from polyrepro.losses import poly_binary_cross_entropy, poly_cross_entropy
 
@@ -48,7 +48,7 @@ def conventions_of_labels_agree() -> Finding:
         by_label = poly_binary_cross_entropy(score, torch.full_like(score, label), reduction="none")
         gaps.append(float((by_label - logistic((2 * label - 1) * score)).abs().max()))
     return finding(
-        max(gaps) < 1e-12, f"largest difference for scores in [-20, 20]: {max(gaps):.0e}"
+        max(gaps) < 1e-12, f"largest difference for scores in [-20, 20]: {tiny(max(gaps))}"
     )
 
 
@@ -63,7 +63,9 @@ def cross_entropy_is_divergence_plus_entropy() -> Finding:
         torch.from_numpy(logits), torch.from_numpy(labels), reduction="none"
     )
     gap = float(np.abs(losses.numpy() - sums).max())
-    return finding(gap < 1e-12, f"100 random distributions over 10 classes: within {gap:.0e}")
+    return finding(
+        gap < 1e-12, f"100 random distributions over 10 classes: largest difference {tiny(gap)}"
+    )
 
 
 @states("For hard labels the two are equal, so minimising one minimises the other.", SURVEY)
@@ -95,8 +97,8 @@ def squared_gives_probabilities_and_hinge_classes() -> Finding:
         float(np.abs(np.array(scores[squared]) - (2 * frequencies - 1)).max()),
         float(np.abs(np.array(scores[hinge]) - np.sign(frequencies - 0.5)).max()),
     ]
-    text = "largest difference over eight probabilities: squared {:.0e}, hinge to -1 or 1 {:.0e}"
-    return finding(max(gaps) < 1e-5, text.format(*gaps))
+    text = "largest difference over eight probabilities: squared {}, hinge to -1 or 1 {}"
+    return finding(max(gaps) < 1e-5, text.format(*map(tiny, gaps)))
 
 
 def figure() -> Figure:
@@ -133,6 +135,7 @@ def _is_minimised_by(loss: Callable, formula: Callable[[float], float]) -> Findi
         frequency, score = np.mean(_labels(probability)), best_score(loss, probability)
         to_drawn.append(abs(score - formula(np.log(frequency / (1 - frequency)))))
         to_true.append(abs(score - formula(np.log(probability / (1 - probability)))))
-    text = f"{DRAWS} labels for each of eight probabilities: within {max(to_drawn):.0e} of the "
-    text += f"formula for the drawn labels, {max(to_true):.2f} for the true probability"
+    text = f"{DRAWS} labels for each of eight probabilities: largest difference "
+    text += f"to the formula for the drawn labels {tiny(max(to_drawn))}, for the true probability "
+    text += f"{max(to_true):.2f}"
     return finding(max(to_drawn) < 1e-5, text)

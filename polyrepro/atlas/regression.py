@@ -25,7 +25,7 @@ from polyrepro.atlas.regression_losses import (
     Quantile,
     SquaredError,
 )
-from polyrepro.atlas.statements import ADDED, LEFT_OUT, SURVEY, Finding, finding, states
+from polyrepro.atlas.statements import ADDED, LEFT_OUT, SURVEY, Finding, finding, states, tiny
 from polyrepro.figures import style
 
 LOOKS = {
@@ -38,7 +38,7 @@ LOOKS = {
 }
 
 
-@states("The table of properties: range, convexity, derivatives, outliers, minimiser.", SURVEY)
+@states("The properties of the losses are those of the table below.", SURVEY)
 def properties_are_as_stated() -> Finding:
     wrong = [
         f"; {key} of {name} differs"
@@ -78,7 +78,7 @@ def minimisers_are_mean_median_and_quantiles() -> Finding:
 def huber_becomes_half_the_squared_error() -> Finding:
     residuals = _residuals()
     gap = _largest_gap(Huber(10.0).value(residuals), SquaredError().value(residuals) / 2)
-    return finding(gap < 1e-14, f"largest difference for |r| <= 10 and delta = 10: {gap:.1g}")
+    return finding(gap < 1e-14, f"largest difference for |r| ≤ 10 and delta = 10: {tiny(gap)}")
 
 
 @states("Huber's loss approaches the absolute error as delta becomes small.", SURVEY)
@@ -91,13 +91,21 @@ def huber_becomes_the_absolute_error() -> Finding:
     return finding(holds, f"after division by delta, without which it vanishes: within {numbers}")
 
 
-@states("Log-cosh is about r^2/2 for small residuals and |r| - log 2 for large ones.", SURVEY)
+@states("Log-cosh is about r²/2 for small residuals and |r| - log 2 for large ones.", SURVEY)
 def log_cosh_has_two_limits() -> Finding:
     small, large = torch.tensor([0.1, 10.0], dtype=torch.float64)
     below = float(LogCosh().value(small) / (small**2 / 2) - 1)
     above = float(LogCosh().value(large) - (large - math.log(2)))
     holds = abs(below) < 2e-3 and abs(above) < 1e-8
     return finding(holds, f"relative difference {below:.1e} at 0.1, difference {above:.1e} at 10")
+
+
+@states("Log-cosh has the advantages of Huber's loss: it is never far from it.", SURVEY)
+def log_cosh_is_close_to_huber() -> Finding:
+    """The largest difference is reached far away: log 2 - 1/2."""
+    residuals = _residuals()
+    gap = _largest_gap(LogCosh().value(residuals), Huber(1.0).value(residuals))
+    return finding(gap < 0.2, f"largest difference to delta = 1: {gap:.4f}, of values up to 9.5")
 
 
 @states("The quantile loss of 0.5 is half the absolute error.", SURVEY)
@@ -118,7 +126,7 @@ def log_cosh_is_smoother_than_huber() -> Finding:
     sides = torch.tensor([1 - 1e-6, 1 + 1e-6], dtype=torch.float64)
     jumps = [float(loss.second_derivative(sides).diff().abs()) for loss in (Huber(1.0), LogCosh())]
     holds = jumps[0] == 1 and jumps[1] < 1e-5
-    numbers = f"{jumps[0]:g} and {jumps[1]:.1g}"
+    numbers = f"Huber {jumps[0]:g}, log-cosh {tiny(jumps[1])}"
     return finding(holds, f"jump of the second derivative at |r| = 1: {numbers}")
 
 
@@ -150,7 +158,7 @@ def squared_error_has_a_closed_form() -> Finding:
     closed = np.linalg.solve(inputs.T @ inputs, inputs.T @ targets)
     gradient = -2 * inputs.T @ (targets - inputs @ closed)
     size = float(np.abs(gradient).max())
-    return finding(size < 1e-10, f"gradient at the solution of the normal equations: {size:.0e}")
+    return finding(size < 1e-10, f"gradient at the solution of the normal equations: {tiny(size)}")
 
 
 @states("The delta of Huber's loss has to be tuned, which takes iterations.", SURVEY)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from polyrepro.atlas.drawing import BLUE, DASHED, GREY, INK, RED, name_panels, wide_figure
-from polyrepro.atlas.statements import SURVEY, Finding, finding, states
+from polyrepro.atlas.statements import SURVEY, Finding, finding, states, tiny
 
 SAMPLES, SEEDS = 200, range(10)
 CENTRES = np.array([[-1.2, -1.2], [1.2, 1.2]])
@@ -41,7 +41,8 @@ def hinge_loss_is_sparse() -> Finding:
     counts = [len(hinge_model(*blobs(seed)).support_) for seed in SEEDS]
     moves = [_change_without_the_others(hinge_model, seed) for seed in SEEDS]
     text = f"{np.mean(counts):.1f} of {SAMPLES} samples are support vectors (mean of {len(SEEDS)} "
-    text += f"draws); fitted to them alone the weights change by {max(moves):.0e} at most"
+    text += f"draws); largest change of the weights if fitted to them alone "
+    text += tiny(max(moves))
     return finding(max(moves) < 1e-3 and max(counts) < SAMPLES / 3, text)
 
 

@@ -29,6 +29,7 @@ from polyrepro.atlas.statements import (
     finding,
     finding_above,
     finding_below,
+    percent,
     states,
 )
 
@@ -42,8 +43,9 @@ WRONG_SCORE, COURSE_STEPS = -8.0, 100
 @states("One mislabelled far point spoils a linear model under squared loss.", SURVEY)
 def far_point_spoils_squared_loss() -> Finding:
     clean, spoilt = accuracies("squared loss", 0.0), accuracies("squared loss", FAR)
-    text = f"1 of {SAMPLES + 1} points, at distance {FAR:g}: accuracy {clean.mean():.1%} falls to "
-    return finding_above(clean - spoilt, 0.01, f"{text}{spoilt.mean():.1%}; difference")
+    text = f"1 of {SAMPLES + 1} points, at distance {FAR:g}: accuracy "
+    text += f"{percent(clean.mean())} falls to "
+    return finding_above(clean - spoilt, 0.01, f"{text}{percent(spoilt.mean())}; difference")
 
 
 @states("Truncating the model's output to [-1, 1] mends it.", SURVEY)
@@ -66,7 +68,7 @@ def logistic_loss_gives_way_in_the_end() -> Finding:
     losses = {
         d: accuracies("logistic loss", 0.0) - accuracies("logistic loss", d) for d in DISTANCES
     }
-    numbers = ", ".join(f"{v.mean():.1%} at {d:g}" for d, v in losses.items() if d)
+    numbers = ", ".join(f"{percent(v.mean())} at {d:g}" for d, v in losses.items() if d)
     return finding_above(losses[DISTANCES[-1]], 0.01, f"accuracy lost by distance: {numbers}; last")
 
 
@@ -166,4 +168,4 @@ def _withstands(name: str) -> Finding:
     """Whether less than a point of accuracy is lost."""
     lost = accuracies(name, 0.0) - accuracies(name, FAR)
     after = accuracies(name, FAR).mean()
-    return finding_below(lost, 0.01, f"accuracy {after:.1%}, lost {lost.mean():.2%}")
+    return finding_below(lost, 0.01, f"accuracy {percent(after)}, lost {percent(lost.mean(), 2)}")

@@ -76,6 +76,19 @@ def finding_below(values: Sequence[float] | np.ndarray, threshold: float, eviden
     return Finding(opposite.get(above.outcome, above.outcome), above.evidence)
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """A share as the report writes it."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def tiny(error: float) -> str:
+    """An error of rounding as a bound, because its digits differ between machines."""
+    for bound in (1e-12, 1e-9, 1e-6):
+        if error < bound:
+            return f"below {bound:.0e}"
+    return f"{error:.1g}"
+
+
 def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Student's t interval of a mean; of no width where all values are equal."""
     values = np.asarray(values, dtype=float)

@@ -14,6 +14,7 @@ from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
 from polyrepro.figures import FIGURES
 from polyrepro.files import manifest_path
 from polyrepro.plan import Plan
+from polyrepro.report.atlas import atlas_values
 from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
     METRIC_LABELS,
@@ -55,6 +56,7 @@ def report_values(plan: Plan) -> dict:
         "claims_count": sum(outcomes.values()),
         "published": _published_rows(),
         "benchmark": _benchmark(),
+        "atlas": atlas_values(results),
         "provenance": _provenance(plan, results),
     }
 

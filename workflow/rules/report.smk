@@ -5,6 +5,7 @@ rule report:
         f"{RESULTS}/claims.csv",
         expand(f"{RESULTS}/data/{{dataset}}/manifest.json", dataset=DATASETS),
         FIGURES,
+        rules.atlas.output,
         # The appendix on speed appears once `make bench` has been run.
         [str(path) for path in Path("results/benchmarks").glob("losses.*")],
         sorted(str(path) for path in Path("report").rglob("*.typ")),
