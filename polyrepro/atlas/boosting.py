@@ -135,8 +135,10 @@ def alpha_of_scikit_learn_is_a_quantile() -> Finding:
     scaled = boosted_trees("huber", inputs, 10 * targets).predict(GRID)
     same = float(np.abs(scaled / 10 - predictions("huber", IMPULSIVE, SHOWN_SEED)).max())
     deltas = implied_deltas(inputs, targets, alpha=0.9)
-    text = f"targets times 10 give predictions times 10 (difference {tiny(same)}), so delta follows the "
-    text += f"residuals: their quantile 0.9 is {deltas[0]:.2f} after the first tree and "
+    text = f"targets times 10 give predictions times 10 (difference {tiny(same)}), so delta "
+    text += (
+        f"follows the residuals: their quantile 0.9 is {deltas[0]:.2f} after the first tree and "
+    )
     return finding(same < 1e-6, f"{text}{deltas[-1]:.2f} after the last")
 
 

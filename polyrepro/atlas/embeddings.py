@@ -124,5 +124,5 @@ def _raises_the_order(loss: Loss) -> Finding:
     before = np.array([right_order(start(seed)) for seed in SEEDS])
     after = np.array([right_order(trained(loss, seed)) for seed in SEEDS])
     text = f"test triplets in the right order: {percent(before.mean())} before training, "
-    text += f"{percent(after.mean())} "
-    return finding_above(after - before, 0, f"{text}after, {len(SEEDS)} starts; difference")
+    text += f"{percent(after.mean())} after, {len(SEEDS)} starts; difference"
+    return finding_above(after - before, 0, text)

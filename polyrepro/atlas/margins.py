@@ -84,7 +84,9 @@ def truncation_costs_convexity() -> Finding:
     kept = [name for name, is_convex in convex.items() if is_convex]
     lost = [name for name, is_convex in convex.items() if not is_convex]
     holds = len(kept) == 4 and all("truncated" in name for name in lost)
-    return finding(holds, f"convex: {', '.join(kept)}; not: {', '.join(lost)}")
+    return finding(
+        holds, f"{len(kept)} are convex: {', '.join(kept)}; {len(lost)} are not: {', '.join(lost)}"
+    )
 
 
 @states("Squared loss punishes predictions that are right by a large margin.", SURVEY)

@@ -41,7 +41,7 @@ def hinge_loss_is_sparse() -> Finding:
     counts = [len(hinge_model(*blobs(seed)).support_) for seed in SEEDS]
     moves = [_change_without_the_others(hinge_model, seed) for seed in SEEDS]
     text = f"{np.mean(counts):.1f} of {SAMPLES} samples are support vectors (mean of {len(SEEDS)} "
-    text += f"draws); largest change of the weights if fitted to them alone "
+    text += "draws); largest change of the weights if fitted to them alone "
     text += tiny(max(moves))
     return finding(max(moves) < 1e-3 and max(counts) < SAMPLES / 3, text)
 
