@@ -103,7 +103,7 @@ def huber_is_insensitive_to_delta() -> Finding:
     return finding_below(ratio, NEGLIGIBLE, text)
 
 
-@states("That is because residuals hardly exceed delta: higher impulses make delta matter.", ADDED)
+@states("Delta matters as soon as impulses exceed it.", ADDED)
 def high_impulses_make_delta_matter() -> Finding:
     ratio, text = _sensitivity_to_delta(HIGH_IMPULSES)
     return finding_above(ratio, NEGLIGIBLE, text)
@@ -121,7 +121,7 @@ def quantile_losses_estimate_their_levels() -> Finding:
     return finding(max(gaps) <= MARGIN, text)
 
 
-@states("For new observations the levels lie nearer to the middle: the trees overfit.", ADDED)
+@states("For new observations boosted quantiles lie too near the middle: the trees overfit.", ADDED)
 def levels_are_too_near_the_middle_for_new_observations() -> Finding:
     shares = [shares_below(q, noise) for noise in NOISES for q in QUANTILES]
     widths = [1 - (shares[row + 2] - shares[row]) for row in (0, 3)]

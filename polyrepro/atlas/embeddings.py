@@ -99,7 +99,7 @@ def contrastive_loss_groups_embeddings() -> Finding:
 
 def figure() -> Figure:
     """Similarities of test pairs of one class and of two, before and after training."""
-    drawing, panels = wide_figure(2.2, ncols=3, sharey=True)
+    drawing, panels = wide_figure(2.2, ncols=3)
     pixels, labels = images("test", TEST_IMAGES)
     triplet = draw_triplets(labels, 4000, torch.Generator().manual_seed(99))
     projections = (start(0), trained(ranking_loss, 0), trained(contrastive_loss, 0))

@@ -50,8 +50,9 @@ def hard_gate_uses_wrong_samples_alone() -> Finding:
     entropy = gradient(lambda x: of_logit(Series(), x), logit)
     right, wrong = logit > 0, logit < 0
     holds = bool((slopes[right] == 0).all() and torch.allclose(slopes[wrong], entropy[wrong]))
-    text = "gradient 0 for P_t > 0.5; largest difference to cross-entropy's below it"
-    return finding(holds, f"{text} {tiny(float((slopes - entropy)[wrong].abs().max()))}")
+    gap = float((slopes - entropy)[wrong].abs().max())
+    text = "the gradient is 0 for P_t > 0.5 and cross-entropy's below; largest difference "
+    return finding(holds, text + tiny(gap))
 
 
 @states("The threshold of hard truncation can be adjusted.", ESSAY)
@@ -103,7 +104,7 @@ def soft_gate_becomes_hard() -> Finding:
     logit = logit[logit.abs() > 0.2]
     hard = of_logit(HardGate(0.5), logit)
     gaps = {k: float((of_logit(SoftGate(k), logit) - hard).abs().max()) for k in (5.0, 50.0)}
-    numbers = ", ".join(f"{gap:.1e} (K = {k:g})" for k, gap in gaps.items())
+    numbers = ", ".join(f"{gap:.2g} (K = {k:g})" for k, gap in gaps.items())
     return finding(gaps[50.0] < 1e-4 < gaps[5.0], f"largest difference for |x| > 0.2: {numbers}")
 
 
@@ -124,20 +125,19 @@ def soft_gate_and_focal_loss_meet_at_one() -> Finding:
 
 @states("K and gamma play much the same part: they silence what is right.", ESSAY)
 def strengths_play_the_same_part() -> Finding:
-    easy, hard = torch.logit(torch.tensor([0.9, 0.1], dtype=torch.float64))
-    numbers, holds = [], True
-    for name, make in (("K", SoftGate), ("gamma", lambda g: PolySeries(gamma=g))):
-        series = [make(strength) for strength in STRENGTHS]
-        shares = [float(of_logit(s, easy) / of_logit(Series(), easy)) for s in series]
-        kept = [float(of_logit(s, hard) / of_logit(Series(), hard)) for s in series]
-        holds &= shares == sorted(shares, reverse=True) and max(shares) < 0.11
-        numbers.append(
-            f"{name} {_list(shares)} of cross-entropy at P_t = 0.9, {_list(kept)} at 0.1"
-        )
-    return finding(holds, f"strengths 1, 2 and 5: {'; '.join(numbers)}")
+    easy = torch.tensor(0.9, dtype=torch.float64).log()
+    shares = {
+        name: [float(make(s).value(easy) / Series().value(easy)) for s in STRENGTHS]
+        for name, make in (("K", SoftGate), ("gamma", lambda g: PolySeries(gamma=g)))
+    }
+    holds = all(each == sorted(each, reverse=True) and each[0] < 0.11 for each in shares.values())
+    numbers = "; ".join(f"{name} {_list(each)}" for name, each in shares.items())
+    return finding(holds, f"of cross-entropy at P_t = 0.9, strengths 1, 2, 5: {numbers}")
 
 
-@states("They differ for what is wrong: K returns to cross-entropy, gamma moves away.", ADDED)
+@states(
+    "K and gamma differ for what is wrong: K returns to cross-entropy, gamma moves away.", ADDED
+)
 def strengths_differ_on_wrong_samples() -> Finding:
     log_pt = torch.tensor(0.1, dtype=torch.float64).log()
     entropy = float(Series().value(log_pt))
@@ -160,7 +160,7 @@ def multi_class_gate_contains_the_two_class_gate() -> Finding:
     return finding(gap < 1e-12, f"largest difference for 200 random pairs of logits: {tiny(gap)}")
 
 
-@states("For more than two classes K = gamma = 1 does not make them equal.", ADDED)
+@states("For more than two classes soft gate and focal loss differ at K = gamma = 1.", ADDED)
 def multi_class_gates_differ_at_one() -> Finding:
     logits = torch.tensor([[2.0, 1.0, 0.0]], dtype=torch.float64)
     target = torch.tensor([0])

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from polyrepro.atlas.boosted import boosted_trees
-from polyrepro.atlas.drawing import BLUE, GREY, INK, RED, legend_below, wide_figure
+from polyrepro.atlas.drawing import BLUE, GREY, INK, RED, wide_figure
 from polyrepro.atlas.parameters import check_quantile
 from polyrepro.atlas.statements import ADDED, SHOWN, SURVEY, Finding, finding, percent, states
 
@@ -93,7 +93,7 @@ def least_squares_intervals_fit_constant_variance() -> Finding:
     return _covers(least_squares_band, "constant")
 
 
-@states("Where the variance is not constant they cannot be trusted.", SURVEY)
+@states("Intervals of least squares cannot be trusted where the variance is not constant.", SURVEY)
 def least_squares_intervals_fail_for_growing_variance() -> Finding:
     covers = _covers(least_squares_band, "growing")
     overall = coverage(least_squares_band, "growing")[:, 1].mean()
@@ -106,7 +106,7 @@ def quantile_regression_fits_growing_variance() -> Finding:
     return _covers(quantile_band, "growing")
 
 
-@states("It does so for residuals that are not normal.", SURVEY)
+@states("Quantile regression gives sensible intervals for residuals that are not normal.", SURVEY)
 def quantile_regression_fits_skewed_residuals() -> Finding:
     tails = {
         band: coverage(band, "skewed").mean(axis=0)[[0, 2]]
@@ -126,7 +126,7 @@ def boosted_quantiles_give_a_band() -> Finding:
     return finding(covers.outcome == SHOWN, f"{text}{percent(_coverage_of_fitted(boosted_band))}")
 
 
-@states("Their band follows the growing variance, which that of least squares cannot.", ADDED)
+@states("The band of boosted quantiles follows the variance, that of least squares cannot.", ADDED)
 def boosted_band_follows_the_variance() -> Finding:
     at = np.array([0.1, 0.9])
     widths = {
@@ -153,7 +153,6 @@ def figure() -> Figure:
                 name = {"label": label} if number == 0 else {}
                 axes.plot(at, edge, color=colour, linestyle=line, **name)
         axes.set(xlabel="x", ylabel="target, 90 % band", xlim=(0, 1), ylim=(-1, 6.2))
-        legend_below(axes, loc="upper left")
     for number, (label, band, colour, _) in enumerate(BANDS):
         places = np.arange(3) + 0.27 * (number - 1)
         panels[2].bar(
@@ -163,6 +162,8 @@ def figure() -> Figure:
     panels[2].set_xticks(range(3), ["0 to 1/3", "1/3 to 2/3", "2/3 to 1"])
     panels[2].set(xlabel="x", ylabel="new observations covered (%)", ylim=(50, 102))
     panels[2].grid(axis="x", visible=False)
+    handles = [handle for axes in panels[:2] for handle in axes.get_legend_handles_labels()[0]]
+    drawing.legend(handles=handles, loc="outside upper center", ncols=3)
     return drawing
 
 

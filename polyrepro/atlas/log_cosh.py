@@ -54,7 +54,7 @@ def log_cosh_is_robust_under_newton_boosting() -> Finding:
     return finding_above(squared - log_cosh, 0, f"{text}squared loss; difference")
 
 
-@states("Where it splits all the same, a flat Hessian makes Newton's step overshoot.", ADDED)
+@states("Where log-cosh is flat, Newton's step overshoots.", ADDED)
 def newton_step_overshoots_far_away() -> Finding:
     """The step is gradient / Hessian = sinh r cosh r, of which r would be enough."""
     residual = torch.tensor([0.5, 2.0, 5.0], dtype=torch.float64)
@@ -73,7 +73,7 @@ def derivatives_of_log_cosh_are_constant_far_away() -> Finding:
     return finding(holds, f"{text}; the constant Hessian is 0")
 
 
-@states("Far from the targets this stops all splits.", SURVEY)
+@states("Far from the targets the flat Hessian of log-cosh stops all splits.", SURVEY)
 def flat_hessian_stops_splits() -> Finding:
     counts = {loss: [leaves(loss, distance) for distance in DISTANCES] for loss in LOSSES}
     log_cosh, squared = counts[LOSSES[0]], counts[LOSSES[1]]
@@ -83,7 +83,9 @@ def flat_hessian_stops_splits() -> Finding:
     return finding(log_cosh[-1] == 1 and min(squared) > 1, text)
 
 
-@states("The distance follows from the least sum of the Hessian in a leaf.", ADDED)
+@states(
+    "The distance that stops splits follows from the least sum of the Hessian in a leaf.", ADDED
+)
 def splits_stop_where_the_hessian_is_below_the_limit() -> Finding:
     """All n samples together have about n 4 exp(-2 d), of which two leaves need the limit each."""
     expected = 0.5 * np.log(4 * SAMPLES / (2 * LEAST_HESSIAN))
@@ -93,7 +95,7 @@ def splits_stop_where_the_hessian_is_below_the_limit() -> Finding:
     return finding(holds, f"{text}{expected:.1f}; LightGBM stops at {stopped:g} on whole numbers")
 
 
-@states("A start at the median mends it.", ADDED)
+@states("A start at the median of the targets restores the splits.", ADDED)
 def start_at_the_median_mends_it() -> Finding:
     inputs, targets = noisy_sinc(HIGH_IMPULSES, seed=0, offset=20.0)
     errors = [

@@ -74,7 +74,9 @@ def surrogates_bound_the_zero_one_loss() -> Finding:
     return finding(min(least.values()) >= 0, f"{text}at m = 0, below 1")
 
 
-@states("They are convex in the margin; truncated losses are not.", SURVEY)
+@states(
+    "Hinge, exponential, squared and logistic loss are convex; truncated losses are not.", SURVEY
+)
 def truncation_costs_convexity() -> Finding:
     convex = {
         name: _is_convex(loss)

@@ -102,7 +102,8 @@ def absolute_error_ignores_the_ten_percent() -> Finding:
 
 
 @states(
-    "There the squared error gives predictions in the range of the other 10 %, 0 to 30.", SURVEY
+    "Where 90 % of the targets are 150, the squared error predicts 0 to 30 as the others are.",
+    SURVEY,
 )
 def squared_error_predicts_the_ten_percent() -> Finding:
     best = best_constant(SquaredError(), NINETY_TEN)
@@ -142,7 +143,7 @@ def huber_converges_with_a_fixed_step() -> Finding:
     return finding(max(ends) < 1e-4, f"{text}, squared {tiny(ends[1])}")
 
 
-@states("That needs a delta that is not small beside the step.", ADDED)
+@states("Huber's loss needs a delta that is not small beside the step.", ADDED)
 def huber_with_a_small_delta_also_misses() -> Finding:
     end = float(descend(Huber(0.1), step=STEP * 10)[-10:].max())
     close = float(descend(Huber(1.0))[-10:].max())

@@ -68,7 +68,10 @@ def cross_entropy_is_divergence_plus_entropy() -> Finding:
     )
 
 
-@states("For hard labels the two are equal, so minimising one minimises the other.", SURVEY)
+@states(
+    "For hard labels cross-entropy equals the divergence: minimising one minimises the other.",
+    SURVEY,
+)
 def entropy_of_hard_labels_is_zero() -> Finding:
     logits = torch.tensor([[1.0, -0.5, 0.25]], dtype=torch.float64)
     loss = float(poly_cross_entropy(logits, torch.tensor([1])))

@@ -48,22 +48,22 @@ def far_point_spoils_squared_loss() -> Finding:
     return finding_above(clean - spoilt, 0.01, f"{text}{percent(spoilt.mean())}; difference")
 
 
-@states("Truncating the model's output to [-1, 1] mends it.", SURVEY)
+@states("A linear model truncated to [-1, 1] withstands the far point under squared loss.", SURVEY)
 def truncated_model_withstands_the_far_point() -> Finding:
     return _withstands("squared, model truncated")
 
 
-@states("Truncating the loss mends it.", SURVEY)
+@states("Truncated squared loss withstands the far point.", SURVEY)
 def truncated_loss_withstands_the_far_point() -> Finding:
     return _withstands("truncated squared loss")
 
 
-@states("Logistic loss mends it.", SURVEY)
+@states("Logistic loss withstands the far point.", SURVEY)
 def logistic_loss_withstands_the_far_point() -> Finding:
     return _withstands("logistic loss")
 
 
-@states("Logistic loss only defers the harm, because it grows without bound too.", ADDED)
+@states("Logistic loss only defers the harm of a far point: it grows without bound too.", ADDED)
 def logistic_loss_gives_way_in_the_end() -> Finding:
     losses = {
         d: accuracies("logistic loss", 0.0) - accuracies("logistic loss", d) for d in DISTANCES
@@ -86,7 +86,7 @@ def squared_loss_of_probabilities_is_bounded() -> Finding:
 
 
 @states(
-    "Behind a sigmoid its gradient vanishes for predictions that are confidently wrong.", SURVEY
+    "Behind a sigmoid the gradient of squared loss vanishes where it is confidently wrong.", SURVEY
 )
 def gradient_vanishes_behind_a_sigmoid() -> Finding:
     score = torch.tensor(WRONG_SCORE, dtype=torch.float64)
@@ -97,7 +97,7 @@ def gradient_vanishes_behind_a_sigmoid() -> Finding:
     return finding(sizes[0] < 1e-3 < sizes[1], text)
 
 
-@states("Behind a softmax its gradient vanishes too.", SURVEY)
+@states("Behind a softmax the gradient of squared loss vanishes too.", SURVEY)
 def gradient_vanishes_behind_a_softmax() -> Finding:
     logits = torch.tensor([[WRONG_SCORE, 0.0, 0.0]], dtype=torch.float64)
     squares = gradient(lambda z: squared_of_softmax(z, 0), logits).norm()
@@ -107,7 +107,7 @@ def gradient_vanishes_behind_a_softmax() -> Finding:
     return finding(holds, f"{text}cross-entropy {float(entropy):.2f}")
 
 
-@states("So descent hardly leaves such a prediction.", SURVEY)
+@states("Descent on squared loss hardly leaves a prediction that is confidently wrong.", SURVEY)
 def descent_hardly_leaves_a_wrong_prediction() -> Finding:
     ends = {name: course[-1] for name, course in courses().items()}
     text = f"probability after {COURSE_STEPS} steps of 1 from {courses()['squared'][0]:.1e}: "

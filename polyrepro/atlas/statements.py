@@ -78,7 +78,7 @@ def finding_below(values: Sequence[float] | np.ndarray, threshold: float, eviden
 
 def percent(share: float, digits: int = 1) -> str:
     """A share as the report writes it."""
-    return f"{100 * share:.{digits}f} %"
+    return f"{round(100 * share, digits) + 0.0:.{digits}f} %"
 
 
 def tiny(error: float) -> str:

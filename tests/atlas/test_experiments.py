@@ -156,5 +156,5 @@ def test_intervals_of_statements():
 
 
 def test_numbers_in_words():
-    assert (percent(0.1234), percent(0.9, 0)) == ("12.3 %", "90 %")
+    assert [percent(0.1234), percent(-1e-9), percent(0.9, 0)] == ["12.3 %", "0.0 %", "90 %"]
     assert [tiny(e) for e in (0, 3e-10, 0.02)] == ["below 1e-12", "below 1e-09", "0.02"]
