@@ -5,10 +5,17 @@ import os
 import tempfile
 from pathlib import Path
 
+RECORD_FILE = "record.json"
+
+
+def run_link(results: Path, run_id: str) -> Path:
+    """The link to the folder of a run that is current; see `polyrepro.running.records`."""
+    return results / "runs" / run_id
+
 
 def record_path(results: Path, run_id: str) -> Path:
-    """Where the record of a run lies below a results folder."""
-    return results / "runs" / run_id / "record.json"
+    """Where the current record of a run lies below a results folder."""
+    return run_link(results, run_id) / RECORD_FILE
 
 
 TARGET_PROBABILITY_FILE = "target_probability.jsonl"

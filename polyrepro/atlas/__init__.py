@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyrepro.errors import PolyreproError
+from polyrepro.extras import how_to_install
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +95,6 @@ def _require_libraries() -> None:
             import_module(module)
         except (ImportError, OSError) as error:
             raise AtlasError(
-                f"the atlas needs {name}, which cannot be imported ({error}); install it with: "
-                f"pip install {name}"
+                f"the atlas needs {name}, which cannot be imported ({error}); "
+                f"run {how_to_install('workflow')}"
             ) from None

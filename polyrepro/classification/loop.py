@@ -22,7 +22,6 @@ from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import ImageArrays
 from polyrepro.errors import PolyreproError
-from polyrepro.losses import PolySeries
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.runs import Run
@@ -82,8 +81,7 @@ class _Training:
         self.run, self.execution, self.checkpoints = run, execution, checkpoints
         self.processes = execution.processes
         self.batches = make_batches(data, run, execution)
-        series = PolySeries(run.loss.epsilon, run.loss.terms, run.loss.gamma)
-        self.metrics = Metrics(series, data.class_groups)
+        self.metrics = Metrics(run.loss.build(), data.class_groups)
         self.state = prepare(
             run,
             data.channels,

@@ -8,6 +8,7 @@ from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_datasets import IMAGE_DATASETS
+from polyrepro.data.kanji import KANJI_DATASETS
 from polyrepro.data.long_tail import make_long_tailed
 from polyrepro.files import data_folder
 
@@ -37,6 +38,7 @@ def _fashion_mnist_long_tail() -> ImageArrays:
 DATASETS = {
     "fashion_mnist": load_fashion_mnist,
     "fashion_mnist_long_tail": _fashion_mnist_long_tail,
+    **KANJI_DATASETS,
 }
 
 

@@ -67,7 +67,7 @@ def _write_split(folder: Path, garments: ImageArrays, split: str, position: int,
     for number in range(count):
         # A scene's random numbers are its own, so more scenes leave the first ones as they were.
         random = np.random.default_rng([SEED, position, number])
-        scene = draw_scene(garments.splits[split], counts / counts.sum(), random)
+        scene = draw_scene(garments.split(split), counts / counts.sum(), random)
         buffer = io.BytesIO()
         Image.fromarray(scene.pixels).save(buffer, format="png")
         file_name = f"{number:05d}.png"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.claims import PAPER_SCALE, WORST_FIRST
-from polyrepro.analysis.metrics_table import read_metrics, read_record
+from polyrepro.analysis.metrics_table import read_metrics, training_sources
 from polyrepro.analysis.published import published_numbers
 from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
 from polyrepro.figures import FIGURES
@@ -18,15 +18,15 @@ from polyrepro.report.atlas import atlas_values
 from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
     METRIC_LABELS,
-    coefficient,
     contrast_label,
     interval,
     number,
     signed,
-    variant_label,
     with_half_width,
 )
+from polyrepro.running.records import read_record
 from polyrepro.studies.study import REFERENCE, Study
+from polyrepro.variants import coefficient
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 CLAIM_KEYS = ("statement", "quantity", "outcome", "verdict", "published", "published_status")
@@ -38,7 +38,7 @@ def report_values(plan: Plan) -> dict:
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
     statistics = read_statistics(results / "statistics.csv")
-    claims = pd.read_csv(results / "claims.csv")
+    claims = _claims_of(plan, pd.read_csv(results / "claims.csv"))
     outcomes = Counter(claims.drop_duplicates("claim")["outcome"])
     return {
         "scale": plan.settings.scale_label,
@@ -61,6 +61,13 @@ def report_values(plan: Plan) -> dict:
     }
 
 
+def _claims_of(plan: Plan, claims: pd.DataFrame) -> pd.DataFrame:
+    """The claims of the studies that were run at this scale; the table lists all others, too."""
+    names = [study.name for study in plan.studies]
+    own = claims[(claims["scale"] == plan.settings.scale_label) & claims["study"].isin(names)]
+    return own.fillna({"published": "", "published_status": ""})
+
+
 def _seeds(plan: Plan) -> str:
     """Seeds per variant, as a range where studies differ."""
     settings = plan.settings
@@ -79,9 +86,7 @@ def _study_values(
     metrics_shown = [m for m in (study.metric, *study.also) if m in set(of_test["metric"])]
     manifest = _manifest(plan, recipe.dataset)
     images = {name: split["images"] for name, split in manifest["splits"].items()}
-    labels = {
-        row["variant"]: variant_label(row, recipe.learning_rate) for row in shown.to_dict("records")
-    }
+    labels = dict(zip(shown["variant"], shown["label"], strict=True))
     images["train"] = min(images["train"], recipe.train_images or images["train"])
     return {
         "title": study.title,
@@ -195,7 +200,8 @@ def _benchmark() -> dict | None:
 
 def _provenance(plan: Plan, results: Path) -> dict:
     """Hardware, versions and source of all records; several values where records differ."""
-    records = [read_record(results, run) for run in plan.runs]
+    by_run = {run.id: read_record(plan.settings, run) for run in plan.runs}
+    records = list(by_run.values())
     environments = [record["environment"] for record in records]
     seconds = sum(row.get("seconds", 0) for record in records for row in record["history"])
     settings = plan.settings
@@ -226,7 +232,11 @@ def _provenance(plan: Plan, results: Path) -> dict:
             f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS
         ),
         "commits": _distinct(environment["commit"] for environment in environments),
-        "sources": _distinct(e["training_source_sha256"][:12] for e in environments),
+        "sources": [
+            {"name": name, "sha256": version, "runs": len(runs), "which": ", ".join(runs)}
+            for name, versions in training_sources(by_run).items()
+            for version, runs in versions.items()
+        ],
         "overrides": ", ".join(f"{key} = {value}" for key, value in overrides.items()),
         "data": [
             {"dataset": name, "split": split, "images": entry["images"]}

@@ -92,9 +92,9 @@ def test_a_signal_saves_the_step_it_came_in(tmp_path, number):
 
 
 def test_the_command_exits_with_the_documented_status(tmp_path):
-    command = [sys.executable, "-m", "polyrepro", "train", "--results", str(tmp_path)]
+    command = [sys.executable, "-m", "polyrepro", "train", "--set", f"results={tmp_path}"]
     process = subprocess.Popen(
-        [*command, "--epochs", "500", "fashion_mnist/cross_entropy/seed0"],
+        [*command, "--set", "overrides={epochs: 500}", "fashion_mnist/cross_entropy/seed0"],
         stderr=subprocess.PIPE,
         text=True,
     )

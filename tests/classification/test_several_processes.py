@@ -37,10 +37,9 @@ def data():
 
 def start(results, timeout=60, processes=2, **overrides):
     """`polyrepro train` with several processes."""
-    words = [sys.executable, "-m", "polyrepro", "train", RUN_ID, "--results", str(results)]
-    words += ["--processes", str(processes), "--timeout", str(timeout)]
-    for name, value in (OVERRIDES | overrides).items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+    words = [sys.executable, "-m", "polyrepro", "train", RUN_ID, "--timeout", str(timeout)]
+    words += ["--set", f"results={results}", "--set", f"processes_per_run={processes}"]
+    words += ["--set", f"overrides={json.dumps(OVERRIDES | overrides)}"]
     # Processes that do not stop when they are told to are killed after two seconds.
     environment = os.environ | {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "2"}
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
@@ -62,7 +61,7 @@ def workers(results) -> dict[int, int]:
         except OSError:
             continue  # has just ended
         rank = [v for v in variables if v.startswith(b"LOCAL_RANK=")]
-        if rank and str(results).encode() in words:
+        if rank and f"results={results}".encode() in words:
             found[int(rank[0].removeprefix(b"LOCAL_RANK="))] = int(folder.name)
     return found
 

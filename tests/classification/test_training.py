@@ -16,7 +16,8 @@ from polyrepro.losses import PolySeries
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST
 from polyrepro.running.jobs import train_and_record
 from polyrepro.running.records import finished_record
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Variant
 
 SMALL = FASHION_MNIST.model_copy(update={"epochs": 1, "train_images": 600})
 
@@ -109,7 +110,7 @@ def test_history_has_the_promised_metrics(data):
 
 
 def learning_rates(factor, steps):
-    variant = Variant(name="x", loss=Loss(), learning_rate_factor=factor)
+    variant = Variant(name="x", learning_rate_factor=factor)
     state = prepared(run(variant), steps)
     rates = []
     for step in range(steps):
@@ -127,25 +128,29 @@ def test_learning_rate_warms_up_falls_to_zero_and_follows_the_factor():
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it(data, monkeypatch, tmp_path):
-    forward = preparation.PolyCrossEntropyLoss.forward
+    forward = preparation.SeriesCrossEntropyLoss.forward
     calls = []
 
     def fails_at_third_step(self, *arguments):
         calls.append(1)
         return forward(self, *arguments) * (float("nan") if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(preparation.PolyCrossEntropyLoss, "forward", fails_at_third_step)
+    monkeypatch.setattr(preparation.SeriesCrossEntropyLoss, "forward", fails_at_third_step)
     message = r"cross_entropy/seed0: the loss is nan at step 3 .* images were: training image \d+, "
     with pytest.raises(TrainingError, match=message):
         train_and_record(tmp_path, run(), data, HERE)
-    assert finished_record(tmp_path, run()) is None
+    assert finished_record(tmp_path, run(), data.citation) is None
     assert not list(tmp_path.rglob("*.json"))
 
 
 def test_record_is_complete_and_cites_its_data(data, tmp_path):
     record = train_and_record(tmp_path, run(POLY1), data, HERE)
     stored = json.loads(record_path(tmp_path, "fashion_mnist/poly1_e+2/seed0").read_text())
-    assert stored["loss"] == {"epsilon": [2.0], "terms": None, "gamma": 0.0}
+    assert stored["loss"] == {
+        "series": "PolySeries",
+        "arguments": {"epsilon": [2.0]},
+        "label_smoothing": None,
+    }
     assert stored["data"]["splits"]["test"]["sha256"] == data.splits["test"].sha256()
     assert {"python", "versions", "commit", "processor"} <= set(stored["environment"])
     assert stored["history"] == record["history"]
@@ -154,6 +159,6 @@ def test_record_is_complete_and_cites_its_data(data, tmp_path):
 def test_a_record_of_another_recipe_is_not_taken_for_finished(data, tmp_path):
     train_and_record(tmp_path, run(), data, HERE)
     longer = SMALL.model_copy(update={"epochs": 2})
-    assert finished_record(tmp_path, run()) is not None
-    assert finished_record(tmp_path, run(recipe=longer)) is None
-    assert finished_record(tmp_path, run(seed=1)) is None
+    assert finished_record(tmp_path, run(), data.citation) is not None
+    assert finished_record(tmp_path, run(recipe=longer), data.citation) is None
+    assert finished_record(tmp_path, run(seed=1), data.citation) is None

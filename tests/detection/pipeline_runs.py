@@ -10,7 +10,8 @@ from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import Interruption
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Loss, Variant
 
 FEW = {"train": 6, "validation": 2, "test": 3}
 STEPS = 6

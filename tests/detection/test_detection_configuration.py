@@ -20,7 +20,8 @@ from polyrepro.detection.small_models import WEIGHTS
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Variant, poly_loss
 
 COCO_CLASSES = tuple(f"class {number}" for number in range(80))
 
@@ -34,7 +35,7 @@ def coco(tmp_path, masks=True) -> CocoData:
 def config_of(name, tmp_path, masks=True, count=8, workers=2, **changed):
     run = Run(
         recipe=RECIPES[name].model_copy(update=changed),
-        variant=Variant(name="v", loss=Loss(epsilon=(-1.0,)), learning_rate_factor=0.5),
+        variant=Variant(name="v", loss=poly_loss((-1.0,)), learning_rate_factor=0.5),
         seed=4,
     )
     processes = dataclasses.replace(Processes(torch.device("cpu")), count=count)

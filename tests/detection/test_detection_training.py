@@ -19,7 +19,7 @@ from polyrepro.detection import run_hooks
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.training import train_run
 from polyrepro.running.interruption import InterruptedTrainingError
-from polyrepro.runs import Loss
+from polyrepro.variants import poly_loss
 
 SIZES = ("small", "medium", "large")
 COCO_NAMES = ["ap", "ap50", "ap75", *(f"ap_{size}" for size in SIZES)]
@@ -39,7 +39,7 @@ def whole(data, tmp_path_factory):
     return folder, train_run(small_run(POLY), data, folder, "x", execution()).history
 
 
-POLY = Loss(epsilon=(-1.0,))
+POLY = poly_loss((-1.0,))
 
 
 def test_ap_and_ar_are_those_of_pycocotools_on_the_dumped_predictions(data, whole):
@@ -76,7 +76,7 @@ def test_the_history_has_loss_and_confidence_of_each_epoch(whole):
 def test_variants_of_a_seed_are_pairs(data, tmp_path):
     """With epsilon 0 the Poly loss is cross-entropy: everything else must be the same."""
     stock = train_run(small_run(), data, tmp_path / "a", "x", execution())
-    zero = train_run(small_run(Loss(epsilon=(0.0,))), data, tmp_path / "b", "x", execution())
+    zero = train_run(small_run(poly_loss((0.0,))), data, tmp_path / "b", "x", execution())
     assert numbers(stock.history) == numbers(zero.history)
 
 
@@ -138,9 +138,13 @@ class Dangerous:
 @pytest.mark.parametrize(
     ("recipe", "loss", "message"),
     [
-        ("mask_rcnn_composites", Loss(gamma=2.0), "has gamma = 0 and all terms, so a variant with"),
-        ("retinanet_composites", Loss(), "bbox_head.loss_cls has gamma = 2 and all terms"),
-        ("mask_rcnn_composites", Loss(terms=3), "terms = 3 cannot be trained with it"),
+        (
+            "mask_rcnn_composites",
+            poly_loss(gamma=2.0),
+            "has gamma = 0 and all terms, so a variant with",
+        ),
+        ("retinanet_composites", poly_loss(), "bbox_head.loss_cls has gamma = 2 and all terms"),
+        ("mask_rcnn_composites", poly_loss(terms=3), "terms = 3 cannot be trained with it"),
     ],
 )
 def test_a_loss_that_the_head_does_not_have_is_an_error(data, tmp_path, recipe, loss, message):
@@ -170,7 +174,7 @@ def without_masks(data, folder):
     ("recipe", "loss"),
     [
         ("mask_rcnn_coco_folder", POLY),
-        ("retinanet_coco_folder", Loss(epsilon=(-1.0,), gamma=2.0)),
+        ("retinanet_coco_folder", poly_loss((-1.0,), gamma=2.0)),
     ],
 )
 def test_data_without_masks_with_gaps_and_empty_images_is_trained_on(data, tmp_path, recipe, loss):

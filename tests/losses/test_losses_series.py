@@ -17,12 +17,7 @@ from polyrepro.losses import (
     series_binary_cross_entropy,
     series_cross_entropy,
 )
-from polyrepro.losses.polynomial import (
-    evaluate_derivative,
-    evaluate_polynomial,
-    integer_power,
-    truncated_logarithm,
-)
+from polyrepro.losses.polynomial import evaluate_derivative, evaluate_polynomial
 
 PT = torch.linspace(0.01, 0.99, 25, dtype=torch.float64)
 Q = 1 - PT
@@ -118,33 +113,6 @@ def test_polynomials_and_their_derivatives(count, short, monkeypatch):
         assert computed[0, 0].item() == pytest.approx(expected, rel=1e-12, abs=1e-14)
         derivative = evaluate_derivative(q, coefficients) + torch.zeros_like(q)
         assert derivative[1, 2].item() == pytest.approx(slope, rel=1e-12, abs=1e-14)
-
-
-@pytest.mark.parametrize("short", [2**15, 0])
-@pytest.mark.parametrize("count", [1, 2, 3, 8, 12, 13, 100])
-def test_truncated_logarithms_and_powers(count, short, monkeypatch):
-    monkeypatch.setattr(polynomial, "SHORT_VECTOR", short)
-    values = (0.0, 0.3, 0.999, 1.0)
-    q = torch.tensor(values, dtype=torch.float64)
-    expected = [math.fsum(value**j / j for j in range(1, count + 1)) for value in values]
-    assert truncated_logarithm(q, count).tolist() == pytest.approx(expected, rel=1e-13)
-    assert integer_power(q, count).tolist() == pytest.approx([value**count for value in values])
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("terms", [21, 40, 100, 1000])
-def test_truncated_logarithms_of_large_arrays(dtype, terms, monkeypatch):
-    # Half of the classes have a probability below 1 / terms, where another expansion is used.
-    probabilities = torch.logspace(-8, 0, 41, dtype=dtype)
-    q = (1 - probabilities).clamp(min=0)
-    expected = [
-        math.fsum(value**j / j for j in range(1, terms + 1)) for value in q.double().tolist()
-    ]
-    monkeypatch.setattr(polynomial, "SHORT_VECTOR", 0)
-    with torch.no_grad():
-        computed = truncated_logarithm(q.unsqueeze(0), terms).squeeze(0)
-    tolerance = 1e-13 if dtype == torch.float64 else 1e-5
-    assert computed.tolist() == pytest.approx(expected, rel=tolerance)
 
 
 @dataclass(frozen=True)

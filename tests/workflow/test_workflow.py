@@ -11,14 +11,7 @@ import pytest
 import yaml
 from project_copy import ROOT, SNAKEMAKE, TINY, copy_project, job_counts, snakemake
 
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A project folder in which the tiny configuration has run, and what Snakemake printed."""
-    folder = copy_project(tmp_path_factory.mktemp("project"))
-    process = snakemake(folder, config=TINY | {"results": "results/tiny"})
-    assert process.returncode == 0, process.stdout + process.stderr
-    return folder, process.stdout + process.stderr
+pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def test_jobs_are_counted(finished):
@@ -73,10 +66,10 @@ def test_greedy_search_keeps_what_it_chose(finished):
     scores = first["validation_top1"]
     assert scores[first["winner"]] == max(scores.values())
     record = json.loads((results / "runs/fashion_mnist/poly2_e+1/seed0/record.json").read_text())
-    assert record["loss"]["epsilon"] == [*first["epsilon"], 1.0]
+    assert record["loss"]["arguments"]["epsilon"] == [*first["epsilon"], 1.0]
     third = json.loads((results / "runs/fashion_mnist/poly3_e+2/seed1/record.json").read_text())
     second = json.loads((results / "selections/best_poly_n2.json").read_text())
-    assert third["loss"]["epsilon"] == [*second["epsilon"], 2.0]
+    assert third["loss"]["arguments"]["epsilon"] == [*second["epsilon"], 2.0]
     assert len(second["epsilon"]) == 2
 
 
@@ -84,35 +77,6 @@ def test_second_run_does_nothing(finished):
     process = snakemake(finished[0])
     assert process.returncode == 0
     assert "Nothing to be done" in process.stdout + process.stderr
-
-
-def test_a_changed_figure_trains_nothing(finished):
-    folder, _ = finished
-    source = folder / "polyrepro/figures/truncation.py"
-    source.write_text(source.read_text() + "\n# changed\n")
-    counts = job_counts(snakemake(folder, "-n").stdout)
-    assert counts == {"figure_truncation": 1, "report": 1, "all": 1, "total": 3}
-
-
-def test_a_changed_grid_trains_only_what_is_new(finished, tmp_path):
-    """Without the last number of terms no run is trained, and with a new one only that."""
-    folder, _ = finished
-    source = folder / "polyrepro/studies/truncation.py"
-    before = source.read_text()
-    runs = folder / "results/tiny/runs"
-    times = {path: path.stat().st_mtime_ns for path in runs.rglob("record.json")}
-    try:
-        source.write_text(before.replace("50, 100)", "50, 70)"))
-        process = snakemake(folder, "results/tiny/metrics.csv")
-        assert process.returncode == 0, process.stderr
-        changed = {
-            path.parent.parent.name
-            for path in runs.rglob("record.json")
-            if times.get(path) != path.stat().st_mtime_ns
-        }
-        assert changed == {"truncated_n70"}
-    finally:
-        source.write_text(before)
 
 
 def test_snakemake_report_holds_figures_and_captions(finished):

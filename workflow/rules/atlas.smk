@@ -6,12 +6,11 @@ ATLAS = f"{RESULTS}/atlas"
 # One rule for all themes, which share fits and imports; together they take half a minute.
 rule atlas:
     input:
-        code=sorted(
-            str(path)
-            for folder in ("polyrepro/atlas", "polyrepro/losses")
-            for path in Path(folder).glob("*.py")
+        code=source_files(
+            "polyrepro.atlas",
+            "polyrepro.atlas.properties",
+            *(f"polyrepro.atlas.{theme}" for theme in THEMES),
         ),
-        looks="polyrepro/figures/style.py",
     output:
         report(
             f"{ATLAS}/{STATEMENTS_FILE}",
@@ -41,4 +40,4 @@ rule atlas:
     params:
         folder=ATLAS,
     shell:
-        "python -m polyrepro atlas --output {params.folder} 2> {log}"
+        "python -m polyrepro atlas --output {params.folder:q} 2> {log:q}"
