@@ -90,7 +90,6 @@ class TimmLoop:
             recipe.model,
             in_chans=data.channels,
             num_classes=len(data.classes),
-            drop_rate=recipe.dropout,
             drop_path_rate=recipe.drop_path,
         )
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -148,7 +147,7 @@ class TimmLoop:
 
 
 def now(device: torch.device) -> float:
-    """The time when the device has done what it was told."""
+    """The time, after the device has finished its queue."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()

@@ -4,8 +4,8 @@ from polyrepro.errors import PolyreproError
 
 EXTRAS = {
     "classification": (
-        *("filelock", "numpy", "PIL", "pydantic", "safetensors", "timm", "torchvision", "tqdm"),
-        "yaml",
+        *("filelock", "numpy", "PIL", "pydantic", "safetensors", "scipy", "timm", "torchvision"),
+        *("tqdm", "yaml"),
     ),
     "detection": ("cv2", "mmcv", "mmdet", "mmengine", "pkg_resources", "pycocotools", "scipy"),
     "workflow": (

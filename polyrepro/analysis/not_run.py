@@ -34,8 +34,12 @@ def rows_not_run(evaluated: set[str], scale: str, statements: pd.DataFrame) -> l
         for claim in study.claims:
             if own in study.recipes and claim.name not in evaluated:
                 rows.append(_row(study, claim, own, statements))
-            if PAPER_SCALE in study.recipes and claim.published and scale != PAPER_SCALE:
+            if not claim.published or scale == PAPER_SCALE:
+                continue
+            if PAPER_SCALE in study.recipes:
                 rows.append(_row(study, claim, PAPER_SCALE, statements))
+            elif own not in study.recipes:
+                rows.append(_row(study, claim, next(iter(study.recipes)), statements))
     # A claim of the paper's own scale is listed once, even if the report overrides that scale.
     unique = {(row["claim"], row["scale"]): row for row in rows}
     taken = {claim.published for study in STUDIES.values() for claim in study.claims}

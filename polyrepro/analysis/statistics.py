@@ -54,8 +54,9 @@ def paired_difference(
     difference = (values[variant] - values[reference]).dropna()
     seeds, pair = difference.index, [variant, reference]
     if variant == reference:
-        zero = dict.fromkeys(("difference", "difference_low", "difference_high"), 0.0)
-        return zero | {"simultaneous_low": 0.0, "simultaneous_high": 0.0, "p_value": float("nan")}
+        ends = 0.0 if len(seeds) > 1 else float("nan")
+        names = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
+        return {"difference": 0.0, **dict.fromkeys(names, ends), "p_value": float("nan")}
     lost = collapsed.reindex(index=seeds, columns=pair, fill_value=False).any(axis="columns")
     result = estimate_means(difference.to_numpy(), lost.to_numpy())
     low, high = result.interval(CONFIDENCE)

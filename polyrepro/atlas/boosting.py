@@ -19,7 +19,7 @@ from polyrepro.atlas.drawing import (
     GREY,
     INK,
     RED,
-    legend_below,
+    legend_inside,
     name_panels,
     wide_figure,
 )
@@ -191,7 +191,7 @@ def figure() -> Figure:
             _draw_data(axes, noise)
             draw(axes, noise)
             if row == 0:
-                legend_below(axes, loc="upper left")
+                legend_inside(axes, loc="upper left")
         panels[4 * row].set_ylabel(("Gaussian", "impulsive")[row] + " noise\ntarget, prediction")
     for axes in panels[4:]:
         axes.set(xlabel="x", xlim=(-10, 10), ylim=(-0.6, 2.25))

@@ -19,7 +19,7 @@ def name_panels(panels: list[Axes], titles: list[str]) -> None:
         axes.set_title(f"({letter}) {title}", loc="left", pad=3)
 
 
-def legend_below(axes: Axes, **options) -> None:
+def legend_inside(axes: Axes, **options) -> None:
     """A legend inside a panel that has room for one."""
     axes.legend(handlelength=1.5, **options)
 

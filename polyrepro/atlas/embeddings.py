@@ -15,22 +15,23 @@ from polyrepro.data import load
 
 TRAIN_IMAGES, TEST_IMAGES = 2000, 1000
 WIDTH, STEPS, BATCH, RATE = 8, 100, 256, 3e-3
-MARGIN = 0.2
-"""Of cosine similarities (ranking) and of distances on the unit sphere (contrastive, doubled)."""
+RANKING_MARGIN, CONTRASTIVE_MARGIN = 0.2, 1.0
+"""Of cosine similarities, and of distances between points on the unit sphere."""
 SEEDS = range(5)
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def ranking_loss(anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """An image of the anchor's class should be more similar to it than one of another class."""
-    return ranking_hinge((anchor * positive).sum(1), (anchor * negative).sum(1), MARGIN)
+    return ranking_hinge((anchor * positive).sum(1), (anchor * negative).sum(1), RANKING_MARGIN)
 
 
 def contrastive_loss(anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """The pairs of each class and of two classes, half and half."""
     same = torch.ones(len(anchor), dtype=torch.bool)
-    together = contrastive((anchor - positive).norm(dim=1), same, 1.0)
-    return together + contrastive((anchor - negative).norm(dim=1), ~same, 1.0)
+    together = contrastive((anchor - positive).norm(dim=1), same, CONTRASTIVE_MARGIN)
+    apart = contrastive((anchor - negative).norm(dim=1), ~same, CONTRASTIVE_MARGIN)
+    return together + apart
 
 
 @cache

@@ -18,13 +18,16 @@ TAIL = (1 - LEVEL) / 2
 MARGIN = 0.03
 """A coverage within so much of the level counts as right."""
 THIRDS = np.array([0, 1 / 3, 2 / 3, 1])
-SHAPES = ("constant", "growing", "skewed")
-"""Of the residuals: normal of one variance, normal and growing with x, exponential."""
 Band = tuple[np.ndarray, np.ndarray]
 
 
 def sample(shape: str, seed: int, samples: int) -> Band:
-    """Inputs in [0, 1] and targets, both `(samples,)`: a line plus residuals of this shape."""
+    """Inputs in [0, 1] and targets, both `(samples,)`: a line plus residuals.
+
+    Args:
+        shape: of the residuals: "constant" (normal, of one variance), "growing" (normal, more and
+            more with x) or "skewed" (exponential).
+    """
     generator = np.random.default_rng(seed)
     inputs = generator.uniform(0, 1, samples)
     noise = {

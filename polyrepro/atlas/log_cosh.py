@@ -13,7 +13,7 @@ from polyrepro.atlas.drawing import (
     GREEN,
     GREY,
     INK,
-    legend_below,
+    legend_inside,
     wide_figure,
 )
 from polyrepro.atlas.noisy_sinc import GRID, HIGH_IMPULSES, SAMPLES, noisy_sinc, sinc
@@ -59,7 +59,7 @@ def newton_step_overshoots_far_away() -> Finding:
     """The step is gradient / Hessian = sinh r cosh r, of which r would be enough."""
     residual = torch.tensor([0.5, 2.0, 5.0], dtype=torch.float64)
     steps = LogCosh().gradient(residual).abs() / LogCosh().second_derivative(residual)
-    numbers = ", ".join(f"{s:.3g} for {r:g}" for s, r in zip(steps, residual, strict=True))
+    numbers = ", ".join(f"{s:.1f} for {r:g}" for s, r in zip(steps, residual, strict=True))
     return finding(float(steps[2]) > 1000, f"steps for residuals: {numbers}")
 
 
@@ -123,7 +123,7 @@ def figure() -> Figure:
         error, loss.second_derivative(-error), color=GREEN, linestyle=DASHED, label="Hessian"
     )
     derivatives.set(xlabel="prediction − target", ylabel="derivative of log-cosh", xlim=(-6, 6))
-    legend_below(derivatives, loc="upper left")
+    legend_inside(derivatives, loc="upper left")
     looks = {"markersize": 6, "markerfacecolor": "white", "marker": "s", "color": INK}
     for each, label, look in zip(
         LOSSES,
@@ -136,7 +136,7 @@ def figure() -> Figure:
     trees.text(0.1, 1.15, "no split", fontsize=6.5, color=GREY)
     trees.set(xlabel="distance from start to targets", ylabel="leaves of the first tree")
     trees.set(xlim=(-0.3, 10.3), ylim=(0, 9))
-    legend_below(trees, loc="lower right", bbox_to_anchor=(1, 0.2))
+    legend_inside(trees, loc="lower right", bbox_to_anchor=(1, 0.2))
     return drawing
 
 

@@ -11,7 +11,7 @@ from polyrepro.atlas.drawing import (
     GREY,
     INK,
     RED,
-    legend_below,
+    legend_inside,
     wide_figure,
 )
 from polyrepro.atlas.properties import best_constant
@@ -167,7 +167,7 @@ def figure() -> Figure:
     errors.set_xticks([0, 1], ["without", "with one outlier"])
     errors.set(ylabel="error", ylim=(0, 8))
     errors.grid(axis="x", visible=False)
-    legend_below(errors, loc="upper left")
+    legend_inside(errors, loc="upper left")
     _draw_constants(constants)
     _draw_descent(course)
     return drawing
@@ -201,7 +201,7 @@ def _draw_descent(axes) -> None:
     axes.set_yscale("log")
     axes.set(xlabel="step of descent", ylabel="distance to the minimum")
     axes.set(xlim=(0, 60), ylim=(1e-3, 3e2))
-    legend_below(axes, loc="upper right")
+    legend_inside(axes, loc="upper right")
 
 
 def _ends(ends: list[float]) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 from scipy.optimize import minimize_scalar
 
-from polyrepro.atlas.drawing import AMBER, BLUE, DASHED, GREY, INK, RED, legend_below
+from polyrepro.atlas.drawing import AMBER, BLUE, DASHED, GREY, INK, RED, legend_inside
 from polyrepro.atlas.margin_losses import exponential, hinge, logistic, squared
 from polyrepro.atlas.parameters import check_quantile
 from polyrepro.atlas.statements import ADDED, SURVEY, Finding, finding, states, tiny
@@ -121,7 +121,7 @@ def figure() -> Figure:
         axes.plot(PROBABILITIES, scores, marker, color=colour, label=label)
     axes.axhline(0, color=GREY, linewidth=0.7, linestyle=DASHED)
     axes.set(xlabel="probability of the label 1", ylabel="score of least risk", xlim=(0, 1))
-    legend_below(axes, loc="upper left")
+    legend_inside(axes, loc="upper left")
     return drawing
 
 

@@ -17,7 +17,7 @@ from polyrepro.atlas.drawing import (
     INK,
     RED,
     SKY,
-    legend_below,
+    legend_inside,
     wide_figure,
 )
 from polyrepro.atlas.far_point import MODELS, SAMPLES, accuracies, fit, spoilt_clouds
@@ -159,7 +159,7 @@ def figure() -> Figure:
         colour = RED if name == "squared" else INK
         descent.plot(course, color=colour, label=name)
     descent.set(xlabel="step of descent", ylabel="probability of the target", ylim=(-0.03, 1.3))
-    legend_below(descent, loc="upper left")
+    legend_inside(descent, loc="upper left")
     drawing.legend(*plane.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return drawing
 

@@ -56,7 +56,6 @@ def _network(run: Run, channels: int, classes: int, device: torch.device) -> nn.
         recipe.model,
         in_chans=channels,
         num_classes=classes,
-        drop_rate=recipe.dropout,
         drop_path_rate=recipe.drop_path,
     )
     if run.initial_weights is not None:

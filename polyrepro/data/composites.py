@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from polyrepro.data.coco_format import CocoSource, verify_coco
+from polyrepro.data.coco_format import verify_coco
+from polyrepro.data.coco_reading import CocoSource
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import ImageArrays
 from polyrepro.data.long_tail import long_tailed_counts

@@ -37,9 +37,9 @@ class Split:
         return digest.hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageArrays:
-    """A data set in memory.
+    """A data set in memory; equal to itself alone, so that it can be the key of a cache.
 
     Attributes:
         name: the name used in recipes, records and tables.

@@ -11,8 +11,9 @@ from polyrepro.analysis.claims import PAPER_SCALE, WORST_FIRST
 from polyrepro.analysis.metrics_table import read_metrics, training_sources
 from polyrepro.analysis.published import published_numbers
 from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
+from polyrepro.data.manifests import read_manifest
 from polyrepro.figures import FIGURES
-from polyrepro.files import manifest_path
+from polyrepro.files import data_folder
 from polyrepro.plan import Plan
 from polyrepro.report.atlas import atlas_values
 from polyrepro.report.findings import FINDINGS
@@ -25,8 +26,8 @@ from polyrepro.report.labels import (
     with_half_width,
 )
 from polyrepro.running.records import read_record
-from polyrepro.studies.study import REFERENCE, Study
-from polyrepro.variants import coefficient
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE, coefficient
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 CLAIM_KEYS = ("statement", "quantity", "outcome", "verdict", "published", "published_status")
@@ -132,8 +133,7 @@ def _cells(rows: pd.DataFrame, metrics: list[str]) -> list[dict[str, str]]:
 
 
 def _manifest(plan: Plan, dataset: str) -> dict:
-    path = manifest_path(Path(plan.settings.results), dataset)
-    return json.loads(path.read_text())
+    return read_manifest(data_folder(Path(plan.settings.results), dataset))
 
 
 def _claim_values(claims: pd.DataFrame, labels: dict[str, str]) -> list[dict]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from polyrepro.data import open_dataset
 from polyrepro.files import record_path, require_writable, selection_path, write_json
 from polyrepro.plan import Plan, parse_run_id, pretraining_run
+from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.losses import check_losses
 from polyrepro.running.records import (
@@ -36,7 +37,7 @@ def train_batch(
 ) -> None:
     """Train the runs that have no finished record, one after the other.
 
-    SIGTERM and SIGUSR1 end the job after the current step, with a checkpoint to go on from.
+    SIGTERM, SIGUSR1 and Ctrl-C end the job after the current step, with a checkpoint to go on from.
 
     Args:
         settings: name the results folder, in which each record is written as soon as its run has
@@ -79,7 +80,8 @@ def train_and_record(results: Path, run: Run, data, execution: Execution) -> dic
     trainer = import_module(TRAINERS[run.recipe.kind][0])
     with locked(results, run, data.citation, execution) as folder:
         identity = checkpoint_identity(run, data.citation)
-        outcome = trainer.train_run(run, data, folder, identity, execution)
+        with determinism(execution):
+            outcome = trainer.train_run(run, data, folder, identity, execution)
         record = write_record(results, run, data.citation, outcome, execution)
         if execution.processes.first:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)

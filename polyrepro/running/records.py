@@ -45,10 +45,12 @@ class Outcome:
     Attributes:
         history: one row per split and time: `epoch`, `split` and metrics.
         weights: sha256 of `weights.safetensors` in the run's folder, if they were kept.
+        predictions: sha256 of a classifier's `predictions.npz` in the run's folder.
     """
 
     history: list[dict]
     weights: str | None = None
+    predictions: str | None = None
 
 
 def data_checksums(citation: dict) -> dict[str, str]:
@@ -213,6 +215,7 @@ def write_record(
         "seed": run.seed,
         "initial_weights": run.initial_weights and run.initial_weights.sha256,
         "weights": outcome.weights,
+        "predictions": outcome.predictions,
         "device": device_name(execution.processes.device),
         "processes": execution.processes.count,
         "deterministic": execution.deterministic,

@@ -9,9 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from polyrepro.recipes import Frozen
-
-REFERENCE = "cross_entropy"
-"""Name of plain cross-entropy, with which most studies compare."""
+from polyrepro.variants import REFERENCE
 
 ACCURACY_MARGIN = 0.3
 """Points of accuracy within which two losses count as equal: half the largest gain in accuracy that

@@ -9,8 +9,9 @@ points, so that needs several.
 Cost: paper 2 runs per seed and size, and as many of the pre-training, see `polyrepro estimate`.
 """
 
-from polyrepro.studies.claim import ACCURACY_MARGIN
-from polyrepro.studies.study import Claim, Study, against_reference, cross_entropy, poly1
+from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, against_reference
+from polyrepro.studies.study import Study
+from polyrepro.variants import cross_entropy, poly1
 
 PUBLISHED = {"l": "imagenet1k_gain"}
 

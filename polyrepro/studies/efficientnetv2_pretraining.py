@@ -7,8 +7,9 @@ Expected: Poly-1 with e1 = 2 is 0.6 points more accurate (L, verified) and raise
 Cost: paper 2 runs per seed and size, see `polyrepro estimate`.
 """
 
-from polyrepro.studies.claim import ACCURACY_MARGIN
-from polyrepro.studies.study import Claim, Study, against_reference, cross_entropy, poly1
+from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, against_reference
+from polyrepro.studies.study import Study
+from polyrepro.variants import cross_entropy, poly1
 
 PUBLISHED = {"l": "imagenet21k_gain"}
 

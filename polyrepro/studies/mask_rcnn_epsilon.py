@@ -10,15 +10,9 @@ to 53.5) and finds AP unmoved (42.8, 39.4), so AP and AR are always reported tog
 Cost: embedded 15 runs, 3 minutes on two cores; paper 5 runs per seed, see `polyrepro estimate`.
 """
 
-from polyrepro.studies.claim import PRECISION_MARGIN, equals_reference
-from polyrepro.studies.study import (
-    Claim,
-    Selection,
-    Study,
-    against_reference,
-    cross_entropy,
-    poly1,
-)
+from polyrepro.studies.claim import PRECISION_MARGIN, Claim, against_reference, equals_reference
+from polyrepro.studies.study import Selection, Study
+from polyrepro.variants import cross_entropy, poly1
 
 EPSILONS = (-1.0, -0.5, 1.0, 2.0)
 PAPER_CHOICE = poly1(-1.0).name
@@ -31,6 +25,7 @@ STUDY = Study(
     variants=(cross_entropy(), *(poly1(e) for e in EPSILONS)),
     recipes={
         "embedded": "mask_rcnn_composites",
+        "embedded_full": "mask_rcnn_composites",
         "paper": "mask_rcnn_coco",
         "coco_folder": "mask_rcnn_coco_folder",
     },

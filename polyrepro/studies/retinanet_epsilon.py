@@ -10,15 +10,9 @@ Expected: unknown; that a negative e1 lowers the mean P_t is known of Mask R-CNN
 Cost: embedded 15 runs, 2 minutes on two cores; paper 5 runs per seed, see `polyrepro estimate`.
 """
 
-from polyrepro.studies.claim import PRECISION_MARGIN, equals_reference
-from polyrepro.studies.study import (
-    Claim,
-    Selection,
-    Study,
-    against_reference,
-    focal,
-    poly1_focal,
-)
+from polyrepro.studies.claim import PRECISION_MARGIN, Claim, against_reference, equals_reference
+from polyrepro.studies.study import Selection, Study
+from polyrepro.variants import focal, poly1_focal
 
 GAMMA = 2.0
 EPSILONS = (-1.0, -0.5, 1.0, 2.0)
@@ -33,6 +27,7 @@ STUDY = Study(
     variants=(FOCAL, *VARIANTS.values()),
     recipes={
         "embedded": "retinanet_composites",
+        "embedded_full": "retinanet_composites",
         "paper": "retinanet_coco",
         "coco_folder": "retinanet_coco_folder",
     },

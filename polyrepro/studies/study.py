@@ -3,30 +3,8 @@
 from pydantic import Field, model_validator
 
 from polyrepro.recipes import Frozen
-from polyrepro.studies.claim import (
-    REFERENCE,
-    Claim,
-    Contrast,
-    against_reference,
-    equals_reference,
-)
-from polyrepro.variants import Loss, Variant, poly_loss
-
-__all__ = [
-    "REFERENCE",
-    "Claim",
-    "Contrast",
-    "Selection",
-    "Study",
-    "against_reference",
-    "cross_entropy",
-    "equals_reference",
-    "focal",
-    "poly1",
-    "poly1_focal",
-    "poly_next",
-    "truncated",
-]
+from polyrepro.studies.claim import Claim
+from polyrepro.variants import REFERENCE, Variant
 
 
 class Selection(Frozen):
@@ -95,6 +73,14 @@ class Study(Frozen):
             unknown = set(selection.candidates) - set(names)
             if unknown:
                 raise ValueError(f"selection {selection.name}: unknown variants {sorted(unknown)}")
+        known = {*names, *(f"@{selection.name}" for selection in self.selections)}
+        for claim in self.claims:
+            for contrast in claim.contrasts:
+                if unknown := set(contrast.weights) - known:
+                    raise ValueError(
+                        f"claim {claim.name}: no variants or selections of study {self.name}: "
+                        f"{', '.join(sorted(unknown))}"
+                    )
         return self
 
     def seeds_at(self, scale: str, configured: int) -> int:
@@ -105,39 +91,3 @@ class Study(Frozen):
         """The variants that are run at a scale."""
         names = self.restricted.get(scale, [variant.name for variant in self.variants])
         return tuple(variant for variant in self.variants if variant.name in names)
-
-
-def cross_entropy(learning_rate_factor: float = 1.0) -> Variant:
-    """Plain cross-entropy: the reference."""
-    return _variant(REFERENCE, poly_loss(), learning_rate_factor)
-
-
-def poly1(epsilon: float) -> Variant:
-    """Poly-1 (eq. 6 of the paper): cross-entropy + epsilon (1 - P_t)."""
-    return _variant(f"poly1_e{epsilon:+g}", poly_loss((epsilon,)))
-
-
-def focal(gamma: float) -> Variant:
-    """The focal loss, with the alpha that the detector's head has."""
-    return _variant(f"focal_g{gamma:g}", poly_loss(gamma=gamma))
-
-
-def poly1_focal(epsilon: float, gamma: float) -> Variant:
-    """Poly-1 on the focal loss: focal loss + epsilon (1 - P_t)^(gamma + 1)."""
-    return _variant(f"poly1_e{epsilon:+g}_g{gamma:g}", poly_loss((epsilon,), gamma=gamma))
-
-
-def poly_next(count: int, epsilon: float, after: str) -> Variant:
-    """Poly-N whose first N - 1 coefficients are the winners of the selection `after`."""
-    return Variant(name=f"poly{count}_e{epsilon:+g}", loss=poly_loss((epsilon,)), after=after)
-
-
-def truncated(terms: int, learning_rate_factor: float = 1.0) -> Variant:
-    """The first `terms` terms of cross-entropy's series (the paper's "Drop")."""
-    return _variant(f"truncated_n{terms}", poly_loss(terms=terms), learning_rate_factor)
-
-
-def _variant(name: str, loss: Loss, learning_rate_factor: float = 1.0) -> Variant:
-    if learning_rate_factor != 1:
-        name = f"{name}_lr_x{learning_rate_factor:g}"
-    return Variant(name=name, loss=loss, learning_rate_factor=learning_rate_factor)

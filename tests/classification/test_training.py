@@ -1,15 +1,20 @@
 """Training: reproducible, paired between variants, and stopped by a loss that is not finite."""
 
+import itertools
 import json
 
+import numpy as np
 import pytest
 import torch
 from small_trainings import ALONE, CROSS_ENTROPY, HERE, POLY1, history
+from timm.models import register_model
+from torch import nn
 
 from polyrepro.classification import prepare as preparation
 from polyrepro.classification.batches import MemoryBatches
 from polyrepro.classification.evaluation import Metrics
-from polyrepro.classification.loop import TrainingError, train
+from polyrepro.classification.failures import TrainingError
+from polyrepro.classification.loop import train
 from polyrepro.data import load
 from polyrepro.files import record_path
 from polyrepro.losses import PolySeries
@@ -90,6 +95,30 @@ def test_without_augmentation_batches_hold_the_images_as_they_are(data):
     assert shown == originals
 
 
+@pytest.mark.parametrize("flip", [True, False])
+def test_augmented_images_are_shifted_over_black_and_perhaps_mirrored(data, flip):
+    recipe = sized(600).model_copy(update={"max_shift": 1, "horizontal_flip": flip})
+    (batch,) = passes(MemoryBatches(data, recipe, 0, ALONE), 0)
+    expected = {}
+    for image in data.splits["train"].images[:600]:
+        padded = np.pad(image, 1)
+        for row, column in itertools.product(range(3), range(3)):
+            shown = padded[row : row + 28, column : column + 28]
+            expected[shown.tobytes()] = (row, column, False)
+            if flip:
+                expected[shown[:, ::-1].tobytes()] = (row, column, True)
+    pixels = ((batch.images.squeeze(1) * data.std + data.mean) * 255).round().byte().numpy()
+    seen = {expected[image.tobytes()] for image in pixels}
+    assert len(seen) == (18 if flip else 9)
+
+
+def test_the_runs_of_a_batch_share_the_images(data):
+    first, second = (
+        next(MemoryBatches(data, SMALL, seed, ALONE).evaluation("test")).images for seed in (0, 1)
+    )
+    assert first.data_ptr() == second.data_ptr()
+
+
 def test_evaluation_shows_every_image_once_in_order(data):
     batches = MemoryBatches(data, SMALL, 0, ALONE)
     labels = torch.cat([batch.targets for batch in batches.evaluation("test", batch_size=300)])
@@ -136,11 +165,50 @@ def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it(data, monk
         return forward(self, *arguments) * (float("nan") if len(calls) == 3 else 1)
 
     monkeypatch.setattr(preparation.SeriesCrossEntropyLoss, "forward", fails_at_third_step)
-    message = r"cross_entropy/seed0: the loss is nan at step 3 .* images were: training image \d+, "
+    message = (
+        r"cross_entropy/seed0: the loss is nan at step 3 \(epoch 1\); all weights and running "
+        r"statistics of the network are finite\. .* were: training image \d+, .* and 118 more"
+    )
     with pytest.raises(TrainingError, match=message):
         train_and_record(tmp_path, run(), data, HERE)
     assert finished_record(tmp_path, run(), data.citation) is None
     assert not list(tmp_path.rglob("*.json"))
+
+
+class BreaksInEvaluation(nn.Module):
+    """Trains well; what evaluation normalises with becomes infinite meanwhile."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.norm, self.classifier = nn.BatchNorm1d(28 * 28), nn.Linear(28 * 28, classes)
+
+    def get_classifier(self):
+        return self.classifier
+
+    def forward(self, images):
+        logits = self.classifier(self.norm(images.flatten(1)))
+        if self.training:
+            self.norm.running_mean = torch.full((28 * 28,), float("inf"))
+        return logits
+
+
+@register_model
+def polyrepro_test_breaks_in_evaluation(num_classes=10, **_from_timm):
+    return BreaksInEvaluation(num_classes)
+
+
+def test_an_evaluation_that_is_not_finite_names_run_and_split_and_leaves_nothing(
+    data, tmp_path, monkeypatch
+):
+    recipe = SMALL.model_copy(update={"model": "polyrepro_test_breaks_in_evaluation"})
+    monkeypatch.setattr(Run, "gives_weights", True)
+    message = (
+        r"fashion_mnist/cross_entropy/seed0: the evaluation of the validation split after epoch 1 "
+        r"gives loss nan, .*; not finite in the network: norm\.running_mean\. Lower the learning"
+    )
+    with pytest.raises(TrainingError, match=message):
+        train_and_record(tmp_path, run(recipe=recipe), data, HERE)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"]
 
 
 def test_record_is_complete_and_cites_its_data(data, tmp_path):

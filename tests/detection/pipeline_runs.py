@@ -1,11 +1,12 @@
 """Trainings of the pipeline on a handful of composites."""
 
+import signal
 from pathlib import Path
 
 import torch
 
 from polyrepro.data.coco_format import CocoData, open_coco
-from polyrepro.files import write_json
+from polyrepro.data.manifests import write_manifest
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import Interruption
@@ -20,7 +21,7 @@ STEPS = 6
 
 def opened(folder: Path, manifest: dict) -> CocoData:
     """A verified data set, as a job opens it."""
-    write_json(folder / "manifest.json", manifest)
+    write_manifest(folder, manifest)
     return open_coco(folder)
 
 
@@ -45,7 +46,7 @@ class StopAfter(Interruption):
     @property
     def requested(self):
         self.steps -= 1
-        return "SIGTERM" if self.steps < 0 else None
+        return signal.SIGTERM if self.steps < 0 else None
 
 
 def numbers(history: list[dict]) -> list[dict]:

@@ -13,9 +13,9 @@ from mmdet.registry import MODELS
 from pydantic import ValidationError
 
 from polyrepro.data.coco_format import CocoData
-from polyrepro.detection.checkpoints import load_from_local_safely
 from polyrepro.detection.configuration import run_config
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.safe_loading import load_from_local_safely
 from polyrepro.detection.small_models import WEIGHTS
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
@@ -63,7 +63,7 @@ def test_the_paper_s_scale_trains_mmdetection_s_own_configuration(tmp_path, name
     assert train.dataset.ann_file == str(tmp_path / "train")
     assert test.dataset.ann_file == str(tmp_path / "test")
     assert train.dataset.metainfo.classes == COCO_CLASSES
-    assert config.custom_hooks == [{"type": "PolyLossHook", "epsilon": (-1.0,)}]
+    assert config.custom_hooks == []
     head = config.model.roi_head.bbox_head if "roi_head" in config.model else config.model.bbox_head
     assert head.loss_cls.type == loss and head.num_classes == 80
     assert config.model.backbone.depth == 50

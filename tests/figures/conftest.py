@@ -10,6 +10,7 @@ import pytest
 from polyrepro.analysis.metrics_table import COLUMNS, record_rows
 from polyrepro.analysis.statistics import summarise
 from polyrepro.data.composites import prepare_composites
+from polyrepro.data.manifests import write_manifest
 from polyrepro.files import predictions_path, target_probability_path, write_json
 from polyrepro.plan import Plan
 from polyrepro.runs import Run
@@ -63,7 +64,7 @@ def made_up_record(run: Run) -> dict:
 def write_detections(folder: Path, runs: list[Run]) -> None:
     """What detectors leave beside the tables: the course of P_t, predictions and the data."""
     data = folder / "data/composites"
-    write_json(data / "manifest.json", prepare_composites(data, {"train": 1, "test": 8}))
+    write_manifest(data, prepare_composites(data, {"train": 1, "test": 8}))
     truth = json.loads((data / "coco/annotations/test.json").read_text())
     # Every object is found, the first one as something else and the second one twice.
     found = [

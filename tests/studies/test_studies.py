@@ -12,7 +12,9 @@ from polyrepro.analysis.claims import contrasts_at
 from polyrepro.analysis.published import published_numbers, published_statements
 from polyrepro.recipes import RECIPES
 from polyrepro.studies import SCALES, STUDIES
-from polyrepro.studies.study import REFERENCE, Claim, Contrast, Study, cross_entropy
+from polyrepro.studies.claim import Claim, Contrast
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE, cross_entropy
 
 ALL = list(STUDIES.values())
 
