@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--results", type=Path, required=True, help="folder, results/<scale>")
     command.set_defaults(command=_figure)
 
+    command = commands.add_parser("atlas", help="the survey of losses: statements and figures")
+    command.add_argument("--output", type=Path, required=True, help="folder for all its files")
+    command.set_defaults(command=_atlas)
+
     command = commands.add_parser("report", help="report.pdf and summary.md")
     _add_settings(command)
     command.set_defaults(command=_report)
@@ -226,6 +230,12 @@ def _figure(options: argparse.Namespace) -> None:
     from polyrepro.figures import draw
 
     draw(options.name, options.results)
+
+
+def _atlas(options: argparse.Namespace) -> None:
+    from polyrepro.atlas import write_atlas
+
+    write_atlas(options.output)
 
 
 def _report(options: argparse.Namespace) -> None:
