@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--results", type=Path, required=True, help="folder, results/<scale>")
     command.set_defaults(command=_figure)
 
+    command = commands.add_parser("atlas", help="the survey of losses: statements and figures")
+    command.add_argument("--output", type=Path, required=True, help="folder for all its files")
+    command.set_defaults(command=_atlas)
+
     command = commands.add_parser("report", help="report.pdf and summary.md")
     _add_settings(command)
     command.set_defaults(command=_report)
@@ -119,6 +123,8 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a key of it, e.g. --set seeds=2 --set 'overrides={epochs: 1}'",
     )
+    command.add_argument("--results", help="short for --set results=...")
+    command.add_argument("--epochs", help="short for --set 'overrides={epochs: ...}'")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -129,6 +135,10 @@ def _settings(options: argparse.Namespace) -> Settings:
         if not equals:
             raise SettingsError(f"--set {assignment}: give KEY=VALUE, for example seeds=2")
         config[key] = read_value(value)
+    if options.results is not None:
+        config["results"] = options.results
+    if options.epochs is not None:
+        config["overrides"] = config.get("overrides", {}) | {"epochs": read_value(options.epochs)}
     return check_settings(config, (path,))
 
 
@@ -220,6 +230,12 @@ def _figure(options: argparse.Namespace) -> None:
     from polyrepro.figures import draw
 
     draw(options.name, options.results)
+
+
+def _atlas(options: argparse.Namespace) -> None:
+    from polyrepro.atlas import write_atlas
+
+    write_atlas(options.output)
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from polyrepro import cli
 from polyrepro.cli import main
 
 
@@ -48,6 +49,14 @@ def test_results_folder_that_cannot_be_made(capsys, tmp_path):
 def test_settings_on_the_command_line(capsys, assignment, message):
     run = "fashion_mnist/cross_entropy/seed0"
     assert message in error_of(capsys, "train", "--set", assignment, run)
+
+
+def test_short_forms_of_what_is_changed_most_often(tmp_path):
+    words = ["train", "--results", str(tmp_path), "run", "--epochs", "1"]
+    words += ["--set", "overrides={train_images: 5}"]
+    settings = cli._settings(cli._parser().parse_args(words))
+    assert settings.results == str(tmp_path)
+    assert (settings.overrides.epochs, settings.overrides.train_images) == (1, 5)
 
 
 def test_collecting_runs_that_have_not_been_trained(capsys, tmp_path):

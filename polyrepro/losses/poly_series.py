@@ -12,7 +12,9 @@ from polyrepro.losses.polynomial import (
     HORNER_LIMIT,
     evaluate_derivative,
     evaluate_polynomial,
+    integer_power,
     smallest_base,
+    truncated_logarithm,
 )
 from polyrepro.losses.series import Series
 
@@ -51,10 +53,10 @@ class PolySeries(Series):
         return self.terms is not None
 
     def bounded_base(self, q: Tensor) -> Tensor:
-        return evaluate_polynomial(q, self._base_coefficients(self.terms))
+        return truncated_logarithm(q, self.terms)
 
     def bounded_base_weight(self, q: Tensor) -> Tensor:
-        return 1 - q**self.terms
+        return 1 - integer_power(q, self.terms)
 
     def modulation(self, q: Tensor) -> Tensor | None:
         # The floor keeps both derivatives of q^gamma free of 0 * inf at P_t = 1 for gamma below 1.

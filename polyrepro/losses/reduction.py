@@ -49,17 +49,20 @@ def joined(blocks: list[Tensor]) -> Tensor:
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
 
 
-def is_known(condition: bool | Tensor) -> bool:
-    """Whether a condition holds, as far as this can be read at once.
+def known_number(value: Tensor) -> float | None:
+    """The number in a tensor without dimensions, if it can be read at once.
 
     On a GPU it would have to be waited for; in ``torch.compile``, under ``torch.vmap`` and with
     fake tensors there is nothing to read, which torch says by a RuntimeError.
     """
-    if isinstance(condition, bool):
-        return condition
-    if torch.compiler.is_compiling() or condition.device.type != "cpu":
-        return False
+    if torch.compiler.is_compiling() or value.device.type != "cpu":
+        return None
     try:
-        return bool(condition)
+        return value.item()
     except RuntimeError:
-        return False
+        return None
+
+
+def is_known(condition: Tensor) -> bool:
+    """Whether a condition holds and this can be read at once."""
+    return known_number(condition) is True

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import is_known, joined, row_blocks
+from polyrepro.losses.reduction import is_known, joined, known_number, row_blocks
 
 # nll_loss is given an ignored index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
@@ -44,10 +44,9 @@ class IndexRows(Rows):
         column = index.unsqueeze(1)
         p = logits.softmax(1)
         own_logit, pt = _of_target(logits, column), _of_target(p, column)
-        q = _of_others(p, column, pt)
         # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
-        nll = torch.log1p(q / pt)
-        if not is_known(pt.numel() == 0 or pt.amin() > torch.finfo(pt.dtype).tiny):
+        nll = torch.log1p(_of_others(p, column, pt) / pt)
+        if not is_known((pt > torch.finfo(pt.dtype).tiny).all()):
             far = (logits.amax(1) - own_logit) - p.amax(1).log()
             nll = torch.where(pt > 0.5, nll, far)
         if not averaged:
@@ -143,11 +142,21 @@ def _label_sums(logits, labels, p, series, class_weight) -> tuple[Tensor, Tensor
     if series.has_bounded_base:
         base = (weighted * series.bounded_base(1 - p)).sum(1)
     else:
-        # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
-        below = weighted * (logits.amax(1, keepdim=True) - logits)
-        base = below.sum(1) - mass * p.amax(1).log()
+        base = _cross_entropy(logits, weighted, p, mass)
     # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
     return base, torch.addcmul(p, p, labels, value=-1).sum(1), mass
+
+
+def _cross_entropy(logits, labels, p, mass) -> Tensor:
+    """``-sum_i y_i log p_i``."""
+    log_first = p[:, 0].log()
+    log_sum = logits[:, 0] - log_first
+    if is_known((log_sum.abs() <= 32).all() & (log_first >= -80).all()):
+        # Neither do differences to log_sum lose precision, nor has the first class underflowed.
+        return mass * log_sum - (labels * logits).sum(1)
+    # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
+    below = labels * (logits.amax(1, keepdim=True) - logits)
+    return below.sum(1) - mass * p.amax(1).log()
 
 
 def label_gradient(series, class_weight, p, labels, q, mass, by_base, by_q) -> Tensor:
@@ -155,6 +164,9 @@ def label_gradient(series, class_weight, p, labels, q, mass, by_base, by_q) -> T
 
     Here ``v_i = y_i w_i``, times the gradient weight of the bounded base term of a ``series``.
     """
+    if series is None and class_weight is None:
+        of_labels = p * by_q + by_base
+        return torch.addcmul(p * (by_base * mass + by_q * (1 - q)), labels, of_labels, value=-1)
     v = weighted_values(labels, class_weight)
     if series is not None:
         v = v * series.bounded_base_weight(1 - p)
@@ -187,11 +199,13 @@ def _sum(first: Tensor | None, second: Tensor) -> Tensor:
 
 def _of_others(p: Tensor, column: Tensor, pt: Tensor) -> Tensor:
     """``1 - P_t`` without its cancellation: the sum over the other classes where P_t is large."""
-    if is_known(pt.numel() == 0 or pt.amax() <= 0.5):
+    large = pt > 0.5
+    count = known_number(large.sum())
+    if count == 0:
         return 1 - pt
-    if p.dim() == 2 and is_known((pt > 0.5).sum() < len(pt) // 2):
-        rows = (pt > 0.5).nonzero().squeeze(1)
-        return (1 - pt).index_copy(0, rows, _of_others(p[rows], column[rows], pt[rows]))
+    if p.dim() == 2 and count is not None and 2 * count < len(p):
+        rows = large.nonzero().squeeze(1)
+        return (1 - pt).index_copy(0, rows, p[rows].scatter(1, column[rows], 0).sum(1))
     return joined([p.scatter(1, at, 0).sum(1) for p, at in row_blocks(p, column)])
 
 

@@ -74,13 +74,23 @@ def notes_signals(pid: int) -> bool:
     return bool(int(mask, 16) & 1 << signal.SIGUSR1 - 1)
 
 
-def training(process, results) -> dict[int, int]:
-    """Wait until rank 0 holds the run and every process notes signals; returns the workers."""
+def started(process, results) -> dict[int, int]:
+    """Wait until both workers note signals, and return them."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         found = workers(results)
-        locks = list(results.glob("runs/*/*/*/lock"))
-        if locks and len(found) == 2 and all(map(notes_signals, found.values())):
+        if len(found) == 2 and all(map(notes_signals, found.values())):
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"no workers: {process.communicate()[1]}")
+
+
+def training(process, results) -> dict[int, int]:
+    """Wait until both workers note signals and one holds the run, and return them."""
+    found = started(process, results)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if list(results.glob("runs/*/*/*/lock")):
             return found
         time.sleep(0.02)
     pytest.fail(f"not training: {process.communicate()[1]}")
@@ -147,7 +157,7 @@ def test_when_one_process_fails_the_others_end(tmp_path, number):
 
 def test_when_the_command_is_killed_nobody_is_left_behind(tmp_path):
     process = start(tmp_path, **ENDLESS)
-    training(process, tmp_path)
+    started(process, tmp_path)
     process.kill()
     process.communicate()
     deadline = time.monotonic() + 60
