@@ -20,6 +20,7 @@ from polyrepro.analysis.contrasts import (
 )
 from polyrepro.analysis.images import interval_over_seeds_and_images
 from polyrepro.analysis.inference import SIGNIFICANCE
+from polyrepro.analysis.metrics_table import ELSEWHERE
 from polyrepro.analysis.not_run import rows_not_run
 from polyrepro.analysis.outcomes import (
     OUTCOMES,
@@ -236,4 +237,6 @@ def verdict(outcome: str, scale: str) -> str:
     """The outcome in words; away from the paper's scale they speak of an analogue."""
     if scale == PAPER_SCALE or outcome == "not run":
         return outcome
+    if scale == ELSEWHERE:
+        return f"{outcome} (of records that do not claim the paper's data and model)"
     return f"{outcome} (on a small analogue, not the paper's data and model)"

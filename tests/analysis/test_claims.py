@@ -146,6 +146,7 @@ def test_only_the_papers_scale_can_be_reproduced_and_elsewhere_the_verdict_says_
         outcome, words = outcomes[scale]
         assert outcome == "direction only" and "on a small analogue" in words
     assert verdict("not run", "embedded") == "not run"
+    assert "do not claim the paper's data" in verdict("inconclusive", "elsewhere")
 
 
 def test_seeds_needed_grow_as_effects_shrink():
