@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_studies import SMALL_STUDIES
 from tidy_tables import metrics_table
 
 from polyrepro.analysis.claims import evaluate_claims
-from polyrepro.studies import STUDIES
+from polyrepro.analysis.outcomes import Evidence, judge
 
 ROOT = Path(__file__).parents[2]
 REPORTS = 300
@@ -73,23 +74,33 @@ def test_error_rates_of_the_documentation_are_those_of_the_tables():
             assert f"| {noise:g} | {seeds} | {cells} |" in page
 
 
-def test_a_simulated_report_gets_the_verdicts_of_its_table(benchmark):
+def test_a_simulated_report_gets_the_verdicts_of_its_table(benchmark, monkeypatch):
     """The shortcut of the simulation and the way through tables agree claim by claim."""
-    study = STUDIES["mask_rcnn_epsilon"]
-    random = np.random.default_rng(3)
-    scenario = benchmark.Scenario(effect=5.0, collapse=0.02)
-    made = benchmark.simulate(study, scenario, 8, 1, random)
-    tables = []
-    for metric, values in made.values.items():
-        split = "train" if metric == "mean_pt" else "test"
-        by_variant = {name: list(values[0, :, i] + 250) for i, name in enumerate(made.names)}
-        tables.append(metrics_table(by_variant, study.name, metric, split))
-    claims = evaluate_claims(pd.concat(tables, ignore_index=True))
-    claims = claims[(claims["study"] == study.name) & (claims["scale"] == "embedded")]
-    for claim in study.claims:
-        (contrast,) = claim.contrasts
-        estimates = benchmark.contrast_values(contrast, made)[1]
-        row = claims[claims["claim"] == claim.name].iloc[0]
-        if not made.collapsed.any():
-            assert row["measured"] == pytest.approx(estimates.mean[0])
-            assert row["low"] == pytest.approx(estimates.interval(0.95)[0][0])
+    monkeypatch.setattr(benchmark, "SCALE", "embedded")
+    study, outcomes = SMALL_STUDIES["mask_rcnn_epsilon"], set()
+    for effect in (-3.0, 0.0, 3.0):
+        random = np.random.default_rng(0)
+        made = benchmark.simulate(study, benchmark.Scenario(effect=effect), 8, 1, random)
+        tables = [
+            metrics_table(dict(zip(made.names, 50 + values[0].T, strict=True)), study.name, metric)
+            for metric, values in made.values.items()
+        ]
+        claims = evaluate_claims(pd.concat(tables, ignore_index=True)).set_index("claim")
+        claims = claims[claims["scale"] == "embedded"]
+        gains = {"mask_rcnn_box_ar": 2.5, "mask_rcnn_box_ap": np.nan}
+        evidence = [
+            Evidence(
+                claim,
+                claim.contrasts,
+                (benchmark.contrast_values(claim.contrasts[0], made)[1],),
+                gains[claim.name],
+            )
+            for claim in study.claims
+        ]
+        for one, judgement in zip(evidence, judge(evidence), strict=True):
+            row = claims.loc[one.claim.name]
+            assert row["outcome"] == judgement.outcome[0]
+            assert row["measured"] == pytest.approx(one.estimates[0].mean[0])
+            assert row["low"] == pytest.approx(one.estimates[0].interval(0.95)[0][0])
+            outcomes.add(row["outcome"])
+    assert len(outcomes) > 2
