@@ -189,10 +189,14 @@ def _select(options: argparse.Namespace) -> None:
 
 def _collect(options: argparse.Namespace) -> None:
     from polyrepro.analysis.metrics_table import collect
+    from polyrepro.analysis.selection import check_selections
     from polyrepro.files import write_atomically
     from polyrepro.plan import Plan
 
-    write_atomically(options.output, collect(Plan(_settings(options))).to_csv(index=False))
+    plan = Plan(_settings(options))
+    table = collect(plan)
+    check_selections(plan)
+    write_atomically(options.output, table.to_csv(index=False))
 
 
 def _estimate(options: argparse.Namespace) -> None:

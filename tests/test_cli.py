@@ -62,8 +62,8 @@ def test_short_forms_of_what_is_changed_most_often(tmp_path):
 def test_collecting_runs_that_have_not_been_trained(capsys, tmp_path):
     chosen = ["--set", f"results={tmp_path}", "--set", "studies=truncation"]
     message = error_of(capsys, "collect", *chosen, "--output", tmp_path / "metrics.csv")
-    assert "fashion_mnist/cross_entropy/seed0 has no record" in message
-    assert "polyrepro train fashion_mnist/cross_entropy/seed0 --scale embedded" in message
+    assert "kanji/cross_entropy/seed0 has no record" in message
+    assert "polyrepro train kanji/cross_entropy/seed0 --scale embedded" in message
     assert f"--set results={tmp_path}" in message
     assert not (tmp_path / "metrics.csv").exists()
 

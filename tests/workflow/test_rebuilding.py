@@ -89,3 +89,13 @@ def test_a_record_removed_by_hand_is_trained_again(project):
     after = json.loads((run / "record.json").read_text())
     assert after["identity"] == before["identity"]
     assert after["history"][-1]["top1"] == before["history"][-1]["top1"]
+
+
+def test_a_selection_changed_by_hand_is_refused_by_the_table(project):
+    path = project / "results/tiny/selections/best_poly_n1.json"
+    selection = json.loads(path.read_text())
+    path.write_text(json.dumps(selection | {"epsilon": [9.0]}))
+    (project / "results/tiny/metrics.csv").unlink()
+    process = snakemake(project, "results/tiny/metrics.csv", "--allowed-rules", "collect")
+    assert process.returncode != 0
+    assert "best_poly_n1.json does not follow from the records" in process.stdout + process.stderr

@@ -113,6 +113,31 @@ def test_a_results_folder_that_cannot_be_written_is_an_error(tmp_path):
     assert not list(folder.rglob("record.json"))
 
 
+def test_it_runs_in_a_folder_of_ones_own_with_an_odd_name(tmp_path):
+    """`snakemake -s CHECKOUT/Snakefile`: nothing is written to the checkout or looked for here."""
+    checkout = tmp_path / "a checkout, [1] = ~ @"
+    checkout.mkdir()
+    copy_project(checkout)
+    before = {path for path in checkout.rglob("*") if "__pycache__" not in path.parts}
+    here = tmp_path / "my work, [2] = ~ @"
+    here.mkdir()
+    config = TINY | {"results": "my results", "studies": ["truncation"], "seeds": 1}
+    (here / "tiny.yaml").write_text(yaml.safe_dump(config))
+    words = [*SNAKEMAKE, "--cores", "1", "-s", str(checkout / "Snakefile")]
+    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    process = subprocess.run(
+        [*words, "--configfile", "tiny.yaml", "--", "my results/claims.csv"],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "few_terms_lose" in (here / "my results/claims.csv").read_text()
+    assert {p for p in checkout.rglob("*") if "__pycache__" not in p.parts} == before
+
+
 def test_a_damaged_data_file_stops_before_training(tmp_path):
     folder = copy_project(tmp_path)
     file = folder / "polyrepro/data/embedded/kanji.npz"
