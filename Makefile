@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: setup reproduce test bench clean
+.PHONY: setup reproduce test lint lock bench clean
 
 setup: $(VENV)/.ready
 
@@ -26,6 +26,17 @@ reproduce: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+
+# Follows pyproject.toml; what is locked already stays as it is, if it still fits. Needs `make setup`.
+lock:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  --output-file requirements.lock pyproject.toml
 
 bench: setup
 	$(BIN)/python benchmarks/losses.py

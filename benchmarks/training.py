@@ -42,7 +42,8 @@ from polyrepro.recipes import RECIPES, ClassificationRecipe
 from polyrepro.running.environment import device_name
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Variant
 
 
 class Synthetic:
@@ -55,7 +56,7 @@ class Synthetic:
 
     def __init__(self, recipe: ClassificationRecipe, device: torch.device, steps: int) -> None:
         self.class_groups: dict[str, tuple[int, ...]] = {}
-        self.channels = 1 if recipe.dataset.startswith("fashion_mnist") else 3
+        self.channels = 1 if recipe.model == "polyrepro_convnet" else 3
         self.classes = range(CLASSES[recipe.dataset])
         self.device, self.steps_per_epoch = device, steps
         self.train_images = steps * recipe.batch_size
@@ -89,7 +90,6 @@ class TimmLoop:
             recipe.model,
             in_chans=data.channels,
             num_classes=len(data.classes),
-            drop_rate=recipe.dropout,
             drop_path_rate=recipe.drop_path,
         )
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -147,7 +147,7 @@ class TimmLoop:
 
 
 def now(device: torch.device) -> float:
-    """The time when the device has done what it was told."""
+    """The time, after the device has finished its queue."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -165,7 +165,7 @@ def measure(recipe: ClassificationRecipe, device: torch.device, steps: int, roun
     data = Synthetic(recipe, device, steps)
     theirs = TimmLoop(recipe, data)
     data.before = theirs.epoch
-    run = Run(recipe=recipe, variant=Variant(name="cross_entropy", loss=Loss()), seed=0)
+    run = Run(recipe=recipe, variant=Variant(name="cross_entropy"), seed=0)
     with mock.patch.object(loop, "make_batches", lambda *_: data):
         loop.train(run, data, Execution(Processes(device)))
     images = steps * recipe.batch_size

@@ -3,12 +3,21 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+RECORD_FILE = "record.json"
+
+
+def run_link(results: Path, run_id: str) -> Path:
+    """The link to the folder of a run that is current; see `polyrepro.running.records`."""
+    return results / "runs" / run_id
 
 
 def record_path(results: Path, run_id: str) -> Path:
-    """Where the record of a run lies below a results folder."""
-    return results / "runs" / run_id / "record.json"
+    """Where the current record of a run lies below a results folder."""
+    return run_link(results, run_id) / RECORD_FILE
 
 
 TARGET_PROBABILITY_FILE = "target_probability.jsonl"
@@ -18,6 +27,15 @@ TARGET_PROBABILITY_FILE = "target_probability.jsonl"
 def target_probability_path(results: Path, run_id: str) -> Path:
     """Where a detector's run keeps the course of P_t."""
     return record_path(results, run_id).parent / TARGET_PROBABILITY_FILE
+
+
+PREDICTIONS_FILE = "predictions.npz"
+"""In the folder of a classifier's run: see `polyrepro.classification.predictions`."""
+
+
+def classifier_predictions_path(results: Path, run_id: str) -> Path:
+    """Where a classifier's run keeps its predictions for validation and test images."""
+    return record_path(results, run_id).parent / PREDICTIONS_FILE
 
 
 def predictions_path(results: Path, run_id: str, split: str, kind: str) -> Path:
@@ -51,7 +69,7 @@ def require_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OSError(
-            f"cannot write results to {folder}: {error.strerror}; choose another --results folder"
+            f"cannot write results to {folder}: {error.strerror}; choose another results folder"
         ) from None
 
 
@@ -77,10 +95,31 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file and wait until it is on the disk; for files inside a folder not yet in use."""
-    with open(path, "wb") as file:
+    with naming_path(path), open(path, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file that somebody else wrote is on the disk."""
+    with naming_path(path), open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def naming_path(path: Path) -> Iterator[None]:
+    """Name what could not be written: `No space left on device` alone does not say where.
+
+    Raises:
+        OSError: the one that was raised inside, with `path` if it had no file name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def fsync_folder(folder: Path) -> None:

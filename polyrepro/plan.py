@@ -1,13 +1,16 @@
 """From settings to runs, and from runs to jobs."""
 
+import json
 import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from polyrepro.errors import PolyreproError
+from polyrepro.files import RECORD_FILE, run_link
 from polyrepro.recipes import RECIPES, AnyRecipe
 from polyrepro.runs import Run
 from polyrepro.settings import Overrides, Settings
@@ -97,6 +100,29 @@ class Plan:
         """Names of the jobs whose weights a job starts from."""
         return sorted({self._batch_of_run[run_id] for run_id in batch.pretraining})
 
+    def batches_of(self, study: Study) -> list[str]:
+        """Names of the jobs that train the runs of a study."""
+        return sorted({self._batch_of_run[run.id] for run in self.runs_of(study)})
+
+    def remove_stale_receipts(self) -> None:
+        """Have jobs whose records were removed by hand run again.
+
+        Snakemake watches the receipts alone: the folders that they name are no outputs of rules.
+        """
+        results = Path(self.settings.results)
+        for name in self.batches:
+            receipt = results / "batches" / f"{name}.json"
+            try:
+                folders = json.loads(receipt.read_text())
+                runs = [run_link(results, i).with_name(f) for i, f in folders.items()]
+                whole = all((run / RECORD_FILE).exists() for run in runs)
+            except FileNotFoundError:
+                continue
+            except (ValueError, TypeError, AttributeError):  # no receipt, or an older version's
+                whole = False
+            if not whole:
+                receipt.unlink(missing_ok=True)
+
     @cached_property
     def selections(self) -> dict[str, tuple[Study, Selection]]:
         """Selections by name, with the study they belong to."""
@@ -105,6 +131,11 @@ class Plan:
             for study in self.studies
             for selection in study.selections
         }
+
+    @property
+    def waited_for(self) -> list[str]:
+        """Names of the selections that jobs wait for; the others are made within the tables."""
+        return sorted({batch.after for batch in self.batches.values()} - {None})
 
     def batches_for(self, selection_name: str) -> list[str]:
         """Names of the jobs that train the candidates of a selection."""

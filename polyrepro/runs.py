@@ -1,37 +1,15 @@
 """A run: one recipe, one variant of the loss, one seed. Its id is readable and unique."""
 
 import hashlib
+import json
 
 from pydantic import Field
 
-from polyrepro.recipes import RECIPES, AnyRecipe, Frozen, PathText
+from polyrepro.recipes import RECIPES, AnyRecipe, Frozen
+from polyrepro.variants import Loss, Variant
 
 WEIGHTS_FILE = "weights.safetensors"
 """In the folder of a run whose weights are kept."""
-
-
-class Loss(Frozen):
-    """The arguments of `polyrepro.losses.poly_cross_entropy` that distinguish variants."""
-
-    epsilon: tuple[float, ...] = ()
-    terms: int | None = Field(default=None, ge=1)
-    gamma: float = Field(default=0.0, ge=0)
-
-
-class Variant(Frozen):
-    """A loss to be trained, with its place in a study's grid.
-
-    Attributes:
-        name: unique over all studies; the same name always means the same loss.
-        loss: the loss; for a variant with `after`, only the coefficients beyond the winner's.
-        learning_rate_factor: multiplies the recipe's learning rate.
-        after: name of a selection whose winning coefficients come before this variant's own.
-    """
-
-    name: str
-    loss: Loss
-    learning_rate_factor: float = Field(default=1.0, gt=0)
-    after: str | None = None
 
 
 class InitialWeights(Frozen):
@@ -43,7 +21,7 @@ class InitialWeights(Frozen):
     """
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    path: PathText = Field(exclude=True)
+    path: str = Field(min_length=1)
 
 
 class Run(Frozen):
@@ -70,8 +48,7 @@ class Run(Frozen):
     @property
     def loss(self) -> Loss:
         """The loss that is trained."""
-        own = self.variant.loss
-        return own.model_copy(update={"epsilon": self.prefix + own.epsilon})
+        return self.variant.loss.after(self.prefix)
 
     @property
     def learning_rate(self) -> float:
@@ -79,10 +56,37 @@ class Run(Frozen):
         return self.recipe.learning_rate * self.variant.learning_rate_factor
 
     @property
+    def label_smoothing(self) -> float:
+        """The loss's own, or else the recipe's."""
+        own = self.loss.label_smoothing
+        return self.recipe.label_smoothing if own is None else own
+
+    @property
+    def label(self) -> str:
+        """What tables, figures and the report call its variant."""
+        return self.variant.label_with(self.loss, self.learning_rate)
+
+    @property
     def gives_weights(self) -> bool:
         """Whether its final weights are kept, because another recipe starts from them."""
         return self.recipe.name in {recipe.pretraining for recipe in RECIPES.values()}
 
     def identity(self) -> str:
-        """Hash of all that defines the run; a finished record is reused only if it is equal."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Hash of what is trained: recipe, loss, learning rate, seed and initial weights.
+
+        Only what differs from the defaults counts, in an order that does not depend on the source:
+        a new optional field leaves the identity of every earlier run as it was. Names of variants
+        and labels do not count. A default must therefore never change its meaning.
+        """
+        parts = {
+            "recipe": _what_differs(self.recipe),
+            "loss": _what_differs(self.loss),
+            "learning_rate_factor": self.variant.learning_rate_factor,
+            "seed": self.seed,
+            "initial_weights": self.initial_weights and self.initial_weights.sha256,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _what_differs(model: Frozen) -> dict:
+    return model.model_dump(mode="json", exclude_defaults=True)

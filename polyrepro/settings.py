@@ -1,22 +1,26 @@
 """The configuration: what `config/*.yaml` and `--config` may say, checked before anything runs."""
 
 import difflib
+import json
+import os
 import reprlib
+import shlex
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
-from polyrepro.data import EXTERNAL_DATASETS, IMAGE_DATASETS
+from polyrepro.data import DATASETS, EXTERNAL_DATASETS, IMAGE_DATASETS
 from polyrepro.errors import PolyreproError
-from polyrepro.recipes import RECIPES, Frozen, PathText
+from polyrepro.recipes import RECIPES, Frozen
 from polyrepro.runs import InitialWeights
 from polyrepro.studies import SCALES, STUDIES
 
 _FOLDER = Path(__file__).parents[1] / "config"
 CONFIGURATIONS = {
     "embedded": _FOLDER / "config.yaml",
+    "embedded_full": _FOLDER / "embedded_full.yaml",
     "paper": _FOLDER / "paper.yaml",
     "coco_folder": _FOLDER / "coco_folder.yaml",
 }
@@ -48,6 +52,37 @@ class Overrides(Frozen):
         """Snakemake leaves everything inside `--config overrides={...}` as text."""
         return yaml.safe_load(value) if isinstance(value, str) else value
 
+    @field_validator("dataset")
+    @classmethod
+    def _known_dataset(cls, value: str | None) -> str | None:
+        known = (*DATASETS, *IMAGE_DATASETS)
+        if value is not None and value not in known:
+            raise ValueError(f"unknown data set {value!r}{_known(value, known)}")
+        return value
+
+
+def _expanded(path: str) -> str:
+    """`~` is the home folder, as in a shell."""
+    if "\0" in path or "\n" in path:
+        raise ValueError("a path cannot contain line breaks")
+    return os.path.expanduser(path)
+
+
+def _without_patterns(path: str) -> str:
+    """The results folder is part of Snakemake's patterns, in which some characters mean more."""
+    if found := sorted(set(path) & set("{}*?[]|^$\\'\"`")):
+        raise ValueError(
+            f"the results folder {path!r} contains {' '.join(found)}, which mean something else "
+            "in Snakemake's patterns; choose a name without them"
+        )
+    return path
+
+
+AnyPath = Annotated[str, Field(min_length=1), AfterValidator(_expanded)]
+"""A path of the user's; it never becomes part of a shell command."""
+
+ResultsPath = Annotated[AnyPath, AfterValidator(_without_patterns)]
+
 
 class Settings(Frozen):
     """One key per line of `config/config.yaml`; see `config/README.md`.
@@ -71,13 +106,13 @@ class Settings(Frozen):
     studies: list[str]
     seeds: int = Field(ge=1)
     runs_per_job: int = Field(ge=1)
-    results: PathText
+    results: ResultsPath
     device: Literal["cpu", "cuda"] = "cpu"
     processes_per_run: int = Field(default=1, ge=1)
     cpus_per_process: int = Field(default=1, ge=1)
     deterministic: bool = True
-    data: dict[str, PathText] = Field(default={})
-    labels: dict[str, PathText] = Field(default={})
+    data: dict[str, AnyPath] = Field(default={})
+    labels: dict[str, AnyPath] = Field(default={})
     weights: dict[str, InitialWeights] = Field(default={})
     overrides: Overrides = Overrides()
 
@@ -157,6 +192,18 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def read_value(text: str) -> Any:
+    """The value of one key as YAML reads it, with the same care as a file.
+
+    Raises:
+        SettingsError: if it is not YAML.
+    """
+    try:
+        return yaml.load(text, _StrictLoader)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{text!r} is not valid YAML: {error}") from None
+
+
 def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Settings:
     """Turn a merged configuration into `Settings`.
 
@@ -177,6 +224,22 @@ def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Sett
         raise SettingsError(
             "\n  ".join([f"the configuration is not valid ({where}, or --config):", *problems])
         ) from None
+
+
+def command(settings: Settings, *words: str) -> str:
+    """A command of `polyrepro` with these settings, complete, to be pasted into a shell."""
+    usual = check_settings(read_config(CONFIGURATIONS[settings.scale])).model_dump(mode="json")
+    given = settings.model_dump(mode="json")
+    # The file of given weights is not part of their dump.
+    given["weights"] = {
+        n: {"path": w.path, "sha256": w.sha256} for n, w in settings.weights.items()
+    }
+    parts = ["polyrepro", *words, "--scale", settings.scale]
+    for key, value in given.items():
+        if value != usual[key]:
+            text = value if isinstance(value, str) else json.dumps(value)
+            parts += ["--set", f"{key}={text}"]
+    return shlex.join(parts)
 
 
 def _describe(detail: Any) -> str:

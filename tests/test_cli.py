@@ -2,11 +2,8 @@
 
 import pytest
 
-from polyrepro.cli import main, plan_options, train_options
-from polyrepro.runs import InitialWeights
-from polyrepro.settings import Overrides, Settings
-
-WEIGHTS = InitialWeights(path="weights/s.safetensors", sha256="0" * 64)
+from polyrepro import cli
+from polyrepro.cli import main
 
 
 def error_of(capsys, *arguments):
@@ -18,12 +15,16 @@ def error_of(capsys, *arguments):
 
 
 def test_unknown_run(capsys, tmp_path):
-    message = error_of(capsys, "train", "--results", tmp_path, "fashion_mnist/poly1_e+7/seed0")
+    message = error_of(
+        capsys, "train", "--set", f"results={tmp_path}", "fashion_mnist/poly1_e+7/seed0"
+    )
     assert "no study has a run 'fashion_mnist/poly1_e+7/seed0'" in message
 
 
 def test_run_whose_selection_is_missing(capsys, tmp_path):
-    message = error_of(capsys, "train", "--results", tmp_path, "fashion_mnist/poly2_e+1/seed0")
+    message = error_of(
+        capsys, "train", "--set", f"results={tmp_path}", "fashion_mnist/poly2_e+1/seed0"
+    )
     assert "needs the coefficients chosen by best_poly_n1" in message
 
 
@@ -31,27 +32,44 @@ def test_results_folder_that_cannot_be_made(capsys, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     run = "fashion_mnist/cross_entropy/seed0"
-    message = error_of(capsys, "train", "--results", blocked / "results", run)
+    message = error_of(capsys, "train", "--set", f"results={blocked / 'results'}", run)
     assert f"cannot write results to {blocked / 'results'}" in message
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "x", "1e3"])
-def test_numbers_out_of_range(capsys, tmp_path, value):
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("seeds=0", "seeds: Input should be greater than or equal to 1, got 0"),
+        ("overrides={epochs: x}", "overrides.epochs: Input should be a valid integer, got 'x'"),
+        ("sedes=1", "sedes: unknown key; did you mean 'seeds'?"),
+        ("seeds", "--set seeds: give KEY=VALUE, for example seeds=2"),
+        ("seeds=[", "'[' is not valid YAML"),
+    ],
+)
+def test_settings_on_the_command_line(capsys, assignment, message):
     run = "fashion_mnist/cross_entropy/seed0"
-    message = error_of(capsys, "train", "--results", tmp_path, f"--epochs={value}", run)
-    assert f"must be a whole number, at least 1, not {value!r}" in message
+    assert message in error_of(capsys, "train", "--set", assignment, run)
+
+
+def test_short_forms_of_what_is_changed_most_often(tmp_path):
+    words = ["train", "--results", str(tmp_path), "run", "--epochs", "1"]
+    words += ["--set", "overrides={train_images: 5}"]
+    settings = cli._settings(cli._parser().parse_args(words))
+    assert settings.results == str(tmp_path)
+    assert (settings.overrides.epochs, settings.overrides.train_images) == (1, 5)
 
 
 def test_collecting_runs_that_have_not_been_trained(capsys, tmp_path):
-    arguments = ["--results", tmp_path, "--seeds", 1, "--studies", "truncation"]
-    message = error_of(capsys, "collect", *arguments, "--output", tmp_path / "metrics.csv")
-    assert "fashion_mnist/cross_entropy/seed0 has no readable record" in message
-    assert f"polyrepro train --results {tmp_path}" in message
+    chosen = ["--set", f"results={tmp_path}", "--set", "studies=truncation"]
+    message = error_of(capsys, "collect", *chosen, "--output", tmp_path / "metrics.csv")
+    assert "fashion_mnist/cross_entropy/seed0 has no record" in message
+    assert "polyrepro train fashion_mnist/cross_entropy/seed0 --scale embedded" in message
+    assert f"--set results={tmp_path}" in message
     assert not (tmp_path / "metrics.csv").exists()
 
 
 def test_unknown_selection_and_figure(capsys, tmp_path):
-    message = error_of(capsys, "select", "best", "--results", tmp_path, "--seeds", 1)
+    message = error_of(capsys, "select", "best", "--set", f"results={tmp_path}")
     assert "unknown selection 'best'; known are: " in message and "best_poly_n1" in message
     assert "unknown figure 'x'" in error_of(capsys, "figure", "x", "--results", tmp_path)
 
@@ -68,43 +86,3 @@ def test_data_options_that_would_be_ignored(capsys, tmp_path, dataset, option, m
     arguments = ["data", "verify", dataset, option, tmp_path, "--output", tmp_path / "data"]
     assert message in error_of(capsys, *arguments)
     assert not (tmp_path / "data").exists()
-
-
-def test_options_of_the_rules_give_the_settings_back(tmp_path):
-    """The workflow passes settings through command lines; nothing may be lost on the way."""
-    from polyrepro import cli
-
-    settings = Settings(
-        scale="embedded",
-        studies=["poly_n", "truncation"],
-        seeds=2,
-        runs_per_job=1,
-        results=str(tmp_path),
-        overrides=Overrides(epochs=3, train_images=100),
-        weights={"efficientnetv2_s_imagenet21k": WEIGHTS},
-    )
-    words = plan_options(settings).split()
-    assert cli._plan(cli._parser().parse_args(["report", *words])).settings == settings
-
-
-def test_options_of_a_training_give_its_settings_back(tmp_path):
-    from polyrepro import cli
-
-    settings = Settings(
-        scale="paper",
-        studies=["finetuning_s"],
-        seeds=1,
-        runs_per_job=1,
-        results=str(tmp_path),
-        device="cuda",
-        processes_per_run=8,
-        cpus_per_process=4,
-        deterministic=False,
-        weights={"efficientnetv2_s_imagenet21k": WEIGHTS},
-    )
-    words = train_options(settings).split()
-    options = cli._parser().parse_args(["train", *words, "--timeout", "7", "some/run/seed0"])
-    assert (options.device, options.processes, options.cpus) == ("cuda", 8, 4)
-    assert options.not_deterministic and options.timeout == 7
-    name, path, sha256 = options.weights[0]
-    assert {name: InitialWeights(path=path, sha256=sha256)} == settings.weights

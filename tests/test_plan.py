@@ -1,18 +1,22 @@
 """From settings to runs and jobs: what is shared, and what waits for what."""
 
-import json
 import re
 
 import pytest
+import torch
 
-from polyrepro.files import record_path, write_json
+from polyrepro.files import run_link
 from polyrepro.plan import Plan, PlanError, parse_run_id
+from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import resolve_weights
-from polyrepro.runs import WEIGHTS_FILE, InitialWeights
+from polyrepro.running.processes import Processes
+from polyrepro.running.records import Outcome, make_current, write_record
+from polyrepro.runs import WEIGHTS_FILE
 from polyrepro.settings import Overrides, check_settings
 
 FINE = "efficientnetv2_s_finetune_imagenet1k/poly1_e+2/seed0"
 PRE = "efficientnetv2_s_imagenet21k/poly1_e+2/seed0"
+HERE = Execution(Processes(torch.device("cpu")))
 GIVEN = {"path": "weights/s.safetensors", "sha256": "0" * 64}
 
 
@@ -64,24 +68,27 @@ def test_a_run_id_is_never_a_path(text):
 
 def test_a_run_starts_from_the_weights_that_its_pretraining_left(tmp_path):
     fine, before = parse_run_id(FINE, Overrides()), parse_run_id(PRE, Overrides())
+    settings = plan(results=str(tmp_path)).settings
     with pytest.raises(FileNotFoundError, match=re.escape(f"{PRE}, which has not finished")):
-        resolve_weights(fine, tmp_path, Overrides(), {})
-    path = record_path(tmp_path, PRE)
-    write_json(path, {"identity": before.identity(), "weights": "a" * 64})
-    (path.parent / WEIGHTS_FILE).write_bytes(b"")
-    resolved = resolve_weights(fine, tmp_path, Overrides(), {})
+        resolve_weights(fine, settings)
+    data = {"dataset": "imagenet21k", "index_sha256": "0"}
+    outcome = Outcome([{"epoch": 1, "split": "test", "top1": 1.0}], weights="a" * 64)
+    write_record(tmp_path, before, data, outcome, HERE)
+    make_current(tmp_path, before, data)
+    (run_link(tmp_path, PRE) / WEIGHTS_FILE).write_bytes(b"")
+    resolved = resolve_weights(fine, settings)
     assert resolved.initial_weights.sha256 == "a" * 64
     assert resolved.identity() != fine.identity()
+    shorter = plan(results=str(tmp_path), overrides={"epochs": 1}).settings
     with pytest.raises(FileNotFoundError):  # a pre-training with other epochs is another one
-        resolve_weights(fine, tmp_path, Overrides(epochs=1), {})
+        resolve_weights(fine, shorter)
 
 
 def test_where_weights_lie_does_not_belong_to_the_identity_but_their_checksum_does():
     def identity(**changes):
-        weights = {"efficientnetv2_s_imagenet21k": InitialWeights(**GIVEN | changes)}
-        run = resolve_weights(parse_run_id(FINE, Overrides()), None, Overrides(), weights)
-        assert "path" not in json.loads(run.model_dump_json())["initial_weights"]
-        return run.identity()
+        weights = {"efficientnetv2_s_imagenet21k": GIVEN | changes}
+        settings = plan(weights=weights).settings
+        return resolve_weights(parse_run_id(FINE, Overrides()), settings).identity()
 
     assert identity() == identity(path="elsewhere/s.safetensors")
     assert identity() != identity(sha256="1" * 64)

@@ -1,11 +1,13 @@
 """Configuration: each mistake is an error that names the key, the value and the mend."""
 
 import re
+import shlex
 
 import pytest
 import yaml
 
-from polyrepro.settings import SettingsError, check_settings
+from polyrepro import cli
+from polyrepro.settings import SettingsError, check_settings, command
 
 GOOD = {
     "scale": "embedded",
@@ -43,8 +45,9 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
         ({"seeds": float("nan")}, r"seeds: .*got nan"),
         ({"seeds": "1e-3"}, r"seeds: .*got '1e-3' \(YAML reads this as text"),
         ({"overrides": {"epochs": -1}}, r"overrides.epochs: .*got -1"),
-        ({"results": ""}, r"results: .*should match pattern"),
-        ({"results": "my results"}, r"results: .*should match pattern.*got 'my results'"),
+        ({"results": ""}, r"results: .*at least 1 character"),
+        ({"results": "a{b}*"}, r"results: the results folder 'a\{b\}\*' contains \* \{ \}, which"),
+        ({"results": "a\nb"}, r"results: a path cannot contain line breaks"),
         ({"scale": "papre"}, r"unknown scale 'papre'; did you mean 'paper'\? Known are: embedded"),
         ({"studies": "pretraining_s"}, r"'pretraining_s' does not exist at the scale 'embedded'"),
         ({"device": "gpu"}, r"device: .*'cpu' or 'cuda', got 'gpu'"),
@@ -53,7 +56,11 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
             {"labels": {"coco": "/x.csv"}},
             r"labels: unknown data set 'coco'\. Known are: imagenet1k,",
         ),
-        ({"data": {"imagenet1k": "/a b"}}, r"data.imagenet1k: .*match pattern.*got '/a b'"),
+        ({"data": {"imagenet1k": ""}}, r"data.imagenet1k: .*at least 1 character"),
+        (
+            {"overrides": {"dataset": "a$(touch x)"}},
+            r"overrides.dataset: unknown data set 'a\$\(touch x\)'\. Known are: fashion_mnist",
+        ),
         ({"weights": {"resnet50": {}}}, r"weights.resnet50.sha256: missing"),
         (
             {"weights": {"efficientnetv2_s_imagenet21k": {"path": "x", "sha256": "abc"}}},
@@ -65,6 +72,27 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
 def test_a_wrong_value_is_named(change, message):
     with pytest.raises(SettingsError, match=message):
         check_settings(GOOD | change)
+
+
+def test_any_path_of_data_is_taken_as_it_is_and_a_tilde_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    odd = "~/my data, [2] = {a} @ $HOME"
+    settings = check_settings(GOOD | {"data": {"imagenet1k": odd}, "results": "~/my results"})
+    assert settings.data["imagenet1k"] == f"/home/someone{odd[1:]}"
+    assert settings.results == "/home/someone/my results"
+
+
+def test_a_command_to_paste_gives_the_settings_back(tmp_path, monkeypatch):
+    """Messages quote complete commands: overrides and odd paths included."""
+    weights = {"path": "w.safetensors", "sha256": "0" * 64}
+    settings = check_settings(
+        GOOD
+        | {"results": str(tmp_path / "a b"), "overrides": {"epochs": 3}, "seeds": 2}
+        | {"weights": {"efficientnetv2_s_imagenet21k": weights}}
+    )
+    words = shlex.split(command(settings, "select", "best"))
+    assert words[:3] == ["polyrepro", "select", "best"]
+    assert cli._settings(cli._parser().parse_args(words[1:])) == settings
 
 
 def test_numbers_inside_a_mapping_on_the_command_line_are_read():

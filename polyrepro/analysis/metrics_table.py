@@ -1,14 +1,22 @@
 """The tidy table: one row per run, metric, split and time."""
 
+import hashlib
 import json
+import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
 
-from polyrepro.errors import PolyreproError
-from polyrepro.files import record_path
+from polyrepro.analysis.metrics_checks import (
+    MetricsError,
+    check_columns,
+    check_metrics,
+    numbers,
+)
 from polyrepro.plan import Plan
-from polyrepro.runs import Run
+from polyrepro.running.records import read_record
+from polyrepro.variants import Loss
 
 WITHIN_EPOCH = {"mean_pt", "leading_share", "leading_share_weighted"}
 """Metrics whose course inside an epoch is kept; of the others, the values at its end."""
@@ -21,6 +29,8 @@ COLUMNS = [
     "seed",
     "dataset",
     "model",
+    "label",
+    "series",
     "epsilon",
     "terms",
     "gamma",
@@ -30,49 +40,52 @@ COLUMNS = [
     "epoch",
     "value",
     "run",
+    "chance",
+    "data_sha256",
 ]
 
 
-class MissingRecordError(PolyreproError):
-    """A run that should have finished has no usable record."""
+TEXTS = (
+    *("study", "scale", "recipe", "variant", "dataset", "model", "label", "series", "epsilon"),
+    *("metric", "split", "run", "data_sha256", "seed", "epoch", "value"),
+)
+"""Columns that are read as they are; numbers among them are checked one by one."""
 
+ELSEWHERE = "elsewhere"
+"""The scale of records made elsewhere that name none."""
 
-def read_record(results: Path, run: Run) -> dict:
-    """The record of a finished run.
-
-    Raises:
-        MissingRecordError: if there is none, or it belongs to another configuration.
-    """
-    path = record_path(results, run.id)
-    try:
-        record = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise MissingRecordError(
-            f"{run.id} has no readable record ({path}: {error}); train it again: "
-            f"polyrepro train --results {results} {run.id}"
-        ) from None
-    if record["recipe"] != json.loads(run.recipe.model_dump_json()):
-        raise MissingRecordError(
-            f"{path} was made with another recipe than the configuration asks for; "
-            f"train it again: polyrepro train --results {results} {run.id}"
-        )
-    return record
+UNSAID = {"scale": ELSEWHERE, "gamma": 0.0, "learning_rate": float("nan"), "terms": pd.NA}
+UNSAID |= {"chance": float("nan")}
+UNSAID |= dict.fromkeys(("recipe", "dataset", "model", "series", "epsilon", "data_sha256"), "")
+"""Columns that a table may lack, with what stands in for them."""
 
 
 def record_rows(record: dict) -> list[dict]:
-    """The rows of one record, without the study and the scale."""
-    loss = record["loss"]
+    """The rows of one record, without the study and the scale.
+
+    `chance` is the accuracy of guessing in percent (0 for a detector), `data_sha256` a checksum of
+    all that the record says about its data.
+    """
+    loss = Loss.model_validate_json(json.dumps(record["loss"]))
+    data = record["data"]
+    classes = data["classes"] if isinstance(data["classes"], int) else len(data["classes"])
+    # Large data sets are cited by the checksum of their index, whatever was checked since.
+    cited = data.get("index_sha256") or json.dumps(data, sort_keys=True)
     common = {
         "recipe": record["recipe"]["name"],
         "variant": record["variant"]["name"],
         "seed": record["seed"],
         "dataset": record["recipe"]["dataset"],
         "model": record["recipe"]["model"],
-        "epsilon": " ".join(f"{e:g}" for e in loss["epsilon"]),
-        "terms": loss["terms"],
-        "gamma": loss["gamma"],
+        "label": record["label"],
+        "series": loss.series,
+        "epsilon": " ".join(f"{e:g}" for e in loss.epsilon),
+        "terms": loss.terms,
+        "gamma": loss.gamma,
         "learning_rate": record["learning_rate"],
         "run": record["run"],
+        "chance": 0.0 if record["recipe"]["kind"] == "detection" else 100 / classes,
+        "data_sha256": hashlib.sha256(cited.encode()).hexdigest(),
     }
     return [
         common
@@ -86,8 +99,9 @@ def record_rows(record: dict) -> list[dict]:
 
 def collect(plan: Plan) -> pd.DataFrame:
     """The table of all studies of a plan; a run shared by studies has rows under each of them."""
-    results = Path(plan.settings.results)
-    rows = {run.id: record_rows(read_record(results, run)) for run in plan.runs}
+    records = {run.id: read_record(plan.settings, run) for run in plan.runs}
+    warn_of_different_sources(records)
+    rows = {run_id: record_rows(record) for run_id, record in records.items()}
     table = pd.DataFrame(
         {"study": study.name, "scale": plan.settings.scale_label} | row
         for study in plan.studies
@@ -97,14 +111,76 @@ def collect(plan: Plan) -> pd.DataFrame:
     return table[COLUMNS].astype({"terms": "Int64"})
 
 
+def training_sources(records: dict[str, dict]) -> dict[str, dict[str, list[str]]]:
+    """The sources that trained: name to checksum to the ids of its runs, most runs first.
+
+    Names are `polyrepro`, and series from outside the package.
+    """
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for run_id, record in records.items():
+        found["polyrepro"][record["environment"]["training_source_sha256"][:12]].append(run_id)
+        if record["series_source_sha256"] is not None:
+            series = record["loss"]["series"]
+            found[series][record["series_source_sha256"][:12]].append(run_id)
+    return {
+        name: dict(sorted(versions.items(), key=lambda item: -len(item[1])))
+        for name, versions in found.items()
+    }
+
+
+def warn_of_different_sources(records: dict[str, dict]) -> None:
+    """Say on standard error which runs another version of their source has made."""
+    for name, versions in training_sources(records).items():
+        if len(versions) > 1:
+            usual, *others = versions
+            print(
+                f"warning: {len(versions)} versions of the source of {name} made the records: "
+                f"{len(versions[usual])} by {usual};",
+                *(f"  by {version}: {', '.join(versions[version])}" for version in others),
+                sep="\n",
+                file=sys.stderr,
+            )
+
+
 def read_metrics(path: Path) -> pd.DataFrame:
-    """Read `metrics.csv`; an empty epsilon is text (cross-entropy), not a missing number."""
-    table = pd.read_csv(path, dtype={"epsilon": str, "terms": "Int64"})
-    return table.fillna({"epsilon": ""})
+    """Read and check `metrics.csv`.
+
+    An empty epsilon is text (cross-entropy), not a missing number. Of the columns only those in
+    `metrics_checks.NEEDED` are necessary; the others get values that say nothing.
+
+    Raises:
+        MetricsError: naming file, row and column, if the table cannot be read, or mixes scales,
+            lengths of training, units, data, losses, or has a run twice.
+    """
+    try:
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXTS, str),
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
+    check_columns(table, path)
+    for column, value in UNSAID.items():
+        if column not in table:
+            table[column] = value
+    if "label" not in table:
+        table["label"] = table["variant"]
+    if "run" not in table:
+        table["run"] = table["variant"] + "/seed" + table["seed"].astype(str)
+    table["seed"] = numbers(table, "seed", path, whole=True)
+    for column in ("epoch", "value"):
+        table[column] = numbers(table, column, path)
+    for column in ("gamma", "learning_rate", "chance"):
+        table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
+    table["terms"] = pd.to_numeric(table["terms"], errors="coerce").astype("Int64")
+    check_metrics(table, path)
+    return table
 
 
 def final_values(metrics: pd.DataFrame, study: str, metric: str, split: str) -> pd.DataFrame:
     """Values of a metric at the end of training: a row per seed, a column per variant."""
     rows = metrics.query("study == @study and metric == @metric and split == @split")
-    last = rows[rows["epoch"] == rows.groupby("run")["epoch"].transform("max")]
+    last = rows[rows["epoch"] == rows.groupby(["variant", "seed"])["epoch"].transform("max")]
     return last.pivot(index="seed", columns="variant", values="value")

@@ -37,13 +37,12 @@ class Metrics:
         log_p = logits.log_softmax(dim=1)
         confidence, predicted = log_p.max(dim=1)
         confidence = confidence.exp()
+        log_pt = target_log_probability(log_p, targets)
         if targets.is_floating_point():
-            log_pt = (targets * log_p.exp()).sum(dim=1).log()
             cross_entropy = -(targets * log_p).sum(dim=1)
             loss = series_cross_entropy(logits, targets, self._series, reduction="none")
             correct = (targets.gather(1, predicted[:, None]).squeeze(1) > 0).float()
         else:
-            log_pt = log_p.gather(1, targets[:, None]).squeeze(1)
             cross_entropy, loss = -log_pt, self._series.value(log_pt)
             correct = (predicted == targets).float()
         leading, total, q = leading_weights(self._series, log_pt)
@@ -85,6 +84,18 @@ class Metrics:
             if members:
                 metrics[f"top1_{group}"] = 100 * correct / members
         return metrics
+
+
+def target_log_probability(log_p: Tensor, targets: Tensor) -> Tensor:
+    """log P_t, (images,); of an image with several labels, P_t is the mean over them.
+
+    Args:
+        log_p: (images, classes), logarithms of the predicted probabilities.
+        targets: (images,) class indices, or (images, classes) probabilities.
+    """
+    if targets.is_floating_point():
+        return (targets * log_p.exp()).sum(dim=1).log()
+    return log_p.gather(1, targets[:, None]).squeeze(1)
 
 
 def calibration_gaps(confidence: Tensor, correct: Tensor) -> Tensor:

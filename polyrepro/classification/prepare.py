@@ -15,7 +15,7 @@ from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.state import TrainingState
 from polyrepro.classification.weights import load_initial_weights
-from polyrepro.losses import PolyCrossEntropyLoss
+from polyrepro.losses import SeriesCrossEntropyLoss
 from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 
@@ -36,13 +36,7 @@ def prepare(
     """
     device = processes.device
     network = _network(run, channels, classes, device)
-    loss = run.loss
-    criterion = PolyCrossEntropyLoss(
-        loss.epsilon,
-        terms=loss.terms,
-        gamma=loss.gamma,
-        label_smoothing=run.recipe.label_smoothing,
-    )
+    criterion = SeriesCrossEntropyLoss(run.loss.build(), label_smoothing=run.label_smoothing)
     task = ClassificationTask(network, criterion, device=device, verbose=False)
     optimizer = _optimizer(run, network)
     _wrap(task, run, processes)
@@ -62,7 +56,6 @@ def _network(run: Run, channels: int, classes: int, device: torch.device) -> nn.
         recipe.model,
         in_chans=channels,
         num_classes=classes,
-        drop_rate=recipe.dropout,
         drop_path_rate=recipe.drop_path,
     )
     if run.initial_weights is not None:

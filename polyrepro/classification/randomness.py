@@ -17,7 +17,7 @@ def derive_seed(*parts: str | int) -> int:
 
 
 def seed_global_draws(device: torch.device, *parts: str | int) -> None:
-    """Make what a model draws by itself (initial weights, dropout) a function of `parts`.
+    """Make what a model draws by itself (initial weights, stochastic depth) a function of `parts`.
 
     Not `torch.manual_seed`: without a GPU it keeps a stack trace of every call for the moment
     when one appears, which costs more than a small training step.

@@ -1,18 +1,26 @@
-"""Everything that changes while a run trains, as plain tensors and numbers.
+"""Everything that changes while a classifier trains, as plain tensors and numbers.
 
 Order, augmentation and the model's own draws are functions of the position, and so is the learning
 rate; no random state has to be kept.
 """
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import safetensors
+import safetensors.torch
 import torch
 from timm.scheduler.scheduler import Scheduler
 from timm.task import ClassificationTask
 from timm.utils import unwrap_model
 from torch import Tensor, nn
 
+from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.processes import Processes
+
+TENSORS_FILE = "state.safetensors"
+NUMBERS_FILE = "state.json"
 
 
 @dataclass
@@ -51,8 +59,40 @@ class TrainingState:
         average = self.task.get_trainable_module(ema=True)
         return self.network if average is None else average.module
 
+    def save(self, checkpoints: Checkpoints, processes: Processes) -> None:
+        """Write a checkpoint of this state; all processes have to call."""
+        tensors = self.tensors(processes)
+
+        def write(folder: Path) -> None:
+            (folder / TENSORS_FILE).write_bytes(safetensors.torch.save(tensors))
+            (folder / NUMBERS_FILE).write_text(json.dumps(self.numbers()))
+
+        checkpoints.save(self.position, write)
+
+    def restore(self, checkpoints: Checkpoints, processes: Processes) -> bool:
+        """Become the state in the newest checkpoint; False if there is none.
+
+        Raises:
+            CheckpointError: if a checkpoint is of another run, or is not what this version writes.
+        """
+        folder = checkpoints.newest()
+        if folder is None:
+            return False
+        try:
+            # Neither safetensors nor JSON can hold code that would run.
+            tensors = safetensors.torch.load_file(folder / TENSORS_FILE)
+            numbers = json.loads((folder / NUMBERS_FILE).read_text())
+            self.load(tensors, numbers, processes)
+        except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError, OSError) as error:
+            raise CheckpointError(
+                f"checkpoint {folder} has its checksums but does not fit this run ({error}); was "
+                "it written with other versions of polyrepro, torch or timm? Remove it to go on "
+                "from the one before it"
+            ) from error
+        return True
+
     def tensors(self, processes: Processes) -> dict[str, Tensor]:
-        """All tensors under flat names, as a safetensors file holds them; all processes ask."""
+        """All tensors under flat names, as a safetensors file holds them; all processes call."""
         groups: dict[str, dict] = {
             "network": self.network.state_dict(),
             "sums": {

@@ -164,11 +164,12 @@ def _sigterm_blocked() -> Iterator[None]:
 
 
 def _outlive_signals(_worker: int) -> None:
-    """A scheduler signals every process of a job, but the step at hand still needs its images.
+    """Schedulers and Ctrl-C signal every process, but the step at hand still needs its images.
 
     SIGTERM from the training process itself ends a worker: that is how it shuts them down.
     """
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    for number in (signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

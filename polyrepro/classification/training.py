@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import torch
-
-from polyrepro.classification.checkpoints import Checkpoints
 from polyrepro.classification.loop import train
+from polyrepro.classification.predictions import write_predictions
 from polyrepro.classification.weights import write_weights
+from polyrepro.files import PREDICTIONS_FILE
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
 from polyrepro.runs import WEIGHTS_FILE, Run
@@ -15,21 +15,18 @@ from polyrepro.runs import WEIGHTS_FILE, Run
 def train_run(run: Run, data, folder: Path, identity: str, execution: Execution) -> Outcome:
     """Train a run in its folder, from its last checkpoint on.
 
+    The folder gets the predictions for validation and test images and, if another recipe starts
+    from them, the weights.
+
     Args:
         data: an `ImageArrays` or what `polyrepro.data` reads from disk.
         identity: of run and data; checkpoints with another one are refused.
     """
-    _set_up(execution)
     checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
-    state = train(run, data, execution, checkpoints)
-    weights = None
-    if run.gives_weights and execution.processes.first:
-        weights = write_weights(folder / WEIGHTS_FILE, state.kept_network)
-    return Outcome(state.history, weights)
-
-
-def _set_up(execution: Execution) -> None:
-    """Whether a GPU computes the same bits every time, or as fast as it can."""
-    if execution.processes.device.type == "cuda":
-        torch.use_deterministic_algorithms(execution.deterministic)
-        torch.backends.cudnn.benchmark = not execution.deterministic
+    trained = train(run, data, execution, checkpoints)
+    weights = predictions = None
+    if execution.processes.first:
+        predictions = write_predictions(folder / PREDICTIONS_FILE, trained.predictions)
+        if run.gives_weights:
+            weights = write_weights(folder / WEIGHTS_FILE, trained.network)
+    return Outcome(trained.history, weights, predictions)

@@ -5,10 +5,9 @@ import random
 
 import numpy as np
 from PIL import Image
-from timm.data.auto_augment import RandAugment, rand_augment_ops
 
 from polyrepro.classification.randomness import derive_seed
-from polyrepro.data.decoding import decode_rgb
+from polyrepro.data.decoding import decode_rgb, seen_size
 from polyrepro.recipes import ClassificationRecipe
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -19,7 +18,7 @@ Box = tuple[float, float, float, float]
 
 
 class Views:
-    """Decoding, cropping and augmentation as a recipe wants them.
+    """Decoding, cropping and augmentation according to a recipe.
 
     What is drawn for an image is a function of (seed, epoch, image) alone.
     """
@@ -27,22 +26,16 @@ class Views:
     def __init__(self, recipe: ClassificationRecipe, seed: int) -> None:
         self._recipe, self._seed = recipe, seed
         self._resample = INTERPOLATIONS[recipe.interpolation]
-        magnitude = recipe.randaugment_magnitude
-        # Two operations per image, each applied with probability 1/2 (timm's default).
-        operations = rand_augment_ops(magnitude=magnitude)
-        self._randaugment = RandAugment(operations, num_layers=2) if magnitude else None
 
     def training(self, image: Image.Image, where: str, epoch: int, row: int) -> np.ndarray:
         """A random crop of an opened image, perhaps mirrored: uint8, (size, size, 3)."""
         recipe, size = self._recipe, self._recipe.image_size
         draw = random.Random(derive_seed("augmentation", self._seed, epoch, row))
-        box = random_crop(*image.size, recipe.min_crop_area, draw)
+        box = random_crop(*seen_size(image), recipe.min_crop_area, draw)
         box = _decode_smaller(image, box, size)
         view = decode_rgb(image, where).resize((size, size), self._resample, box, reducing_gap=2.0)
         if recipe.horizontal_flip and draw.random() < 0.5:
             view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        if self._randaugment:
-            view = _with_global_draws(self._randaugment, view, draw.getrandbits(32))
         return np.asarray(view)
 
     def evaluation(self, image: Image.Image, where: str) -> np.ndarray:
@@ -51,7 +44,7 @@ class Views:
         As if the shorter side were scaled to size / crop_fraction and the centre cut out.
         """
         size = self._recipe.evaluation_size
-        box = central_crop(*image.size, size, self._recipe.crop_fraction)
+        box = central_crop(*seen_size(image), size, self._recipe.crop_fraction)
         return np.asarray(decode_rgb(image, where).resize((size, size), self._resample, box))
 
 
@@ -105,16 +98,5 @@ def _decode_smaller(image: Image.Image, box: Box, size: int) -> Box:
     # The size is rounded up to whole pixels, the scale of what is in them is not.
     scale = width / drafted[1][2]
     left, upper, right, lower = (edge / scale for edge in box)
-    return left, upper, min(image.size[0], right), min(image.size[1], lower)
-
-
-def _with_global_draws(augment, image: Image.Image, seed: int) -> Image.Image:
-    """timm draws from Python's and NumPy's global generators: seed them, and put them back."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    try:
-        return augment(image)
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
+    width, height = seen_size(image)
+    return left, upper, min(width, right), min(height, lower)

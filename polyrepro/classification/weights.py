@@ -30,7 +30,7 @@ def load_initial_weights(model: nn.Module, weights: InitialWeights) -> None:
     """Give a network the weights of a file, all but its classifier, which stays as it is.
 
     Args:
-        model: a network of timm, whose `get_classifier` tells which part stays.
+        model: a network of timm, whose `get_classifier` names the part that stays.
         weights: a safetensors file, or a state dict saved with `torch.save` (as such, or under the
             key `state_dict`); code in it is refused.
 
@@ -67,7 +67,7 @@ def _read(path: Path, sha256: str) -> dict[str, Tensor]:
         raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from None
     if found != sha256:
         raise WeightsError(
-            f"the weights {path} are not those that were asked for: sha256 is {found}, expected "
+            f"the weights {path} are not the requested ones: sha256 is {found}, expected "
             f"{sha256}; correct the path or the checksum"
         )
     try:

@@ -18,7 +18,6 @@ install_operators()
 
 from mmdet.registry import HOOKS, MODELS
 
-from polyrepro.detection.checkpoints import install_safe_loading
 from polyrepro.detection.hooks import (
     ClassCountHook,
     EpochSeedHook,
@@ -29,6 +28,7 @@ from polyrepro.detection.hooks import (
 from polyrepro.detection.hooks.poly_loss import replace_losses
 from polyrepro.detection.losses import PolyCrossEntropyLoss, PolyFocalLoss
 from polyrepro.detection.registration import register
+from polyrepro.detection.safe_loading import install_safe_loading
 
 install_safe_loading()
 for _loss in (PolyCrossEntropyLoss, PolyFocalLoss):

@@ -90,17 +90,40 @@ def roi_align_backward(
     if pool_mode != 1:
         raise _missing("roi_align_backward with pool_mode='max'")
     gradient = _at_least_float32(grad_output)
+    rois = rois.to(gradient.dtype)
     size = (aligned_height, aligned_width)
-    result = torch.ops.torchvision._roi_align_backward(
-        gradient,
-        rois.to(gradient.dtype),
-        spatial_scale,
-        *size,
-        *grad_input.shape,
-        sampling_ratio,
-        aligned,
-    )
+    if torch.are_deterministic_algorithms_enabled():
+        result = _reproducible_roi_align_gradient(
+            gradient, rois, grad_input.shape, size, spatial_scale, sampling_ratio, aligned
+        )
+    else:
+        result = torch.ops.torchvision._roi_align_backward(
+            gradient, rois, spatial_scale, *size, *grad_input.shape, sampling_ratio, aligned
+        )
     grad_input.copy_(result)
+
+
+def _reproducible_roi_align_gradient(
+    gradient: Tensor,
+    rois: Tensor,
+    shape: torch.Size,
+    size: tuple[int, int],
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    """The gradient by the input, through torchvision's public function.
+
+    On a GPU that has a form made of indexing, slower but the same to the bit every time, which it
+    takes while deterministic algorithms are on; its kernel adds in any order.
+    """
+    with torch.enable_grad():
+        # RoIAlign is linear in its input, so the gradient is the same at every input.
+        features = gradient.new_zeros(shape).requires_grad_()
+        pooled = torchvision.ops.roi_align(
+            features, rois, size, spatial_scale, sampling_ratio, aligned
+        )
+    return torch.autograd.grad(pooled, features, gradient)[0]
 
 
 def sigmoid_focal_loss_forward(
@@ -160,7 +183,7 @@ def install_operators() -> bool:
 
 
 class _Substitute(ModuleType):
-    """Has every operator that is asked for; those not in ``OPERATORS`` raise when called."""
+    """Has every operator by name; those not in ``OPERATORS`` raise when called."""
 
     def __getattr__(self, name: str) -> Callable:
         if name.startswith("__"):
@@ -175,7 +198,7 @@ class _Substitute(ModuleType):
 
 
 class _Loader(importlib.abc.Loader):
-    # mmengine and mmcv ask pkgutil whether the extension can be loaded.
+    # mmengine and mmcv find out through pkgutil whether the extension can be loaded.
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         return _Substitute(spec.name)
 

@@ -23,33 +23,42 @@ FOCAL_SETTINGS = ("use_sigmoid", "gamma", "alpha", "reduction", "loss_weight", "
 REPLACEABLE = (CrossEntropyLoss, FocalLoss, PolyCrossEntropyLoss, PolyFocalLoss)
 
 
-def poly_loss_for(loss: nn.Module, epsilon: float | Sequence[float], path: str) -> nn.Module:
-    """The Poly loss with the settings of ``loss`` and the given epsilon.
+def poly_loss_for(
+    loss: nn.Module,
+    path: str,
+    epsilon: float | Sequence[float] = (),
+    series: Series | None = None,
+) -> nn.Module:
+    """The Poly loss with the settings of ``loss`` and the given epsilon, or of the given series.
 
-    Kept are weights, kind (softmax, sigmoid, mask), reduction, ignored label, gamma and alpha; of a
-    Poly loss also the truncation.
+    Kept are weights, kind (softmax, sigmoid, mask), reduction, ignored label and alpha; without a
+    series also gamma and, of a Poly loss, the truncation.
 
     Args:
         loss: one of ``REPLACEABLE``; subclasses may compute anything and are not accepted.
         path: name of the loss in the model, for the error.
+        series: what the loss computes, instead of ``epsilon``.
 
     Raises:
         DetectionError: naming the loss that has no Poly counterpart.
     """
     _require_replaceable(loss, path)
-    series = getattr(loss, "series", PolySeries())
-    if not isinstance(series, PolySeries):
+    own = getattr(loss, "series", PolySeries())
+    if series is not None:
+        chosen = {"series": series, "epsilon": epsilon}
+    elif isinstance(own, PolySeries):
+        chosen = {"terms": own.terms, "epsilon": epsilon}
+    else:
         raise DetectionError(
-            f"{path} computes {series!r}, which has no epsilon; leave out PolyLossHook, or name "
-            "other heads="
+            f"{path} computes {own!r}, which has no epsilon; leave out PolyLossHook, give it a "
+            "series=, or name other heads="
         )
-    terms = series.terms
     if isinstance(loss, CrossEntropyLoss | PolyCrossEntropyLoss):
         settings = {name: getattr(loss, name) for name in CROSS_ENTROPY_SETTINGS}
-        replacement = PolyCrossEntropyLoss(**settings, epsilon=epsilon, terms=terms)
+        replacement = PolyCrossEntropyLoss(**settings, **chosen)
     else:
         settings = {name: getattr(loss, name) for name in FOCAL_SETTINGS}
-        replacement = PolyFocalLoss(**settings, epsilon=epsilon, terms=terms)
+        replacement = PolyFocalLoss(**settings, **chosen)
     return replacement.train(loss.training)
 
 

@@ -4,11 +4,10 @@ import importlib
 import importlib.util
 
 from polyrepro.detection.errors import MissingDetectionError
+from polyrepro.extras import how_to_install
 
-PACKAGES = {"mmdet": "mmdet==3.3.0", "mmcv": "mmcv-lite==2.1.0", "mmengine": "mmengine==0.10.7"}
-HOW_TO_INSTALL = "run `make setup`, or install them yourself: pip install " + " ".join(
-    PACKAGES.values()
-)
+MODULES = ("mmdet", "mmcv", "mmengine")
+HOW_TO_INSTALL = f"run {how_to_install('detection')}"
 
 
 def require_mmdetection() -> None:
@@ -17,7 +16,7 @@ def require_mmdetection() -> None:
     Raises:
         MissingDetectionError: naming what is missing, or why the import failed.
     """
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDetectionError(
             "polyrepro.detection needs MMDetection, but these packages are not installed: "

@@ -1,28 +1,22 @@
 """Hooks of the pipeline's own trainings: their course, their checkpoints, and how they stop."""
 
-import os
-import sys
 import time
-from pathlib import Path
 from typing import Protocol
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from polyrepro.detection.checkpoints import load_from_local_safely
-from polyrepro.detection.errors import DetectionError
-from polyrepro.files import fsync_folder
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
-from polyrepro.running.interruption import InterruptedTrainingError
+from polyrepro.running.interruption import interrupted
 
-INTERVAL = 600.0
-"""Seconds between checkpoints. Shorter trainings write none."""
-KEPT = 2
+STATE_FILE = "state.pth"
+"""In a checkpoint's folder: what mmengine saves, and the states of the hooks."""
 
 
 class Stateful(Protocol):
-    """A hook whose state belongs into checkpoints. Every process has to ask for it."""
+    """A hook whose state belongs in checkpoints. Every process has to call `state_dict`."""
 
     def state_dict(self, runner: Runner) -> dict: ...
 
@@ -37,6 +31,7 @@ class CourseHook(Hook):
         self._sum: Tensor | float = 0.0
         self._steps = 0
         self._seconds = 0.0
+        self._started: float | None = None
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._started = time.perf_counter() - self._seconds
@@ -52,14 +47,16 @@ class CourseHook(Hook):
         row = {"epoch": runner.epoch + 1, "split": "train", "loss": float(self._sum) / self._steps}
         images = len(runner.train_dataloader.dataset)
         self.rows.append(row | {"seconds": seconds, "images_per_second": images / seconds})
-        self._sum, self._steps, self._seconds = 0.0, 0, 0.0
+        self._sum, self._steps, self._seconds, self._started = 0.0, 0, 0.0, None
 
     def state_dict(self, runner: Runner) -> dict:
+        # Between epochs and during the final evaluation no epoch is being timed.
+        in_epoch = self._started is not None
         return {
             "rows": self.rows,
             "sum": float(self._sum),
             "steps": self._steps,
-            "seconds": time.perf_counter() - self._started,
+            "seconds": time.perf_counter() - self._started if in_epoch else self._seconds,
         }
 
     def load_state_dict(self, state: dict, first: bool) -> None:
@@ -71,8 +68,6 @@ class SaveAndStopHook(Hook):
     """Saves at intervals; after a signal saves and stops, after the step.
 
     Args:
-        folder: holds this run's checkpoints and nothing else.
-        identity: of run and data; a checkpoint with another one is refused.
         run_id: for messages.
         stateful: by name, hooks that are saved, too.
     """
@@ -81,15 +76,13 @@ class SaveAndStopHook(Hook):
 
     def __init__(
         self,
-        folder: Path,
-        identity: str,
+        checkpoints: Checkpoints,
         run_id: str,
         execution: Execution,
         stateful: dict[str, Stateful],
     ) -> None:
-        self.folder, self.identity, self.run_id = folder, identity, run_id
+        self.checkpoints, self.run_id = checkpoints, run_id
         self.execution, self.stateful = execution, stateful
-        self._last = time.monotonic()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if runner._resume:
@@ -110,60 +103,18 @@ class SaveAndStopHook(Hook):
         self._obey(runner, runner.iter)
 
     def _obey(self, runner: Runner, position: int) -> None:
-        """Save and stop, if any process was asked to or the interval has passed."""
+        """Save and stop, if any process is to stop or the interval has passed."""
         processes = self.execution.processes
-        due = processes.first and time.monotonic() - self._last >= INTERVAL
+        due = processes.first and self.checkpoints.due
         stop, save = processes.any(self.execution.stop_requested, due)
         if stop or save:
             self._save(runner, position)
         if stop:
-            raise InterruptedTrainingError(
-                f"{self.run_id} stopped after step {position}; run the same command again to go on"
-            )
+            raise interrupted(self.run_id, position, self.execution.interruption)
 
     def _save(self, runner: Runner, position: int) -> None:
         self._states = {name: hook.state_dict(runner) for name, hook in self.stateful.items()}
-        if self.execution.processes.first:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = f".writing_{os.getpid()}.pth"
-            meta = {"epoch": runner.epoch, "iter": position, "identity": self.identity}
-            # mmengine alone would leave half a file behind if it were killed now.
-            runner.save_checkpoint(str(self.folder), temporary, meta=meta)
-            with open(self.folder / temporary, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(self.folder / temporary, self.folder / f"step_{position:09d}.pth")
-            fsync_folder(self.folder)
-            for outdated in newest_first(self.folder)[KEPT:]:
-                outdated.unlink()
-        # No process goes on, or ends, before the checkpoint is there.
-        self.execution.processes.from_first(None)
-        self._last = time.monotonic()
-
-
-def newest_first(folder: Path) -> list[Path]:
-    """The checkpoints in a folder."""
-    return sorted(folder.glob("step_*.pth"), reverse=True)
-
-
-def checkpoint_to_resume(folder: Path, identity: str) -> Path | None:
-    """The newest checkpoint that is whole; damaged ones are passed over with a message.
-
-    Raises:
-        DetectionError: if a checkpoint is of another configuration, or could run code.
-    """
-    for path in newest_first(folder):
-        try:
-            checkpoint = load_from_local_safely(path, map_location="cpu")
-        except DetectionError as error:
-            if "cannot be read" not in str(error):
-                raise
-            print(f"{error}", file=sys.stderr)
-            continue
-        if checkpoint["meta"].get("identity") != identity:
-            raise DetectionError(
-                f"checkpoint {path} belongs to another configuration of this run, or to other "
-                f"data; remove {folder} to start from the beginning, or choose another results "
-                "folder"
-            )
-        return path
-    return None
+        meta = {"epoch": runner.epoch, "iter": position}
+        self.checkpoints.save(
+            position, lambda folder: runner.save_checkpoint(str(folder), STATE_FILE, meta=meta)
+        )

@@ -2,13 +2,16 @@
 
 import contextlib
 import json
+import math
 import sys
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import utils as device_of_mmengine
+from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, TestLoop
+from torch import nn
 
 from polyrepro.data.coco_format import CocoData
 from polyrepro.detection.configuration import (
@@ -17,15 +20,17 @@ from polyrepro.detection.configuration import (
     predicts_masks,
     run_config,
 )
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.errors import DetectionError, NonFiniteLossError
 from polyrepro.detection.evaluation import KINDS, coco_metrics
-from polyrepro.detection.heads import classification_losses
+from polyrepro.detection.heads import classification_losses, unwrapped
+from polyrepro.detection.hooks.poly_loss import PolyLossHook
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
 from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
-from polyrepro.detection.run_hooks import CourseHook, SaveAndStopHook, checkpoint_to_resume
-from polyrepro.detection.target_probability import GROUPS
-from polyrepro.files import TARGET_PROBABILITY_FILE
+from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
+from polyrepro.detection.target_probability_meter import GROUPS
+from polyrepro.files import TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
 from polyrepro.runs import Run
@@ -51,31 +56,33 @@ def train_run(
         :func:`polyrepro.detection.evaluation.coco_metrics`.
 
     Raises:
-        DetectionError: if the loss is not what the head computes, or classes do not match.
-        NonFiniteLossError: at the first loss that is not finite, before the optimiser steps.
+        DetectionError: if the head's loss cannot be replaced, or classes do not match.
+        CheckpointError: if there are checkpoints of another configuration.
+        NonFiniteLossError: at the first loss that is not finite, before the optimiser steps; or if
+            weights, running statistics or metrics are not finite in the end.
         InterruptedTrainingError: after a signal; the checkpoint is written.
     """
-    checkpoints = folder / "checkpoints"
     first = execution.processes.first
-    resume_from = checkpoint_to_resume(checkpoints, identity) if first else None
-    resume_from = execution.processes.from_first(resume_from)
-    if resume_from is None and first:
+    checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
+    resumed = checkpoints.newest()
+    if resumed is None and first:
         (folder / TARGET_PROBABILITY_FILE).unlink(missing_ok=True)
     # mmengine takes a GPU wherever there is one.
     device_of_mmengine.DEVICE = execution.processes.device.type
-    config = run_config(run, data, folder, execution, resume_from)
+    config = run_config(run, data, folder, execution, resumed and resumed / STATE_FILE)
     masks = predicts_masks(run.recipe, data)
     config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
     course = CourseHook()
     # pycocotools prints; standard output belongs to the command.
     with contextlib.redirect_stdout(sys.stderr):
         runner = Runner.from_cfg(config)
-        _require_loss(runner, run)
-        _register_hooks(runner, run, checkpoints, identity, execution, course)
+        for hook in _hooks(runner, run, checkpoints, execution, course):
+            runner.register_hook(hook)
         runner.train()
+        _require_finite_state(run, runner.model)
         evaluated = [
             {"epoch": run.recipe.epochs, "split": split}
-            | _evaluate(runner, config, data, split, folder, masks, execution)
+            | _finite(run, split, _evaluate(runner, config, data, split, folder, masks, execution))
             for split in SPLITS
         ]
     if not first:
@@ -84,34 +91,53 @@ def train_run(
     return Outcome(rows + evaluated)
 
 
-def _require_loss(runner: Runner, run: Run) -> None:
-    """The variant is Poly-1 .. Poly-N on the loss that the head has anyway."""
-    for place in classification_losses(runner.model):
-        gamma = kind_of(place.loss, place.path).series.gamma
-        if run.loss.gamma != gamma or run.loss.terms is not None:
-            raise DetectionError(
-                f"{run.id}: the loss of {place.path} has gamma = {gamma:g} and all terms, so a "
-                f"variant with gamma = {run.loss.gamma:g} and terms = {run.loss.terms} cannot be "
-                "trained with it"
+def loss_hooks(model: nn.Module, run: Run) -> list[PolyLossHook]:
+    """What puts the run's loss in place of the head's; nothing if the head computes it anyway.
+
+    Raises:
+        DetectionError: for label smoothing, and for heads whose loss cannot be replaced.
+    """
+    if run.loss.label_smoothing:
+        raise DetectionError(
+            f"{run.id}: label smoothing is not defined for the losses of detectors; leave it out "
+            "of the variant's loss"
+        )
+    series = run.loss.build()
+    stock = [kind_of(place.loss, place.path).series for place in classification_losses(model)]
+    return [] if all(own == series for own in stock) else [PolyLossHook(series=series)]
+
+
+def _hooks(
+    runner: Runner, run: Run, checkpoints: Checkpoints, execution: Execution, course: CourseHook
+) -> list[Hook]:
+    stateful = {"course": course, "target_probability": TargetProbabilityHook()}
+    return [
+        *loss_hooks(runner.model, run),
+        *(HOOKS.build({"type": name}) for name in ("ClassCountHook", "FiniteLossHook")),
+        ResumableHook(),
+        *stateful.values(),
+        SaveAndStopHook(checkpoints, run.id, execution, stateful),
+    ]
+
+
+def _require_finite_state(run: Run, model: nn.Module) -> None:
+    """NaN in the weights would not be noticed in evaluation: it finds no objects, an AP of 0."""
+    for name, value in unwrapped(model).state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise NonFiniteLossError(
+                f"{run.id}: {name} is not finite after the last step, so nothing was evaluated. "
+                "Lower the learning rate or choose another loss"
             )
 
 
-def _register_hooks(
-    runner: Runner,
-    run: Run,
-    checkpoints: Path,
-    identity: str,
-    execution: Execution,
-    course: CourseHook,
-) -> None:
-    probabilities = TargetProbabilityHook()
-    for hook in ("ClassCountHook", "FiniteLossHook"):
-        runner.register_hook(HOOKS.build({"type": hook}))
-    stateful = {"course": course, "target_probability": probabilities}
-    runner.register_hook(ResumableHook())
-    for hook in stateful.values():
-        runner.register_hook(hook)
-    runner.register_hook(SaveAndStopHook(checkpoints, identity, run.id, execution, stateful))
+def _finite(run: Run, split: str, metrics: dict[str, float]) -> dict[str, float]:
+    wrong = [f"{name} = {value}" for name, value in metrics.items() if not math.isfinite(value)]
+    if wrong:
+        raise NonFiniteLossError(
+            f"{run.id}: the evaluation on the {split} images gives {', '.join(wrong)}; look at the "
+            f"predictions and at the annotations of this split"
+        )
+    return metrics
 
 
 def _with_target_probability(rows: list[dict], path: Path) -> list[dict]:
@@ -121,7 +147,6 @@ def _with_target_probability(rows: list[dict], path: Path) -> list[dict]:
         entry = json.loads(line)
         seen = {group: entry[group] for group in GROUPS if entry[group]["count"]}
         count = sum(group["count"] for group in seen.values())
-        # After a resume a line may be there twice; the last one belongs to the weights.
         found[entry["epoch"]] = {
             f"{name}_{group}": values[name]
             for group, values in seen.items()
@@ -142,7 +167,8 @@ def _evaluate(
     """Write the predictions for a split, then average precision and recall from the files."""
     prefix = folder / f"predictions_{split}"
     loader, metric = evaluation_loader(config, data, split), evaluator(data, split, prefix, masks)
-    TestLoop(runner=runner, dataloader=loader, evaluator=metric).run()
+    with naming_path(folder):
+        TestLoop(runner=runner, dataloader=loader, evaluator=metric).run()
     found = {}
     if execution.processes.first:
         for kind in KINDS if masks else ("bbox",):

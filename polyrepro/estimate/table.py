@@ -9,31 +9,27 @@ def describe(estimate: Estimate) -> str:
     unit = estimate.processor.upper()
     sources: list[str] = []
     recipes = [_recipe_row(cost, sources) for cost in estimate.recipes]
-    studies = [
-        [
-            study.name,
-            f"{study.runs}",
-            _hours(study.hours, study.unknown),
-            f"{study.new_runs}",
-            _hours(study.new_hours, study.unknown),
-        ]
-        for study in estimate.studies
-    ]
-    total = _hours(estimate.hours, estimate.unknown_runs > 0)
-    studies.append(["sum, each run once", "", "", f"{estimate.runs}", total])
     header = [f"images/s per {unit}", "from", f"{unit}-h per run", f"{unit}-hours"]
     disk = ["disk per run", "while training"]
     parts = [
         _aligned([["recipe", "runs", "images per run", *header, *disk], *recipes]),
-        _aligned([
-            ["study", "runs", f"{unit}-hours alone", "new runs", f"{unit}-hours of those"],
-            *studies,
-        ]),
-        "\n".join(_sums(estimate, unit)),
+        _aligned(study_rows(estimate)),
+        sums(estimate),
         "\n".join([f"[{number}] {line}" for number, line in enumerate(sources, start=1)]),
         _assumptions(unit),
-    ]  # fmt: skip
+    ]
     return "\n\n".join(part for part in parts if part)
+
+
+def study_rows(estimate: Estimate) -> list[list[str]]:
+    """A header, a row per study whose first cell is its name, and the sums."""
+    unit = estimate.processor.upper()
+    rows = [["study", "runs", f"{unit}-hours alone", "new runs", f"{unit}-hours of those"]]
+    for study in estimate.studies:
+        alone, new = (_hours(hours, study.unknown) for hours in (study.hours, study.new_hours))
+        rows.append([study.name, f"{study.runs}", alone, f"{study.new_runs}", new])
+    total = _hours(estimate.hours, estimate.unknown_runs > 0)
+    return [*rows, ["sum, each run once", "", "", f"{estimate.runs}", total]]
 
 
 def _recipe_row(cost: RecipeCost, sources: list[str]) -> list[str]:
@@ -65,8 +61,9 @@ def _reference(rate: Rate, sources: list[str]) -> str:
     return f"{row.status} [{sources.index(line) + 1}]"
 
 
-def _sums(estimate: Estimate, unit: str) -> list[str]:
-    count, hours = estimate.processes_per_run, estimate.hours
+def sums(estimate: Estimate) -> str:
+    """Runs, hours and disk of the whole plan, in sentences."""
+    unit, count, hours = estimate.processor.upper(), estimate.processes_per_run, estimate.hours
     unknown = estimate.unknown_runs
     lines = [
         f"{estimate.runs} runs, {_hours(hours, unknown > 0)} {unit}-hours; one run after the other "
@@ -87,7 +84,7 @@ def _sums(estimate: Estimate, unit: str) -> list[str]:
     )
     if any(None in (cost.kept, cost.while_training) for cost in estimate.recipes):
         lines.append("The size of some networks is unknown, so the disk is a lower bound, too.")
-    return lines
+    return "\n".join(lines)
 
 
 def _assumptions(unit: str) -> str:

@@ -7,6 +7,7 @@ from polyrepro.losses.binary_cross_entropy import (
     poly_binary_cross_entropy,
     series_binary_cross_entropy,
 )
+from polyrepro.losses.by_name import series_by_name
 from polyrepro.losses.cross_entropy import (
     PolyCrossEntropyLoss,
     SeriesCrossEntropyLoss,
@@ -36,6 +37,7 @@ __all__ = [
     "poly_binary_cross_entropy",
     "poly_cross_entropy",
     "series_binary_cross_entropy",
+    "series_by_name",
     "series_cross_entropy",
     "set_backend",
     "soft_gated_cross_entropy",

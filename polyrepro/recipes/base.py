@@ -1,11 +1,6 @@
 """What every recipe has. A recipe is data + model + schedule: all of a run but loss and seed."""
 
-from typing import Annotated
-
 from pydantic import BaseModel, ConfigDict, Field
-
-PathText = Annotated[str, Field(pattern=r"^[\w./+-]+$")]
-"""A path that becomes part of shell commands and wildcard patterns: no spaces, quotes, braces."""
 
 
 class Frozen(BaseModel):

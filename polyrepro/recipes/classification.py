@@ -23,7 +23,6 @@ class ClassificationRecipe(Recipe):
         label_smoothing: of the labels of training.
         ema_decay: of an exponential moving average of the weights per step; if set, the average
             is what is evaluated and kept.
-        dropout: probability to drop a feature before the classifier.
         drop_path: probability to skip a residual block (stochastic depth), at the last block.
         precision: of forward and backward pass on a GPU; weights stay in float32.
         channels_last: memory layout of images and weights.
@@ -35,7 +34,6 @@ class ClassificationRecipe(Recipe):
         crop_fraction: of the shorter side that the centre crop keeps.
         min_crop_area: smallest random crop, as a part of the image's area.
         interpolation: of resized images.
-        randaugment_magnitude: of RandAugment with two operations per image, 0 for none.
     """
 
     kind: Literal["classification"] = "classification"
@@ -49,7 +47,6 @@ class ClassificationRecipe(Recipe):
     warmup_epochs: float = Field(ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, le=1)
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = False
@@ -61,7 +58,6 @@ class ClassificationRecipe(Recipe):
     crop_fraction: float = Field(default=1.0, gt=0, le=1)
     min_crop_area: float = Field(default=0.08, gt=0, le=1)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    randaugment_magnitude: float = Field(default=0.0, ge=0, le=10)
 
     @model_validator(mode="after")
     def _batches_come_out_even(self) -> "ClassificationRecipe":

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from polyrepro.report.labels import METRIC_LABELS, coefficient, interval, number, signed
+from polyrepro.report.labels import METRIC_LABELS, interval, number, signed
+from polyrepro.variants import coefficient
 
 
 def truncation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""Variants in a reader's words."""
+"""Numbers, metrics and contrasts as a reader sees them."""
 
 import math
 
@@ -10,8 +10,6 @@ METRIC_LABELS = {
     "mask_ar100": "mask AR",
 }
 """Metrics in percent that a study can be about, as tables call them."""
-
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def number(value: float, digits: int) -> str:
@@ -37,30 +35,6 @@ def interval(low: float, high: float, digits: int, shown=number) -> str:
 def with_half_width(mean: float, high: float, digits: int, shown=number) -> str:
     """A mean and the half width of its interval, which is symmetric: `86.62 ± 0.46`."""
     return f"{shown(mean, digits)} ± {number(high - mean, digits)}"
-
-
-def coefficient(value: float) -> str:
-    """A coefficient in at most three digits, e.g. 2 or −0.333."""
-    return f"{value:.3g}".replace("-", "−")
-
-
-def variant_label(row: dict, default_learning_rate: float) -> str:
-    """A row of `statistics.csv` as text: `Poly-2 (ε₁ = 3, ε₂ = 1)`, `first 5 terms`."""
-    epsilons = [float(e) for e in row["epsilon"].split()]
-    details = [
-        f"ε{str(j).translate(SUBSCRIPTS)} = {coefficient(e)}"
-        for j, e in enumerate(epsilons, start=1)
-    ]
-    if row["gamma"]:
-        details.append(f"γ = {row['gamma']:g}")
-    if not math.isclose(row["learning_rate"], default_learning_rate):
-        details.append(f"learning rate {row['learning_rate']:g}")
-    if not math.isnan(row["terms"]):
-        name = "first term" if row["terms"] == 1 else f"first {row['terms']:.0f} terms"
-    else:
-        plain = "focal" if row["gamma"] else "cross-entropy"
-        name = f"Poly-{len(epsilons)}" if epsilons else plain
-    return f"{name} ({', '.join(details)})" if details else name
 
 
 def contrast_label(contrast: str, labels: dict[str, str]) -> str:

@@ -8,24 +8,26 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.claims import PAPER_SCALE, WORST_FIRST
-from polyrepro.analysis.metrics_table import read_metrics, read_record
+from polyrepro.analysis.metrics_table import read_metrics, training_sources
 from polyrepro.analysis.published import published_numbers
 from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
+from polyrepro.data.manifests import read_manifest
 from polyrepro.figures import FIGURES
-from polyrepro.files import manifest_path
+from polyrepro.files import data_folder
 from polyrepro.plan import Plan
+from polyrepro.report.atlas import atlas_values
 from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
     METRIC_LABELS,
-    coefficient,
     contrast_label,
     interval,
     number,
     signed,
-    variant_label,
     with_half_width,
 )
-from polyrepro.studies.study import REFERENCE, Study
+from polyrepro.running.records import read_record
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE, coefficient
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 CLAIM_KEYS = ("statement", "quantity", "outcome", "verdict", "published", "published_status")
@@ -37,7 +39,7 @@ def report_values(plan: Plan) -> dict:
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
     statistics = read_statistics(results / "statistics.csv")
-    claims = pd.read_csv(results / "claims.csv")
+    claims = _claims_of(plan, pd.read_csv(results / "claims.csv"))
     outcomes = Counter(claims.drop_duplicates("claim")["outcome"])
     return {
         "scale": plan.settings.scale_label,
@@ -55,8 +57,16 @@ def report_values(plan: Plan) -> dict:
         "claims_count": sum(outcomes.values()),
         "published": _published_rows(),
         "benchmark": _benchmark(),
+        "atlas": atlas_values(results),
         "provenance": _provenance(plan, results),
     }
+
+
+def _claims_of(plan: Plan, claims: pd.DataFrame) -> pd.DataFrame:
+    """The claims of the studies that were run at this scale; the table lists all others, too."""
+    names = [study.name for study in plan.studies]
+    own = claims[(claims["scale"] == plan.settings.scale_label) & claims["study"].isin(names)]
+    return own.fillna({"published": "", "published_status": ""})
 
 
 def _seeds(plan: Plan) -> str:
@@ -77,9 +87,7 @@ def _study_values(
     metrics_shown = [m for m in (study.metric, *study.also) if m in set(of_test["metric"])]
     manifest = _manifest(plan, recipe.dataset)
     images = {name: split["images"] for name, split in manifest["splits"].items()}
-    labels = {
-        row["variant"]: variant_label(row, recipe.learning_rate) for row in shown.to_dict("records")
-    }
+    labels = dict(zip(shown["variant"], shown["label"], strict=True))
     images["train"] = min(images["train"], recipe.train_images or images["train"])
     return {
         "title": study.title,
@@ -125,8 +133,7 @@ def _cells(rows: pd.DataFrame, metrics: list[str]) -> list[dict[str, str]]:
 
 
 def _manifest(plan: Plan, dataset: str) -> dict:
-    path = manifest_path(Path(plan.settings.results), dataset)
-    return json.loads(path.read_text())
+    return read_manifest(data_folder(Path(plan.settings.results), dataset))
 
 
 def _claim_values(claims: pd.DataFrame, labels: dict[str, str]) -> list[dict]:
@@ -193,7 +200,8 @@ def _benchmark() -> dict | None:
 
 def _provenance(plan: Plan, results: Path) -> dict:
     """Hardware, versions and source of all records; several values where records differ."""
-    records = [read_record(results, run) for run in plan.runs]
+    by_run = {run.id: read_record(plan.settings, run) for run in plan.runs}
+    records = list(by_run.values())
     environments = [record["environment"] for record in records]
     seconds = sum(row.get("seconds", 0) for record in records for row in record["history"])
     settings = plan.settings
@@ -224,7 +232,11 @@ def _provenance(plan: Plan, results: Path) -> dict:
             f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS
         ),
         "commits": _distinct(environment["commit"] for environment in environments),
-        "sources": _distinct(e["training_source_sha256"][:12] for e in environments),
+        "sources": [
+            {"name": name, "sha256": version, "runs": len(runs), "which": ", ".join(runs)}
+            for name, versions in training_sources(by_run).items()
+            for version, runs in versions.items()
+        ],
         "overrides": ", ".join(f"{key} = {value}" for key, value in overrides.items()),
         "data": [
             {"dataset": name, "split": split, "images": entry["images"]}

@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -51,6 +52,16 @@ def _commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def series_source_checksum(series: str) -> str | None:
+    """Checksum of the file of a series from outside the package; None for one of the package."""
+    module, colon, _ = series.partition(":")
+    return (
+        hashlib.sha256(Path(sys.modules[module].__file__).read_bytes()).hexdigest()
+        if colon
+        else None
+    )
 
 
 def _source_checksum() -> str:

@@ -12,7 +12,7 @@ class Execution:
 
     Attributes:
         processes: this process and the others of the run.
-        interruption: asked after each step whether to save and stop; None: never.
+        interruption: read after each step, to save and stop; None to go on whatever happens.
         deterministic: on a GPU, use only operators that give the same bits every time.
         workers: processes that read images for this one; 0 reads them here.
     """
@@ -24,5 +24,5 @@ class Execution:
 
     @property
     def stop_requested(self) -> bool:
-        """Whether this process has been asked to stop; the others may not have been."""
+        """Whether a signal has come to this process; the others may not have got one."""
         return self.interruption is not None and self.interruption.requested is not None

@@ -9,11 +9,21 @@ from pathlib import Path
 
 from polyrepro.data import open_dataset
 from polyrepro.files import record_path, require_writable, selection_path, write_json
-from polyrepro.plan import parse_run_id, pretraining_run
+from polyrepro.plan import Plan, parse_run_id, pretraining_run
+from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
-from polyrepro.running.records import checkpoint_identity, finished_record, locked, write_record
+from polyrepro.running.losses import check_losses
+from polyrepro.running.records import (
+    checkpoint_identity,
+    finished_record,
+    load_record,
+    locked,
+    make_current,
+    run_folder,
+    write_record,
+)
 from polyrepro.runs import WEIGHTS_FILE, InitialWeights, Run
-from polyrepro.settings import Overrides
+from polyrepro.settings import Settings, command
 
 TRAINERS = {
     "classification": ("polyrepro.classification.training", "top1"),
@@ -23,40 +33,42 @@ TRAINERS = {
 
 
 def train_batch(
-    results: Path,
-    run_ids: list[str],
-    overrides: Overrides,
-    execution: Execution,
-    *,
-    weights: dict[str, InitialWeights] | None = None,
-    receipt: Path | None = None,
+    settings: Settings, run_ids: list[str], execution: Execution, *, receipt: Path | None = None
 ) -> None:
     """Train the runs that have no finished record, one after the other.
 
-    SIGTERM and SIGUSR1 end the job after the current step, with a checkpoint to go on from.
+    SIGTERM, SIGUSR1 and Ctrl-C end the job after the current step, with a checkpoint to go on from.
 
     Args:
-        results: folder below which records are written, each as soon as its run has finished.
-        weights: pre-training recipe to weights that stand in for its runs.
-        receipt: written last, so that it exists only if every run has a record.
+        settings: name the results folder, in which each record is written as soon as its run has
+            finished, and the overrides.
+        receipt: written last, so that it exists only if every run has a record; it maps run ids to
+            the names of their folders.
+
+    Raises:
+        LossError: if a loss cannot be built or computes nonsense, before anything is trained.
     """
+    results = Path(settings.results)
     require_writable(results)
-    runs = [parse_run_id(run_id, overrides) for run_id in run_ids]
+    runs = [parse_run_id(run_id, settings.overrides) for run_id in run_ids]
+    # Those of all jobs: a mistake is found before the first of them has trained anything.
+    check_losses({run.id: run.variant.loss for run in (*runs, *Plan(settings).runs)})
     datasets = {name: open_dataset(name, results) for name in {run.recipe.dataset for run in runs}}
-    identities = {}
+    folders = {}
     for number, planned in enumerate(runs, start=1):
-        run = resolve_weights(resolve_prefix(planned, results), results, overrides, weights or {})
+        run = resolve_weights(resolve_prefix(planned, settings), settings)
+        data = datasets[run.recipe.dataset]
         started = time.perf_counter()
-        known = execution.processes.from_first(finished_record(results, run))
-        record = known or train_and_record(results, run, datasets[run.recipe.dataset], execution)
-        identities[run.id] = record["identity"]
+        known = execution.processes.from_first(finished_record(results, run, data.citation))
+        record = known or train_and_record(results, run, data, execution)
+        folders[run.id] = run_folder(results, run, data.citation).name
         if execution.processes.first:
+            make_current(results, run, data.citation)
             seconds = None if known else time.perf_counter() - started
-            print(
-                f"[{number}/{len(runs)}] {_told(run, record, seconds)}", file=sys.stderr, flush=True
-            )
+            line = progress_line(run, record, seconds)
+            print(f"[{number}/{len(runs)}] {line}", file=sys.stderr, flush=True)
     if receipt is not None and execution.processes.first:
-        write_json(receipt, identities)
+        write_json(receipt, folders)
 
 
 def train_and_record(results: Path, run: Run, data, execution: Execution) -> dict:
@@ -66,23 +78,25 @@ def train_and_record(results: Path, run: Run, data, execution: Execution) -> dic
         RunInUseError: if another command trains this run.
     """
     trainer = import_module(TRAINERS[run.recipe.kind][0])
-    with locked(results, run, execution) as folder:
+    with locked(results, run, data.citation, execution) as folder:
         identity = checkpoint_identity(run, data.citation)
-        outcome = trainer.train_run(run, data, folder, identity, execution)
+        with determinism(execution):
+            outcome = trainer.train_run(run, data, folder, identity, execution)
         record = write_record(results, run, data.citation, outcome, execution)
         if execution.processes.first:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return record
 
 
-def _told(run: Run, record: dict, seconds: float | None) -> str:
+def progress_line(run: Run, record: dict, seconds: float | None) -> str:
+    """What a job prints of a run: how it ended, and its result."""
     metric = TRAINERS[run.recipe.kind][1]
     value = next(r[metric] for r in reversed(record["history"]) if r["split"] == "test")
     how = "already finished" if seconds is None else f"trained in {seconds:.1f} s"
     return f"{run.id}: {how}, test {metric} {value:.2f} %"
 
 
-def resolve_prefix(run: Run, results: Path) -> Run:
+def resolve_prefix(run: Run, settings: Settings) -> Run:
     """Fill in the coefficients that the selection before this run has chosen.
 
     Raises:
@@ -90,18 +104,16 @@ def resolve_prefix(run: Run, results: Path) -> Run:
     """
     if run.variant.after is None:
         return run
-    path = selection_path(results, run.variant.after)
+    path = selection_path(Path(settings.results), run.variant.after)
     if not path.exists():
         raise FileNotFoundError(
             f"{run.id} needs the coefficients chosen by {run.variant.after}, but {path} does not "
-            f"exist; make it first: polyrepro select {run.variant.after} --results {results} ..."
+            f"exist; make it first: {command(settings, 'select', run.variant.after)}"
         )
     return run.model_copy(update={"prefix": tuple(json.loads(path.read_text())["epsilon"])})
 
 
-def resolve_weights(
-    run: Run, results: Path, overrides: Overrides, weights: dict[str, InitialWeights]
-) -> Run:
+def resolve_weights(run: Run, settings: Settings) -> Run:
     """Fill in the weights that the run starts from: given ones, or those of its pre-training.
 
     Raises:
@@ -109,16 +121,20 @@ def resolve_weights(
     """
     if run.recipe.pretraining is None:
         return run
-    given = weights.get(run.recipe.pretraining)
+    given = settings.weights.get(run.recipe.pretraining)
     if given is None:
-        before = pretraining_run(run, overrides)
-        record = finished_record(results, resolve_prefix(before, results))
-        path = record_path(results, before.id).parent / WEIGHTS_FILE
-        if record is None or record["weights"] is None or not path.exists():
+        results = Path(settings.results)
+        before = pretraining_run(run, settings.overrides)
+        path = record_path(results, before.id)
+        # Whether its data are still the same was for its own job to find out.
+        record = load_record(path) if path.exists() else {"identity": None}
+        weights = path.parent / WEIGHTS_FILE
+        expected = resolve_prefix(before, settings).identity()
+        if record["identity"] != expected or not record["weights"] or not weights.exists():
             raise FileNotFoundError(
                 f"{run.id} starts from the weights of {before.id}, which has not finished in "
-                f"{results}; train it first: polyrepro train --results {results} {before.id}, or "
-                f"give other weights: --weights {run.recipe.pretraining} PATH SHA256"
+                f"{results}; train it first: {command(settings, 'train', before.id)}, or give "
+                f"other weights under `weights: {run.recipe.pretraining}` in the configuration"
             )
-        given = InitialWeights(path=str(path), sha256=record["weights"])
+        given = InitialWeights(path=str(weights), sha256=record["weights"])
     return run.model_copy(update={"initial_weights": given})

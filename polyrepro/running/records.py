@@ -1,29 +1,41 @@
 """Run records: one JSON per finished run, in a folder that no Snakemake rule declares.
 
 Snakemake deletes the declared outputs of failed and re-run jobs; what cost GPU-hours must not be
-among them. A record is reused if its identity (recipe, loss, seed) is the run's.
+among them. Each training has a folder of its own, `runs/<recipe>/<variant>/seed<N>.<key>`, where
+the key comes from the identity of the run and the checksums of its data. `seed<N>` is a link to the
+one that was asked for last, so that a trial with other settings never overwrites a result.
 """
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from polyrepro.errors import PolyreproError
-from polyrepro.files import record_path, write_json
-from polyrepro.running.environment import describe_environment, device_name
-from polyrepro.running.execution import Execution
-from polyrepro.runs import Run
+from polyrepro.files import RECORD_FILE, record_path, run_link, write_json
+from polyrepro.runs import InitialWeights, Run
+from polyrepro.settings import Settings, command
 
-SCHEMA = 2
+if TYPE_CHECKING:
+    from polyrepro.running.execution import Execution
+
+SCHEMA = 3
+KEY_DIGITS = 12
 
 
 class RunInUseError(PolyreproError):
     """Two commands cannot train one run."""
+
+
+class RecordError(PolyreproError):
+    """A record that is missing, damaged, or of another training than the one asked for."""
 
 
 @dataclass(frozen=True)
@@ -33,40 +45,109 @@ class Outcome:
     Attributes:
         history: one row per split and time: `epoch`, `split` and metrics.
         weights: sha256 of `weights.safetensors` in the run's folder, if they were kept.
+        predictions: sha256 of a classifier's `predictions.npz` in the run's folder.
     """
 
     history: list[dict]
     weights: str | None = None
+    predictions: str | None = None
 
 
-def finished_record(results: Path, run: Run) -> dict | None:
-    """The record of exactly this run if there is one, else None."""
-    try:
-        record = json.loads(record_path(results, run.id).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return record if record.get("identity") == run.identity() else None
+def data_checksums(citation: dict) -> dict[str, str]:
+    """What of a data set's citation must be the same for a record to be used again.
+
+    Large data sets have one checksum, of the index of all their images; small ones one per split.
+    """
+    if "index_sha256" in citation:
+        return {"index": citation["index_sha256"]}
+    return {
+        f"{split}.{key}": value
+        for split, entry in citation["splits"].items()
+        for key, value in entry.items()
+        if key.endswith("sha256")
+    }
 
 
 def checkpoint_identity(run: Run, citation: dict) -> str:
-    """Hash of the run and of its data: a checkpoint belongs to its images, too."""
-    return hashlib.sha256(json.dumps([run.identity(), citation]).encode()).hexdigest()
+    """Hash of the run and of its data: checkpoints and records belong to both."""
+    parts = [run.identity(), citation["dataset"], data_checksums(citation)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def run_folder(results: Path, run: Run, citation: dict) -> Path:
+    """The folder of this training: the link's name with a key after it."""
+    link = run_link(results, run.id)
+    return link.with_name(f"{link.name}.{checkpoint_identity(run, citation)[:KEY_DIGITS]}")
+
+
+def finished_record(results: Path, run: Run, citation: dict) -> dict | None:
+    """The record of exactly this run on exactly these data; None if it has not finished.
+
+    Raises:
+        RecordError: if there is a file that cannot be trusted.
+    """
+    path = run_folder(results, run, citation) / RECORD_FILE
+    return load_record(path) if path.exists() else None
+
+
+def load_record(path: Path) -> dict:
+    """Read a record and check that it is whole.
+
+    Raises:
+        RecordError: if it cannot be read, is no record, or disagrees with its own checksum.
+    """
+    remedy = "restore it from a copy, or remove it to train the run again"
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RecordError(f"cannot read the record {path}: {error}; {remedy}") from None
+    if not isinstance(record, dict) or not record.get("history"):
+        raise RecordError(f"{path} is not the record of a run; {remedy}")
+    if record.get("sha256") != _checksum(record):
+        raise RecordError(
+            f"{path} disagrees with its own checksum: it was changed after it was written; {remedy}"
+        )
+    return record
+
+
+def read_record(settings: Settings, run: Run) -> dict:
+    """The record of a finished run as a table reads it, without opening its data.
+
+    Raises:
+        RecordError: if there is none, it is damaged, or of another recipe, loss or seed.
+    """
+    path = record_path(Path(settings.results), run.id)
+    again = f"train it again: {command(settings, 'train', run.id)}"
+    if not path.exists():
+        raise RecordError(f"{run.id} has no record ({path}); {again}")
+    record = load_record(path)
+    weights = record["initial_weights"]
+    found = {
+        "prefix": tuple(record["prefix"]),
+        "initial_weights": weights and InitialWeights(sha256=weights, path="weights"),
+    }
+    if record["identity"] != run.model_copy(update=found).identity():
+        raise RecordError(
+            f"{path} was made with another recipe or loss than the configuration asks for; {again}"
+        )
+    return record
 
 
 @contextmanager
-def locked(results: Path, run: Run, execution: Execution) -> Iterator[Path]:
-    """Hold the folder of a run; the lock goes when the process that holds it ends.
+def locked(results: Path, run: Run, citation: dict, execution: "Execution") -> Iterator[Path]:
+    """Hold the folder of a training; the lock goes when the process that holds it ends.
 
     Raises:
         RunInUseError: if another command trains this run.
     """
-    folder = record_path(results, run.id).parent
+    folder = run_folder(results, run, citation)
     folder.mkdir(parents=True, exist_ok=True)
     if not execution.processes.first:
         yield folder
         return
     try:
         with FileLock(folder / "lock", timeout=0):
+            make_current(results, run, citation)
             yield folder
     except Timeout:
         raise RunInUseError(
@@ -75,28 +156,80 @@ def locked(results: Path, run: Run, execution: Execution) -> Iterator[Path]:
         ) from None
 
 
+def make_current(results: Path, run: Run, citation: dict) -> None:
+    """Have the run's link lead to this training; says on standard error if the data have changed.
+
+    A folder in the link's place, which older versions made, is kept under another name.
+    """
+    link, folder = run_link(results, run.id), run_folder(results, run, citation)
+    if link.is_symlink() and os.readlink(link) == folder.name:
+        return
+    before = link / RECORD_FILE
+    if before.exists() and not (folder / RECORD_FILE).exists():
+        _say_what_changed(run, citation, before)
+    if link.is_dir() and not link.is_symlink():
+        os.rename(link, link.with_name(f"{link.name}.before_{os.stat(link).st_mtime_ns}"))
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    os.symlink(folder.name, temporary)
+    os.replace(temporary, link)
+
+
+def _say_what_changed(run: Run, citation: dict, before: Path) -> None:
+    try:
+        record = load_record(before)
+    except RecordError:
+        return
+    if record["identity"] == run.identity():
+        message = "its data have changed since its record was made"
+    else:
+        message = "there is a record with another recipe or loss"
+    print(
+        f"{run.id}: {message}; training again, and keeping {before.resolve().parent}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
 def write_record(
-    results: Path, run: Run, citation: dict, outcome: Outcome, execution: Execution
+    results: Path, run: Run, citation: dict, outcome: Outcome, execution: "Execution"
 ) -> dict:
     """Write and return the record of a finished run."""
+    from polyrepro.running.environment import (
+        describe_environment,
+        device_name,
+        series_source_checksum,
+    )
+
     record = {
         "schema": SCHEMA,
         "run": run.id,
         "identity": run.identity(),
+        "label": run.label,
         "recipe": run.recipe.model_dump(mode="json"),
         "variant": run.variant.model_dump(mode="json"),
         "loss": run.loss.model_dump(mode="json"),
+        "prefix": list(run.prefix),
         "learning_rate": run.learning_rate,
         "seed": run.seed,
         "initial_weights": run.initial_weights and run.initial_weights.sha256,
         "weights": outcome.weights,
+        "predictions": outcome.predictions,
         "device": device_name(execution.processes.device),
         "processes": execution.processes.count,
         "deterministic": execution.deterministic,
         "environment": describe_environment(),
+        "series_source_sha256": series_source_checksum(run.loss.series),
         "data": citation,
         "history": outcome.history,
     }
+    record["sha256"] = _checksum(record)
     if execution.processes.first:
-        write_json(record_path(results, run.id), record)
+        write_json(run_folder(results, run, citation) / RECORD_FILE, record)
     return record
+
+
+def _checksum(record: dict) -> str:
+    content = {key: value for key, value in record.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -11,12 +11,13 @@ from polyrepro.recipes.fashion_mnist import FASHION_MNIST
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Variant, poly_loss
 
 ALONE = Processes(torch.device("cpu"))
 HERE = Execution(ALONE)
-CROSS_ENTROPY = Variant(name="cross_entropy", loss=Loss())
-POLY1 = Variant(name="poly1_e+2", loss=Loss(epsilon=(2.0,)))
+CROSS_ENTROPY = Variant(name="cross_entropy")
+POLY1 = Variant(name="poly1_e+2", loss=poly_loss((2.0,)))
 RECIPE = FASHION_MNIST.model_copy(update={"epochs": 3, "train_images": 1280})  # 10 steps each
 RUN = Run(recipe=RECIPE, variant=POLY1, seed=0)
 STEPS = 30

@@ -14,14 +14,15 @@ from image_trees import SMALL, encoded, picture, write_tree
 from small_trainings import ALONE, CROSS_ENTROPY, HERE, history, interrupted_at
 from streaming_cases import recipe
 
-from polyrepro.classification.checkpoints import CheckpointError, Checkpoints
-from polyrepro.classification.loop import TrainingError, train
+from polyrepro.classification.failures import TrainingError
+from polyrepro.classification.loop import train
 from polyrepro.cli import main
 from polyrepro.data import DataError, open_dataset
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
 from polyrepro.files import data_folder
 from polyrepro.recipes import RECIPES
+from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import train_and_record
 from polyrepro.running.records import checkpoint_identity
@@ -131,12 +132,13 @@ def test_a_signal_to_all_processes_of_a_job_lets_it_finish_its_step(data, tmp_pa
 
 
 def test_photographs_go_through_the_imagenet_recipe(root, tmp_path):
-    """The model, crops and passes of ResNet-50 on ImageNet, on a sample of eight photographs."""
+    """The model, crops and passes of ResNet-50 on ImageNet, half the size, on eight images."""
     shutil.rmtree(root / "train")
     results = tmp_path / "results"
     output = data_folder(results, "imagenet1k_sample")
     main(["data", "verify", "imagenet1k_sample", "--root", str(root), "--output", str(output)])
     changes = {"dataset": "imagenet1k_sample", "epochs": 1, "warmup_epochs": 0, "compile": False}
+    changes |= {"image_size": 112, "evaluation_size": 112}
     run = Run(
         recipe=RECIPES["resnet50_imagenet1k"].model_copy(update=changes),
         variant=CROSS_ENTROPY,

@@ -1,22 +1,28 @@
 """Training: reproducible, paired between variants, and stopped by a loss that is not finite."""
 
+import itertools
 import json
 
+import numpy as np
 import pytest
 import torch
 from small_trainings import ALONE, CROSS_ENTROPY, HERE, POLY1, history
+from timm.models import register_model
+from torch import nn
 
 from polyrepro.classification import prepare as preparation
 from polyrepro.classification.batches import MemoryBatches
 from polyrepro.classification.evaluation import Metrics
-from polyrepro.classification.loop import TrainingError, train
+from polyrepro.classification.failures import TrainingError
+from polyrepro.classification.loop import train
 from polyrepro.data import load
 from polyrepro.files import record_path
 from polyrepro.losses import PolySeries
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST
 from polyrepro.running.jobs import train_and_record
 from polyrepro.running.records import finished_record
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Variant
 
 SMALL = FASHION_MNIST.model_copy(update={"epochs": 1, "train_images": 600})
 
@@ -89,6 +95,30 @@ def test_without_augmentation_batches_hold_the_images_as_they_are(data):
     assert shown == originals
 
 
+@pytest.mark.parametrize("flip", [True, False])
+def test_augmented_images_are_shifted_over_black_and_perhaps_mirrored(data, flip):
+    recipe = sized(600).model_copy(update={"max_shift": 1, "horizontal_flip": flip})
+    (batch,) = passes(MemoryBatches(data, recipe, 0, ALONE), 0)
+    expected = {}
+    for image in data.splits["train"].images[:600]:
+        padded = np.pad(image, 1)
+        for row, column in itertools.product(range(3), range(3)):
+            shown = padded[row : row + 28, column : column + 28]
+            expected[shown.tobytes()] = (row, column, False)
+            if flip:
+                expected[shown[:, ::-1].tobytes()] = (row, column, True)
+    pixels = ((batch.images.squeeze(1) * data.std + data.mean) * 255).round().byte().numpy()
+    seen = {expected[image.tobytes()] for image in pixels}
+    assert len(seen) == (18 if flip else 9)
+
+
+def test_the_runs_of_a_batch_share_the_images(data):
+    first, second = (
+        next(MemoryBatches(data, SMALL, seed, ALONE).evaluation("test")).images for seed in (0, 1)
+    )
+    assert first.data_ptr() == second.data_ptr()
+
+
 def test_evaluation_shows_every_image_once_in_order(data):
     batches = MemoryBatches(data, SMALL, 0, ALONE)
     labels = torch.cat([batch.targets for batch in batches.evaluation("test", batch_size=300)])
@@ -109,7 +139,7 @@ def test_history_has_the_promised_metrics(data):
 
 
 def learning_rates(factor, steps):
-    variant = Variant(name="x", loss=Loss(), learning_rate_factor=factor)
+    variant = Variant(name="x", learning_rate_factor=factor)
     state = prepared(run(variant), steps)
     rates = []
     for step in range(steps):
@@ -127,25 +157,68 @@ def test_learning_rate_warms_up_falls_to_zero_and_follows_the_factor():
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it(data, monkeypatch, tmp_path):
-    forward = preparation.PolyCrossEntropyLoss.forward
+    forward = preparation.SeriesCrossEntropyLoss.forward
     calls = []
 
     def fails_at_third_step(self, *arguments):
         calls.append(1)
         return forward(self, *arguments) * (float("nan") if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(preparation.PolyCrossEntropyLoss, "forward", fails_at_third_step)
-    message = r"cross_entropy/seed0: the loss is nan at step 3 .* images were: training image \d+, "
+    monkeypatch.setattr(preparation.SeriesCrossEntropyLoss, "forward", fails_at_third_step)
+    message = (
+        r"cross_entropy/seed0: the loss is nan at step 3 \(epoch 1\); all weights and running "
+        r"statistics of the network are finite\. .* were: training image \d+, .* and 118 more"
+    )
     with pytest.raises(TrainingError, match=message):
         train_and_record(tmp_path, run(), data, HERE)
-    assert finished_record(tmp_path, run()) is None
+    assert finished_record(tmp_path, run(), data.citation) is None
     assert not list(tmp_path.rglob("*.json"))
+
+
+class BreaksInEvaluation(nn.Module):
+    """Trains well; what evaluation normalises with becomes infinite meanwhile."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.norm, self.classifier = nn.BatchNorm1d(28 * 28), nn.Linear(28 * 28, classes)
+
+    def get_classifier(self):
+        return self.classifier
+
+    def forward(self, images):
+        logits = self.classifier(self.norm(images.flatten(1)))
+        if self.training:
+            self.norm.running_mean = torch.full((28 * 28,), float("inf"))
+        return logits
+
+
+@register_model
+def polyrepro_test_breaks_in_evaluation(num_classes=10, **_from_timm):
+    return BreaksInEvaluation(num_classes)
+
+
+def test_an_evaluation_that_is_not_finite_names_run_and_split_and_leaves_nothing(
+    data, tmp_path, monkeypatch
+):
+    recipe = SMALL.model_copy(update={"model": "polyrepro_test_breaks_in_evaluation"})
+    monkeypatch.setattr(Run, "gives_weights", True)
+    message = (
+        r"fashion_mnist/cross_entropy/seed0: the evaluation of the validation split after epoch 1 "
+        r"gives loss nan, .*; not finite in the network: norm\.running_mean\. Lower the learning"
+    )
+    with pytest.raises(TrainingError, match=message):
+        train_and_record(tmp_path, run(recipe=recipe), data, HERE)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"]
 
 
 def test_record_is_complete_and_cites_its_data(data, tmp_path):
     record = train_and_record(tmp_path, run(POLY1), data, HERE)
     stored = json.loads(record_path(tmp_path, "fashion_mnist/poly1_e+2/seed0").read_text())
-    assert stored["loss"] == {"epsilon": [2.0], "terms": None, "gamma": 0.0}
+    assert stored["loss"] == {
+        "series": "PolySeries",
+        "arguments": {"epsilon": [2.0]},
+        "label_smoothing": None,
+    }
     assert stored["data"]["splits"]["test"]["sha256"] == data.splits["test"].sha256()
     assert {"python", "versions", "commit", "processor"} <= set(stored["environment"])
     assert stored["history"] == record["history"]
@@ -154,6 +227,6 @@ def test_record_is_complete_and_cites_its_data(data, tmp_path):
 def test_a_record_of_another_recipe_is_not_taken_for_finished(data, tmp_path):
     train_and_record(tmp_path, run(), data, HERE)
     longer = SMALL.model_copy(update={"epochs": 2})
-    assert finished_record(tmp_path, run()) is not None
-    assert finished_record(tmp_path, run(recipe=longer)) is None
-    assert finished_record(tmp_path, run(seed=1)) is None
+    assert finished_record(tmp_path, run(), data.citation) is not None
+    assert finished_record(tmp_path, run(recipe=longer), data.citation) is None
+    assert finished_record(tmp_path, run(seed=1), data.citation) is None

@@ -55,7 +55,7 @@ def test_a_plain_state_dict_of_torch_is_read(tmp_path, key):
 def test_a_changed_file_is_refused(file):
     weights = given(file)
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    with pytest.raises(WeightsError, match=r"not those that were asked for: sha256 is .* expected"):
+    with pytest.raises(WeightsError, match=r"not the requested ones: sha256 is .* expected"):
         load_initial_weights(network(), weights)
 
 

@@ -1,16 +1,18 @@
 """Trainings of the pipeline on a handful of composites."""
 
+import signal
 from pathlib import Path
 
 import torch
 
 from polyrepro.data.coco_format import CocoData, open_coco
-from polyrepro.files import write_json
+from polyrepro.data.manifests import write_manifest
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import Interruption
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Loss, Variant
 
 FEW = {"train": 6, "validation": 2, "test": 3}
 STEPS = 6
@@ -19,7 +21,7 @@ STEPS = 6
 
 def opened(folder: Path, manifest: dict) -> CocoData:
     """A verified data set, as a job opens it."""
-    write_json(folder / "manifest.json", manifest)
+    write_manifest(folder, manifest)
     return open_coco(folder)
 
 
@@ -44,7 +46,7 @@ class StopAfter(Interruption):
     @property
     def requested(self):
         self.steps -= 1
-        return "SIGTERM" if self.steps < 0 else None
+        return signal.SIGTERM if self.steps < 0 else None
 
 
 def numbers(history: list[dict]) -> list[dict]:

@@ -13,14 +13,15 @@ from mmdet.registry import MODELS
 from pydantic import ValidationError
 
 from polyrepro.data.coco_format import CocoData
-from polyrepro.detection.checkpoints import load_from_local_safely
 from polyrepro.detection.configuration import run_config
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.safe_loading import load_from_local_safely
 from polyrepro.detection.small_models import WEIGHTS
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Variant, poly_loss
 
 COCO_CLASSES = tuple(f"class {number}" for number in range(80))
 
@@ -34,7 +35,7 @@ def coco(tmp_path, masks=True) -> CocoData:
 def config_of(name, tmp_path, masks=True, count=8, workers=2, **changed):
     run = Run(
         recipe=RECIPES[name].model_copy(update=changed),
-        variant=Variant(name="v", loss=Loss(epsilon=(-1.0,)), learning_rate_factor=0.5),
+        variant=Variant(name="v", loss=poly_loss((-1.0,)), learning_rate_factor=0.5),
         seed=4,
     )
     processes = dataclasses.replace(Processes(torch.device("cpu")), count=count)
@@ -62,7 +63,7 @@ def test_the_paper_s_scale_trains_mmdetection_s_own_configuration(tmp_path, name
     assert train.dataset.ann_file == str(tmp_path / "train")
     assert test.dataset.ann_file == str(tmp_path / "test")
     assert train.dataset.metainfo.classes == COCO_CLASSES
-    assert config.custom_hooks == [{"type": "PolyLossHook", "epsilon": (-1.0,)}]
+    assert config.custom_hooks == []
     head = config.model.roi_head.bbox_head if "roi_head" in config.model else config.model.bbox_head
     assert head.loss_cls.type == loss and head.num_classes == 80
     assert config.model.backbone.depth == 50

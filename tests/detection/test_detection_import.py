@@ -3,8 +3,6 @@
 import importlib.util
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -42,7 +40,7 @@ def test_everything_else_works_without_mmdetection():
 def test_error_names_what_is_missing_and_what_to_install():
     message = run(BLOCK + DETECTION)
     assert "not installed: mmdet, mmcv, mmengine" in message
-    assert "pip install mmdet==3.3.0 mmcv-lite==2.1.0 mmengine==0.10.7" in message
+    assert "pip install 'polyrepro[detection]'" in message
 
 
 def test_error_says_why_an_installed_mmdetection_cannot_be_imported():
@@ -66,14 +64,6 @@ sys.meta_path.insert(0, Broken())
 with_mmdetection = pytest.mark.skipif(
     importlib.util.find_spec("mmdet") is None, reason="MMDetection is not installed"
 )
-
-
-@with_mmdetection
-def test_versions_in_the_error_are_those_of_the_project():
-    from polyrepro.detection.requirements import PACKAGES
-
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert set(PACKAGES.values()) <= set(project["project"]["dependencies"])
 
 
 @with_mmdetection

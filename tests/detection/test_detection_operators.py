@@ -121,6 +121,27 @@ def test_roi_align_gradient_is_that_of_finite_differences(aligned, sampling_rati
     assert torch.autograd.gradcheck(lambda x: layer(x, rois), features)
 
 
+@pytest.fixture
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_roi_align_gradient_is_the_same_with_deterministic_algorithms(deterministic, aligned):
+    """A GPU's kernel has none, so the gradient then takes another way."""
+    features = torch.randn(2, 3, 6, 7, requires_grad=True)
+    rois = torch.tensor([[0, 0.5, 1, 4.2, 5], [1, 1, 0.3, 6, 4], [1, 2, 2, 3, 3]])
+    pooled = RoIAlign((2, 3), 0.9, 2, aligned=aligned)(features, rois)
+    weights = torch.randn_like(pooled)
+    got = torch.autograd.grad((pooled * weights).sum(), features)[0]
+    torch.use_deterministic_algorithms(False)
+    pooled = RoIAlign((2, 3), 0.9, 2, aligned=aligned)(features, rois)
+    expected = torch.autograd.grad((pooled * weights).sum(), features)[0]
+    torch.testing.assert_close(got, expected)
+
+
 def test_roi_align_takes_no_rois_and_half_precision():
     layer = RoIAlign(2)
     assert layer(torch.zeros(1, 3, 4, 4), torch.zeros(0, 5)).shape == (0, 3, 2, 2)

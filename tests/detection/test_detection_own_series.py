@@ -1,6 +1,7 @@
 """A series of one's own in MMDetection: losses, the record of P_t, and what is refused."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,11 +11,14 @@ pytest.importorskip(
 )
 
 from loss_cases import CLASSES, build
-from mmdet.registry import MODELS
+from mmdet.registry import HOOKS, MODELS
+from mmengine.config import Config
+from small_detectors import mask_rcnn, retinanet
 
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.replacement import kind_of, poly_loss_for
-from polyrepro.detection.target_probability import TargetProbabilityMeter, summarised
+from polyrepro.detection.target_probability_meter import TargetProbabilityMeter, summarised
 from polyrepro.losses import Series, series_binary_cross_entropy, series_cross_entropy
 
 
@@ -72,11 +76,34 @@ def test_the_leading_term_s_share_is_recorded(logits, labels):
     assert values["leading_share"] == pytest.approx(share[~background].mean().item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("series", [SERIES, CONFIGURATION], ids=["object", "configuration"])
+def test_the_hook_puts_a_series_into_any_head(series):
+    """What the loss weighs and counts stays the head's; only the function of P_t is another."""
+    messages = []
+    for config, kept in (
+        (mask_rcnn(), {"loss_weight": 0.7, "use_sigmoid": False}),
+        (retinanet(), {"alpha": 0.3, "use_sigmoid": True}),
+        (retinanet({"type": "PolyFocalLoss", "series": SERIES, "alpha": 0.4}), {"alpha": 0.4}),
+    ):
+        model = MODELS.build(Config({"model": config}).model)
+        runner = SimpleNamespace(model=model, logger=SimpleNamespace(info=messages.append))
+        HOOKS.build({"type": "PolyLossHook", "series": series}).before_run(runner)
+        loss = classification_losses(model)[0].loss
+        assert loss.series == SERIES
+        assert {name: getattr(loss, name) for name in kept} == kept
+    assert "CrossEntropyLoss is now PolyCrossEntropyLoss(softmax, ScaledAndShifted" in messages[0]
+
+
 def test_what_does_not_go_together_is_refused():
+    for given in (-1.0, (-1.0,)):
+        with pytest.raises(ValueError, match=r"series=ScaledAndShifted.* leave out epsilon="):
+            HOOKS.build({"type": "PolyLossHook", "series": CONFIGURATION, "epsilon": given})
+    with pytest.raises(TypeError, match=r"series must be .*got str"):
+        HOOKS.build({"type": "PolyLossHook", "series": "ScaledAndShifted"})
     for numbers in ({"epsilon": 1.0}, {"terms": 3}):
         with pytest.raises(ValueError, match=r"series=ScaledAndShifted.* leave out epsilon="):
             build("PolyCrossEntropyLoss", series=CONFIGURATION, **numbers)
     with pytest.raises(TypeError, match=r"series must be .*got str"):
         build("PolyFocalLoss", series="ScaledAndShifted")
     with pytest.raises(DetectionError, match=r"loss_cls computes ScaledAndShifted.*no epsilon"):
-        poly_loss_for(build("PolyCrossEntropyLoss", series=CONFIGURATION), -1.0, "loss_cls")
+        poly_loss_for(build("PolyCrossEntropyLoss", series=CONFIGURATION), "loss_cls", -1.0)

@@ -19,8 +19,8 @@ from mmengine.runner import Runner, load_checkpoint
 from small_detectors import mask_rcnn, retinanet
 from small_runs import training
 
-from polyrepro.detection.checkpoints import load_from_local_safely
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.safe_loading import load_from_local_safely
 
 HOOKS = [
     {"type": "PolyLossHook", "epsilon": -1.0},

@@ -12,12 +12,12 @@ pytest.importorskip(
 from mmdet.registry import MODELS
 from torch import nn
 
-from polyrepro.detection import target_probability
+from polyrepro.detection import target_probability_meter
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import LossPlace
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook, attach
 from polyrepro.detection.replacement import kind_of
-from polyrepro.detection.target_probability import TargetProbabilityMeter, summarised
+from polyrepro.detection.target_probability_meter import TargetProbabilityMeter, summarised
 
 BINS = 5
 
@@ -106,7 +106,7 @@ def test_pieces_make_no_difference(monkeypatch):
     loss = MODELS.build({"type": "FocalLoss"})
     label = torch.tensor([1, 3, 0, 3])
     whole = recorded(loss, LOGITS, label)
-    monkeypatch.setattr(target_probability, "PIECE", 2)
+    monkeypatch.setattr(target_probability_meter, "PIECE", 2)
     pieces = recorded(loss, LOGITS, label)
     for group, values in whole.items():
         assert_same(pieces[group], values)

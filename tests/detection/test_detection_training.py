@@ -1,6 +1,10 @@
 """Trainings of the pipeline: metrics, pairs of variants, resuming to the same numbers, errors."""
 
 import json
+import logging
+import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,17 +13,25 @@ pytest.importorskip(
     "polyrepro.detection", reason="MMDetection is not installed", exc_type=ImportError
 )
 
+from mmdet.registry import MODELS
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 from pipeline_runs import FEW, STEPS, StopAfter, execution, numbers, opened, small_run
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from polyrepro.data.coco_format import CocoSource, verify_coco
+from polyrepro.data.coco_format import verify_coco
+from polyrepro.data.coco_reading import CocoSource
 from polyrepro.data.composites import prepare_composites
-from polyrepro.detection import run_hooks
-from polyrepro.detection.errors import DetectionError
-from polyrepro.detection.training import train_run
+from polyrepro.detection import training
+from polyrepro.detection.configuration import run_config
+from polyrepro.detection.errors import DetectionError, NonFiniteLossError
+from polyrepro.detection.heads import classification_losses
+from polyrepro.detection.training import loss_hooks, train_run
+from polyrepro.losses import PolySeries
+from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.interruption import InterruptedTrainingError
-from polyrepro.runs import Loss
+from polyrepro.variants import poly_loss
 
 SIZES = ("small", "medium", "large")
 COCO_NAMES = ["ap", "ap50", "ap75", *(f"ap_{size}" for size in SIZES)]
@@ -39,7 +51,7 @@ def whole(data, tmp_path_factory):
     return folder, train_run(small_run(POLY), data, folder, "x", execution()).history
 
 
-POLY = Loss(epsilon=(-1.0,))
+POLY = poly_loss((-1.0,))
 
 
 def test_ap_and_ar_are_those_of_pycocotools_on_the_dumped_predictions(data, whole):
@@ -73,23 +85,51 @@ def test_the_history_has_loss_and_confidence_of_each_epoch(whole):
         assert means[0] == line["foreground"]["mean_pt"]
 
 
+@pytest.mark.parametrize("images", [2, 4])
+def test_a_run_of_one_or_two_steps_is_trained(data, tmp_path, images):
+    """Its warm-up would be as long as the whole run."""
+    short = small_run(recipe="retinanet_composites", epochs=1, train_images=images, warmup=0.9)
+    (row,) = [
+        row
+        for row in train_run(short, data, tmp_path, "x", execution()).history
+        if row["split"] == "train"
+    ]
+    assert row["loss"] > 0
+
+
 def test_variants_of_a_seed_are_pairs(data, tmp_path):
     """With epsilon 0 the Poly loss is cross-entropy: everything else must be the same."""
     stock = train_run(small_run(), data, tmp_path / "a", "x", execution())
-    zero = train_run(small_run(Loss(epsilon=(0.0,))), data, tmp_path / "b", "x", execution())
+    zero = train_run(small_run(poly_loss((0.0,))), data, tmp_path / "b", "x", execution())
     assert numbers(stock.history) == numbers(zero.history)
 
 
-@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("step", [1, 4, STEPS])
 def test_a_signal_stops_after_the_step_and_the_run_goes_on_to_the_same_numbers(
     data, whole, tmp_path, step
 ):
     run = small_run(POLY)
-    with pytest.raises(InterruptedTrainingError, match=rf"stopped after step {step}; run the same"):
+    with pytest.raises(InterruptedTrainingError, match=rf"after step {step} on SIGTERM, with"):
         train_run(run, data, tmp_path, "x", execution(StopAfter(step - 1)))
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [f"step_{step:09d}.pth"]
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [f"step_{step:09d}"]
     resumed = train_run(run, data, tmp_path, "x", execution())
     assert numbers(resumed.history) == numbers(whole[1])
+
+
+def test_a_run_stopped_twice_while_it_is_evaluated_goes_on_to_the_same_numbers(
+    data, whole, tmp_path, monkeypatch
+):
+    run = small_run(POLY)
+    for steps in (STEPS, 1):
+        with pytest.raises(InterruptedTrainingError, match=rf"stopped after step {STEPS} on"):
+            train_run(run, data, tmp_path, "x", execution(StopAfter(steps)))
+        # In a process of its own, which the next start would be, nothing is registered yet.
+        monkeypatch.setattr(HistoryBuffer, "_statistics_methods", {})
+    resumed = train_run(run, data, tmp_path, "x", execution())
+    assert numbers(resumed.history) == numbers(whole[1])
+    assert (tmp_path / "target_probability.jsonl").read_text() == (
+        whole[0] / "target_probability.jsonl"
+    ).read_text()
 
 
 def test_a_kill_and_a_damaged_checkpoint_lead_to_the_same_numbers(
@@ -105,26 +145,57 @@ def test_a_kill_and_a_damaged_checkpoint_lead_to_the_same_numbers(
                 raise Killed
             self.steps -= 1
 
-    monkeypatch.setattr(run_hooks, "INTERVAL", 0.0)
+    monkeypatch.setattr(Checkpoints, "due", True)
     with pytest.raises(Killed):
         train_run(small_run(POLY), data, tmp_path, "x", execution(KilledDuring(STEPS - 1)))
-    older, newest = sorted((tmp_path / "checkpoints").glob("step_*.pth"))
-    assert newest.name == "step_000000005.pth"
-    newest.write_bytes(newest.read_bytes()[:1000])
+    older, newest = sorted((tmp_path / "checkpoints").glob("step_*"))
+    assert newest.name == "step_000000005"
+    state = newest / "state.pth"
+    state.write_bytes(state.read_bytes()[:1000])
+    with (tmp_path / "target_probability.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "iter')  # killed while it wrote a line
     resumed = train_run(small_run(POLY), data, tmp_path, "x", execution())
-    assert f"{newest} cannot be read" in capsys.readouterr().err
+    assert f"{newest} is not used: it is damaged: state.pth" in capsys.readouterr().err
     assert older.exists() is False, "newer ones have taken its place"
     assert numbers(resumed.history) == numbers(whole[1])
 
 
+@pytest.mark.parametrize("kind", ["weight", "running_var"])
+def test_a_state_that_is_not_finite_in_the_end_is_named_not_evaluated(
+    data, tmp_path, monkeypatch, kind
+):
+    train = Runner.train
+
+    def spoilt(runner):
+        train(runner)
+        for name, value in runner.model.state_dict().items():
+            if name.startswith("backbone") and name.endswith(kind):
+                value.fill_(math.nan)
+                return
+
+    monkeypatch.setattr(Runner, "train", spoilt)
+    short = small_run(recipe="retinanet_composites", epochs=1, train_images=2)
+    with pytest.raises(NonFiniteLossError, match=rf"seed1: backbone.*{kind} is not finite after"):
+        train_run(short, data, tmp_path, "x", execution())
+    assert not list(tmp_path.glob("predictions*"))
+
+
+def test_metrics_that_are_not_finite_name_run_and_split(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "coco_metrics", lambda *_: {"box_ap": 1.0, "box_ar1": math.nan})
+    short = small_run(recipe="retinanet_composites", epochs=1, train_images=2)
+    with pytest.raises(NonFiniteLossError, match=r"seed1: .*validation images gives box_ar1 = nan"):
+        train_run(short, data, tmp_path, "x", execution())
+
+
 def test_checkpoints_of_something_else_are_refused(data, tmp_path):
     folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    torch.save({"meta": {"identity": "other"}, "state_dict": {}}, folder / "step_000000001.pth")
-    with pytest.raises(DetectionError, match="belongs to another configuration of this run"):
+    other = Checkpoints(folder, "other", execution().processes)
+    other.save(1, lambda path: torch.save({"meta": {}}, path / "state.pth"))
+    with pytest.raises(CheckpointError, match="belongs to another configuration of this run"):
         train_run(small_run(), data, tmp_path, "x", execution())
-    torch.save({"meta": Dangerous()}, folder / "step_000000002.pth")
-    with pytest.raises(DetectionError, match=r"step_000000002.pth was refused.*could run code"):
+    forged = Checkpoints(folder, "x", execution().processes)
+    forged.save(2, lambda path: torch.save({"meta": Dangerous()}, path / "state.pth"))
+    with pytest.raises(DetectionError, match=r"step_000000002/state.pth was refused.*could run"):
         train_run(small_run(), data, tmp_path, "x", execution())
 
 
@@ -136,16 +207,39 @@ class Dangerous:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "loss", "message"),
+    ("recipe", "loss", "expected"),
     [
-        ("mask_rcnn_composites", Loss(gamma=2.0), "has gamma = 0 and all terms, so a variant with"),
-        ("retinanet_composites", Loss(), "bbox_head.loss_cls has gamma = 2 and all terms"),
-        ("mask_rcnn_composites", Loss(terms=3), "terms = 3 cannot be trained with it"),
+        ("mask_rcnn_composites", poly_loss(), None),
+        ("mask_rcnn_composites", poly_loss(gamma=2.0), PolySeries(gamma=2.0)),
+        ("mask_rcnn_composites", poly_loss(terms=3), PolySeries(terms=3)),
+        ("retinanet_composites", poly_loss(gamma=2.0), None),
+        ("retinanet_composites", poly_loss(), PolySeries()),
+        ("retinanet_composites", POLY, PolySeries(-1.0)),
     ],
 )
-def test_a_loss_that_the_head_does_not_have_is_an_error(data, tmp_path, recipe, loss, message):
-    with pytest.raises(DetectionError, match=message):
-        train_run(small_run(loss, recipe), data, tmp_path, "x", execution())
+def test_the_variant_s_loss_is_what_the_head_computes(data, recipe, loss, expected):
+    """None: the stock loss of the head, which stays."""
+    model = MODELS.build(built_for(recipe, data))
+    stock = classification_losses(model)[0].loss
+    for hook in loss_hooks(model, small_run(loss, recipe)):
+        hook.before_run(SimpleNamespace(model=model, logger=logging.getLogger()))
+    found = classification_losses(model)[0].loss
+    if expected is None:
+        assert found is stock
+    else:
+        assert found.series == expected
+        assert getattr(found, "alpha", None) == getattr(stock, "alpha", None)
+
+
+def built_for(recipe, data):
+    config = run_config(small_run(recipe=recipe), data, Path("unused"), execution(), None)
+    return config.model
+
+
+def test_label_smoothing_is_refused(data):
+    smoothed = small_run(POLY.model_copy(update={"label_smoothing": 0.1}))
+    with pytest.raises(DetectionError, match=r"seed1: label smoothing is not defined.*leave it"):
+        loss_hooks(MODELS.build(built_for("mask_rcnn_composites", data)), smoothed)
 
 
 def without_masks(data, folder):
@@ -170,7 +264,7 @@ def without_masks(data, folder):
     ("recipe", "loss"),
     [
         ("mask_rcnn_coco_folder", POLY),
-        ("retinanet_coco_folder", Loss(epsilon=(-1.0,), gamma=2.0)),
+        ("retinanet_coco_folder", poly_loss((-1.0,), gamma=2.0)),
     ],
 )
 def test_data_without_masks_with_gaps_and_empty_images_is_trained_on(data, tmp_path, recipe, loss):

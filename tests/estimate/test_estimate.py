@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from polyrepro.cli import main
-from polyrepro.data import load
+from polyrepro.data import DATASETS, load
 from polyrepro.data.image_datasets import IMAGE_DATASETS
 from polyrepro.estimate import ThroughputError, estimate, read_throughputs
 from polyrepro.estimate.sizes import CLASSES, IMAGES, state_count, weight_count
@@ -75,16 +75,18 @@ def test_networks_have_the_sizes_that_timm_makes():
             network = timm.create_model(
                 recipe.model,
                 num_classes=CLASSES[recipe.dataset],
-                in_chans=1 if "fashion" in recipe.dataset else 3,
+                in_chans=1 if recipe.model == "polyrepro_convnet" else 3,
             )
         state = network.state_dict().values()
         counted = sum(value.numel() for value in state if value.is_floating_point())
         assert weight_count(recipe) == counted, recipe.name
 
 
-@pytest.mark.parametrize("name", ["fashion_mnist", "fashion_mnist_long_tail"])
+@pytest.mark.parametrize("name", DATASETS)
 def test_embedded_data_has_the_listed_sizes(name):
-    assert {split: len(entry.labels) for split, entry in load(name).splits.items()} == IMAGES[name]
+    data = load(name)
+    assert {split: len(entry.labels) for split, entry in data.splits.items()} == IMAGES[name]
+    assert len(data.classes) == CLASSES[name]
 
 
 @pytest.mark.parametrize("name", ["imagenet1k", "imagenet21k"])
@@ -160,10 +162,12 @@ def printed(capsys, *arguments):
 
 
 def test_what_is_printed(capsys):
-    text = printed(capsys, "--scale", "paper", "--studies", "truncation", "epsilon_sweep")
+    text = printed(capsys, "--scale", "paper", "--set", "studies=truncation,epsilon_sweep")
     assert "sum, each run once" in text and "54 runs, " in text
     assert "on 8 GPUs" in text and "given: timm, results/benchmark-train-" in text
-    scaled = printed(capsys, "--scale", "paper", "--studies", "pretraining_s", "--seeds", "1")
+    scaled = printed(
+        capsys, "--scale", "paper", "--set", "studies=pretraining_s", "--set", "seeds=1"
+    )
     assert "times 1.79 for the area of the images" in scaled and "2 runs, " in scaled
 
 
@@ -173,7 +177,14 @@ def test_unknown_throughputs_make_a_lower_bound(capsys, tmp_path):
         "model,image_size,precision,compile,processor,device,images_per_second,status,source\n"
         "resnet50,224,bfloat16,true,gpu,our GPU,3000,given,a colleague\n"
     )
-    arguments = ["--scale", "paper", "--studies", "truncation", "pretraining_s", "--seeds", "1"]
+    arguments = [
+        "--scale",
+        "paper",
+        "--set",
+        "studies=truncation,pretraining_s",
+        "--set",
+        "seeds=1",
+    ]
     text = printed(capsys, *arguments, "--throughputs", str(table))
     assert "13 runs, at least 118 GPU-hours" in text
     assert (
@@ -184,16 +195,16 @@ def test_unknown_throughputs_make_a_lower_bound(capsys, tmp_path):
 def test_own_configuration(capsys, tmp_path):
     config = tmp_path / "mine.yaml"
     config.write_text(CONFIGURATIONS["paper"].read_text().replace("seeds: 3", "seeds: 5"))
-    text = printed(capsys, "--configfile", str(config), "--studies", "truncation")
+    text = printed(capsys, "--configfile", str(config), "--set", "studies=truncation")
     assert "55 runs, " in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--studies", "truncatoin"], "unknown study 'truncatoin'; did you mean 'truncation'?"),
-        (["--scale", "paper", "--studies", "long_tail"], "does not exist at the scale 'paper'"),
-        (["--seeds", "0"], "must be a whole number, at least 1, not '0'"),
+        (["--set", "studies=truncatoin"], "unknown study 'truncatoin'; did you mean 'truncation'?"),
+        (["--scale", "paper", "--set", "studies=long_tail"], "does not exist at the scale 'paper'"),
+        (["--set", "seeds=0"], "seeds: Input should be greater than or equal to 1, got 0"),
         (["--throughputs", "nowhere.csv"], "cannot read the throughputs nowhere.csv"),
         (["--configfile", "nowhere.yaml"], "cannot read the configuration nowhere.yaml"),
     ],

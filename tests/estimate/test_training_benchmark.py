@@ -11,10 +11,11 @@ from polyrepro.estimate.throughputs import rate_of, read_throughputs
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
-from polyrepro.runs import Loss, Run, Variant
+from polyrepro.runs import Run
+from polyrepro.variants import Variant
 
 ROOT = Path(__file__).parents[2]
-CROSS_ENTROPY = Variant(name="cross_entropy", loss=Loss())
+CROSS_ENTROPY = Variant(name="cross_entropy")
 RECIPE = RECIPES["fashion_mnist"].model_copy(update={"images_per_device": 8, "ema_decay": 0.9})
 
 

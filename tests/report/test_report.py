@@ -6,12 +6,10 @@ import pytest
 
 from polyrepro import report
 from polyrepro.report.labels import (
-    coefficient,
     contrast_label,
     interval,
     number,
     signed,
-    variant_label,
     with_half_width,
 )
 from polyrepro.report.summary import summary_markdown
@@ -25,8 +23,6 @@ from polyrepro.report.summary import summary_markdown
         (signed(0.4, 2), "+0.40"),
         (signed(-0.4, 2), "−0.40"),
         (signed(math.nan, 2), "–"),
-        (coefficient(-1 / 3), "−0.333"),
-        (coefficient(2.0), "2"),
         (interval(-0.2, 0.4, 2, shown=signed), "−0.20 to +0.40"),
         (interval(math.nan, math.nan, 2), "no interval"),
         (with_half_width(86.62, 87.08, 2), "86.62 ± 0.46"),
@@ -35,29 +31,6 @@ from polyrepro.report.summary import summary_markdown
 )
 def test_numbers(shown, expected):
     assert shown == expected
-
-
-@pytest.mark.parametrize(
-    ("epsilon", "terms", "rate", "expected"),
-    [
-        ("", math.nan, 0.1, "cross-entropy"),
-        ("", math.nan, 0.2, "cross-entropy (learning rate 0.2)"),
-        ("2", math.nan, 0.1, "Poly-1 (ε₁ = 2)"),
-        ("3 0 -0.333", math.nan, 0.1, "Poly-3 (ε₁ = 3, ε₂ = 0, ε₃ = −0.333)"),
-        ("", 1.0, 0.1, "first term"),
-        ("", 5.0, 0.05, "first 5 terms (learning rate 0.05)"),
-    ],
-)
-def test_variants_in_words(epsilon, terms, rate, expected):
-    row = {"epsilon": epsilon, "terms": terms, "gamma": 0.0, "learning_rate": rate}
-    assert variant_label(row, default_learning_rate=0.1) == expected
-
-
-def test_focal_variants_in_words():
-    row = {"epsilon": "", "terms": math.nan, "gamma": 2.0, "learning_rate": 0.1}
-    assert variant_label(row, default_learning_rate=0.1) == "focal (γ = 2)"
-    label = variant_label(row | {"epsilon": "-0.5"}, default_learning_rate=0.1)
-    assert label == "Poly-1 (ε₁ = −0.5, γ = 2)"
 
 
 def test_contrast_in_words():

@@ -104,10 +104,9 @@ TWO_GPUS = ("--set-resources", "train:gpu=2")
 def undisturbed(tmp_path_factory):
     """The history of the same run without Slurm, also spread over two processes."""
     results = tmp_path_factory.mktemp("undisturbed")
-    words = [sys.executable, "-m", "polyrepro", "train", RUN, "--results", str(results)]
-    words += ["--processes", "2"]
-    for name, value in OVERRIDES.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+    words = [sys.executable, "-m", "polyrepro", "train", RUN]
+    for key, value in (LONG | {"results": str(results)}).items():
+        words += ["--set", f"{key}={json.dumps(value)}"]
     subprocess.run(words, check=True, capture_output=True)
     return without_times(results / f"runs/{RUN}/record.json")
 
@@ -140,7 +139,9 @@ def test_a_job_that_runs_out_of_time_is_submitted_again_and_goes_on(tmp_path, un
     ask("scancel", "--signal=TERM", job)
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
-    assert len(set(re.findall(r"SLURM jobid (\d+)", printed))) == 3  # verify_data, and this twice
+    assert (
+        len(set(re.findall(r"SLURM jobid (\d+)", printed))) == 4
+    )  # two verifications, and this twice
     log = (folder / "results/tiny/logs/train/fashion_mnist-00.log").read_text()
     assert len(re.findall(rf"{RUN}: going on after step \d+", log)) == 1, log
     assert without_times(folder / f"results/tiny/runs/{RUN}/record.json") == undisturbed

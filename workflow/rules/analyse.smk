@@ -1,6 +1,9 @@
+# The code of each stage is an input, and what the studies define is a parameter (not used by the
+# command): what a table is made of decides when it is made again.
 rule collect:
     input:
-        expand(f"{RESULTS}/batches/{{batch}}.json", batch=PLAN.batches),
+        batches=expand(f"{RESULTS}/batches/{{batch}}.json", batch=PLAN.batches),
+        code=source_files("polyrepro.analysis.metrics_table"),
     output:
         f"{RESULTS}/metrics.csv",
     log:
@@ -9,16 +12,21 @@ rule collect:
     conda:
         "../../environment.yml"
     params:
-        plan=PLAN_OPTIONS,
-        # Not used by the command: a changed grid makes Snakemake collect again.
-        runs=[run.id for run in PLAN.runs],
+        settings=SETTINGS_FILE,
+        scale=SETTINGS.scale_label,
+        runs=[f"{run.id} {run.identity()}" for run in PLAN.runs],
+        studies=digest(
+            PLAN.studies,
+            without=("title", "question", "claims", "selections", "reference", "also"),
+        ),
     shell:
-        "python -m polyrepro collect {params.plan} --output {output} 2> {log}"
+        "python -m polyrepro collect --configfile {params.settings:q} --output {output:q} 2> {log:q}"
 
 
 rule statistics:
     input:
-        f"{RESULTS}/metrics.csv",
+        metrics=f"{RESULTS}/metrics.csv",
+        code=source_files("polyrepro.analysis.statistics"),
     output:
         report(
             f"{RESULTS}/statistics.csv",
@@ -30,14 +38,17 @@ rule statistics:
     localrule: True
     conda:
         "../../environment.yml"
+    params:
+        studies=digest(PLAN.studies, without=("title", "question", "claims")),
     shell:
-        "python -m polyrepro statistics {input} --output {output} 2> {log}"
+        "python -m polyrepro statistics {input.metrics:q} --output {output:q} 2> {log:q}"
 
 
 rule claims:
     input:
         metrics=f"{RESULTS}/metrics.csv",
-        published=["results/published/numbers.csv", "results/published/statements.csv"],
+        published=project_files("results/published", "*.csv"),
+        code=source_files("polyrepro.analysis.claims"),
     output:
         report(
             f"{RESULTS}/claims.csv", category="Tables", caption="../report/claims.rst"
@@ -47,5 +58,7 @@ rule claims:
     localrule: True
     conda:
         "../../environment.yml"
+    params:
+        studies=digest(PLAN.studies, without=("title", "question")),
     shell:
-        "python -m polyrepro claims {input.metrics} --output {output} 2> {log}"
+        "python -m polyrepro claims {input.metrics:q} --output {output:q} 2> {log:q}"

@@ -2,9 +2,10 @@ import os
 import sys
 from pathlib import Path
 
-from polyrepro.cli import plan_options, train_options
+from polyrepro.files import write_atomically
 from polyrepro.plan import Plan
 from polyrepro.settings import SettingsError, check_settings
+from polyrepro.sources import digest, project_files, source_files
 
 try:
     PLAN = Plan(check_settings(config, tuple(Path(f) for f in workflow.configfiles)))
@@ -12,7 +13,6 @@ except SettingsError as error:
     raise WorkflowError(str(error))
 
 RESULTS = PLAN.settings.results
-PLAN_OPTIONS = plan_options(PLAN.settings)
 SETTINGS = PLAN.settings
 
 # The rules call `python`: the one that runs this Snakefile, whether or not it has been activated.
@@ -26,3 +26,12 @@ wildcard_constraints:
     dataset="[^/]+",
     selection="[^/]+",
     figure="[^/]+",
+
+
+# What the commands of the rules read. It is no input of theirs: they have parameters for the part of
+# the configuration that concerns them, so that a change of `device` or `seeds` draws no figure.
+SETTINGS_FILE = f"{RESULTS}/settings.json"
+
+
+onstart:
+    write_atomically(Path(SETTINGS_FILE), SETTINGS.model_dump_json(indent=1) + "\n")

@@ -11,12 +11,12 @@ rule verify_data:
     threads: SETTINGS.cpus_per_process
     params:
         # Embedded data sets lie in the package and need no root.
-        options=lambda wildcards: " ".join(
-            f"--{option} {paths[wildcards.dataset]}"
+        options=lambda wildcards: [
+            f"--{option}={paths[wildcards.dataset]}"
             for option, paths in (("root", SETTINGS.data), ("labels", SETTINGS.labels))
             if wildcards.dataset in paths
-        ),
+        ],
         folder=subpath(output[0], parent=True),
     shell:
-        "python -m polyrepro data verify {wildcards.dataset} {params.options}"
-        " --output {params.folder} 2> {log}"
+        "python -m polyrepro data verify {wildcards.dataset} {params.options:q}"
+        " --output {params.folder:q} 2> {log:q}"

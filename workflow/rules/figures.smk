@@ -1,4 +1,5 @@
 from polyrepro.figures import FIGURES as STUDY_OF_FIGURE
+from polyrepro.studies import STUDIES
 
 DRAWN = {
     name: study
@@ -8,33 +9,31 @@ DRAWN = {
 FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}.{{format}}", figure=DRAWN, format=["pdf", "png"]
 )
-# What is in the folder of the figures and is not a figure itself.
-SHARED_BY_FIGURES = sorted(
-    str(path)
-    for path in Path("polyrepro/figures").glob("*.py")
-    if path.stem not in STUDY_OF_FIGURE and path.stem != "__init__"
-)
 
 
-# One rule for each figure, because a caption's path cannot contain wildcards. A figure's code is
-# an input: changing it draws that figure again and trains nothing.
+# One rule for each figure, because a caption's path cannot contain wildcards. A figure depends on
+# its own code, on the tables and the runs of its study, and on what the study defines.
 for figure_name, figure_study in DRAWN.items():
 
     rule:
         name:
             f"figure_{figure_name}"
         input:
-            code=[
-                f"polyrepro/figures/{figure_name}.py",
-                *SHARED_BY_FIGURES,
-            ],
+            code=source_files(f"polyrepro.figures.{figure_name}"),
             # The figure without a study shows the losses themselves.
-            shown=(
+            tables=(
                 [f"{RESULTS}/metrics.csv", f"{RESULTS}/statistics.csv"]
                 if figure_study
-                else sorted(
-                    str(path) for path in Path("polyrepro/losses").glob("*.py")
+                else []
+            ),
+            # Predictions and histories lie in the runs' folders, which the receipts name.
+            runs=(
+                expand(
+                    f"{RESULTS}/batches/{{batch}}.json",
+                    batch=PLAN.batches_of(STUDIES[figure_study]),
                 )
+                if figure_study
+                else []
             ),
         output:
             pdf=f"{RESULTS}/figures/{figure_name}.pdf",
@@ -52,5 +51,9 @@ for figure_name, figure_study in DRAWN.items():
         params:
             figure=figure_name,
             results=lambda wildcards, output: Path(output.pdf).parents[1],
+            study=digest(
+                [STUDIES[figure_study]] if figure_study else [],
+                without=("title", "question", "claims"),
+            ),
         shell:
-            "python -m polyrepro figure {params.figure} --results {params.results} 2> {log}"
+            "python -m polyrepro figure {params.figure} --results {params.results:q} 2> {log:q}"

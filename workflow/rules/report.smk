@@ -1,14 +1,18 @@
 rule report:
     input:
-        f"{RESULTS}/metrics.csv",
-        f"{RESULTS}/statistics.csv",
-        f"{RESULTS}/claims.csv",
-        expand(f"{RESULTS}/data/{{dataset}}/manifest.json", dataset=DATASETS),
-        FIGURES,
+        metrics=f"{RESULTS}/metrics.csv",
+        statistics=f"{RESULTS}/statistics.csv",
+        claims=f"{RESULTS}/claims.csv",
+        data=expand(f"{RESULTS}/data/{{dataset}}/manifest.json", dataset=DATASETS),
+        figures=FIGURES,
+        atlas=rules.atlas.output,
+        published=project_files("results/published", "*.csv"),
         # The appendix on speed appears once `make bench` has been run.
-        [str(path) for path in Path("results/benchmarks").glob("losses.*")],
-        sorted(str(path) for path in Path("report").rglob("*.typ")),
-        sorted(str(path) for path in Path("polyrepro/report").glob("*.py")),
+        benchmarks=project_files("results/benchmarks", "losses.*"),
+        text=project_files("report", "**/*.typ"),
+        code=source_files(
+            "polyrepro.report", "polyrepro.report.values", "polyrepro.report.summary"
+        ),
     output:
         report(
             f"{RESULTS}/report.pdf", category="Report", caption="../report/report.rst"
@@ -21,6 +25,9 @@ rule report:
     conda:
         "../../environment.yml"
     params:
-        plan=PLAN_OPTIONS,
+        settings=SETTINGS_FILE,
+        # Not used by the command.
+        studies=digest(PLAN.studies),
+        runs=[run.id for run in PLAN.runs],
     shell:
-        "python -m polyrepro report {params.plan} 2> {log}"
+        "python -m polyrepro report --configfile {params.settings:q} 2> {log:q}"

@@ -1,5 +1,6 @@
 # The declared output is a receipt. The records themselves lie in run folders that no rule declares,
 # because Snakemake deletes the declared outputs of failed and re-run jobs.
+PLAN.remove_stale_receipts()
 
 
 rule train:
@@ -30,23 +31,25 @@ rule train:
     resources:
         gpu=SETTINGS.processes_per_run if SETTINGS.device == "cuda" else 0,
     params:
+        settings=SETTINGS_FILE,
         runs=lambda wildcards: [run.id for run in PLAN.batches[wildcards.batch].runs],
-        # Not used by the command: a changed recipe or loss makes Snakemake run the job again.
+        # Not used by the command: a changed recipe, loss or weights make Snakemake run it again.
         identity=lambda wildcards: [
             run.identity() for run in PLAN.batches[wildcards.batch].runs
         ],
-        options=train_options(SETTINGS),
+        weights=sorted(given.sha256 for given in SETTINGS.weights.values()),
     shell:
-        "python -m polyrepro train {params.options}"
-        " --receipt {output} {params.runs} 2> {log}"
+        "python -m polyrepro train --configfile {params.settings:q}"
+        " --receipt {output:q} {params.runs:q} 2> {log:q}"
 
 
 rule select:
     input:
-        lambda wildcards: expand(
+        batches=lambda wildcards: expand(
             f"{RESULTS}/batches/{{batch}}.json",
             batch=PLAN.batches_for(wildcards.selection),
         ),
+        code=source_files("polyrepro.analysis.selection"),
     output:
         f"{RESULTS}/selections/{{selection}}.json",
     log:
@@ -55,6 +58,11 @@ rule select:
     conda:
         "../../environment.yml"
     params:
-        plan=PLAN_OPTIONS,
+        settings=SETTINGS_FILE,
+        # Not used by the command: changed candidates make Snakemake choose again.
+        study=lambda wildcards: digest(
+            [PLAN.selections[wildcards.selection][0]],
+            without=("title", "question", "claims", "also"),
+        ),
     shell:
-        "python -m polyrepro select {wildcards.selection} {params.plan} 2> {log}"
+        "python -m polyrepro select {wildcards.selection} --configfile {params.settings:q} 2> {log:q}"

@@ -69,6 +69,7 @@ def load_from_local_safely(
         raise FileNotFoundError(f"the checkpoint {path} does not exist")
     if path.suffix == ".safetensors":
         return {"state_dict": _float32_weights(path)}
+    HistoryBuffer()  # the first one in a process registers the statistics of all
     statistics = dict(HistoryBuffer._statistics_methods)
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)

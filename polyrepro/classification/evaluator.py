@@ -1,0 +1,81 @@
+"""The evaluation of a network on whole splits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from polyrepro.classification.batch_sources import Batches
+from polyrepro.classification.evaluation import Metrics
+from polyrepro.classification.failures import require_finite
+from polyrepro.classification.final_measurements import FinalMeasurements
+from polyrepro.running.execution import Execution
+from polyrepro.runs import Run
+
+
+class Evaluator:
+    """Measures the network of a run on whole splits, each image once, over all processes.
+
+    Args:
+        autocast: makes the context of a forward pass.
+        stop: called by all processes together after one of them was interrupted; it raises.
+
+    Attributes:
+        final: what is measured after the last epoch only.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        batches: Batches,
+        metrics: Metrics,
+        execution: Execution,
+        autocast: Callable[[], AbstractContextManager],
+        stop: Callable[[], NoReturn],
+    ) -> None:
+        self._run, self._batches, self._metrics = run, batches, metrics
+        self._execution, self._autocast, self._stop = execution, autocast, stop
+        self._processes = execution.processes
+        self.final = FinalMeasurements(metrics, self._processes)
+
+    @torch.inference_mode()
+    def evaluate(self, model: nn.Module, split: str, epoch: int) -> dict[str, float]:
+        """The metrics of a split; all processes have to call this.
+
+        Args:
+            epoch: how many are done; after the last one, `validation` has to come before `test`.
+
+        Returns:
+            What `Metrics.values` names and, after the last epoch, `FinalMeasurements.end`.
+
+        Raises:
+            TrainingError: if a metric is not finite.
+        """
+        last = epoch == self._run.recipe.epochs
+        model.eval()
+        sums = self._metrics.none(self._processes.device)
+        for logits, targets in self._outputs(model, split):
+            sums += self._metrics.sums(logits, targets)
+            if last:
+                self.final.add(logits, targets)
+        metrics = self._metrics.values(self._processes.gathered(sums).sum(dim=0))
+        what = f"the evaluation of the {split} split after epoch {epoch}"
+        require_finite(metrics, self._run.id, what, model)
+        return metrics | (self.final.end(split) if last else {})
+
+    def _outputs(self, model: nn.Module, split: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Logits and targets of this process's batches; stops with the other processes."""
+        batches = self._batches.evaluation(split)
+        while True:
+            batch = next(batches, None)
+            stop, more = self._processes.any(self._execution.stop_requested, batch is not None)
+            if stop:
+                self._stop()
+            if not more:
+                return
+            if batch is not None:
+                with self._autocast():
+                    logits = model(batch.images)
+                yield logits, batch.targets

@@ -1,0 +1,166 @@
+"""One run spread over several processes: two on the CPU, as they would be on eight GPUs."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_trainings import HERE, without_times
+
+from polyrepro.classification.predictions import read_predictions
+from polyrepro.data import load
+from polyrepro.files import classifier_predictions_path, record_path
+from polyrepro.plan import parse_run_id
+from polyrepro.running.interruption import EXIT_STATUS
+from polyrepro.running.jobs import train_and_record
+from polyrepro.settings import Overrides
+
+RUN_ID = "fashion_mnist/poly1_e+2/seed0"
+OVERRIDES = {"epochs": 6, "train_images": 1280, "images_per_device": 32}
+ENDLESS = {"epochs": 100_000}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("fashion_mnist")
+
+
+def start(results, timeout=60, **overrides):
+    """`polyrepro train` with two processes."""
+    words = [sys.executable, "-m", "polyrepro", "train", RUN_ID, "--timeout", str(timeout)]
+    words += ["--set", f"results={results}", "--set", "processes_per_run=2"]
+    words += ["--set", f"overrides={json.dumps(OVERRIDES | overrides)}"]
+    # Processes that do not stop on a signal are killed after a second.
+    environment = os.environ | {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "1"}
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def finished_record(process, results):
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return json.loads(record_path(results, RUN_ID).read_text())
+
+
+def outcome(record):
+    """What must be the same to the bit."""
+    return without_times(record["history"]), record["predictions"]
+
+
+def workers(results) -> dict[int, int]:
+    """Rank to process id of the processes that train below a results folder."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            variables = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # has just ended
+        rank = [v for v in variables if v.startswith(b"LOCAL_RANK=")]
+        if rank and f"results={results}".encode() in words:
+            found[int(rank[0].removeprefix(b"LOCAL_RANK="))] = int(folder.name)
+    return found
+
+
+def notes_signals(pid: int) -> bool:
+    """Whether a process has a handler for SIGUSR1."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(mask, 16) & 1 << signal.SIGUSR1 - 1)
+
+
+def started(process, results) -> dict[int, int]:
+    """Wait until both workers note signals, and return them."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        found = workers(results)
+        if len(found) == 2 and all(map(notes_signals, found.values())):
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"no workers: {process.communicate()[1]}")
+
+
+def training(process, results) -> dict[int, int]:
+    """Wait until both workers note signals and one holds the run, and return them."""
+    found = started(process, results)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if list(results.glob("runs/*/*/*/lock")):
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"not training: {process.communicate()[1]}")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The results of two processes, and their record."""
+    results = tmp_path_factory.mktemp("undisturbed")
+    return results, finished_record(start(results), results)
+
+
+def test_two_processes_train_what_one_does(undisturbed, data, tmp_path):
+    results, record = undisturbed
+    run = parse_run_id(RUN_ID, Overrides(**OVERRIDES))
+    alone = train_and_record(tmp_path, run, data, HERE)
+    rows = list(zip(record["history"], alone["history"], strict=True))
+    assert all((r["epoch"], r["split"]) == (e["epoch"], e["split"]) for r, e in rows)
+    for row, expected in rows:
+        if row["epoch"] <= 1:  # later, different rounding has made different networks
+            # One image of 2000 more or less is right, if at all.
+            assert row["top1"] == pytest.approx(expected["top1"], abs=0.2)
+            for name in ("loss", "mean_pt", "cross_entropy", "leading_share"):
+                assert row[name] == pytest.approx(expected[name], rel=1e-3)
+    last, expected = rows[-1]
+    assert last["temperature"] == pytest.approx(expected["temperature"], rel=0.02)
+    assert last["ece_scaled"] == pytest.approx(expected["ece_scaled"], abs=1)
+    several = read_predictions(classifier_predictions_path(results, RUN_ID), record["predictions"])
+    for split in ("validation", "test"):
+        labels = data.splits[split].labels
+        row = next(r for r in reversed(record["history"]) if r["split"] == split)
+        assert 100 * np.mean(several[split].classes == labels) == pytest.approx(row["top1"])
+        assert several[split].target_probability.mean() == pytest.approx(row["mean_pt"])
+
+
+def test_a_signal_to_every_process_changes_no_bit_of_the_result(undisturbed, data, tmp_path):
+    """As Slurm sends it. One process can go on, too, and its result is equal up to rounding."""
+    results = tmp_path / "results"
+    process = start(results)
+    for pid in (*training(process, results).values(), process.pid):
+        os.kill(pid, signal.SIGUSR1)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == EXIT_STATUS, error
+    assert len(list(results.rglob("step_*"))) == 1
+    shutil.copytree(results, tmp_path / "copy")
+    assert outcome(finished_record(start(results), results)) == outcome(undisturbed[1])
+    assert not list(results.rglob("checkpoints"))
+
+    run = parse_run_id(RUN_ID, Overrides(**OVERRIDES))
+    alone = train_and_record(tmp_path / "copy", run, data, HERE)["history"]
+    expected = undisturbed[1]["history"]
+    assert [row["epoch"] for row in alone] == [row["epoch"] for row in expected]
+    assert alone[-1]["loss"] == pytest.approx(expected[-1]["loss"], rel=0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
+def test_when_one_process_fails_the_others_end(tmp_path, number):
+    process = start(tmp_path, timeout=5, **ENDLESS)
+    os.kill(training(process, tmp_path)[1], number)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 1 and "one of 2 processes failed" in error
+    assert workers(tmp_path) == {}
+
+
+def test_when_the_command_is_killed_nobody_is_left_behind(tmp_path):
+    process = start(tmp_path, **ENDLESS)
+    started(process, tmp_path)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while workers(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert workers(tmp_path) == {}

@@ -1,0 +1,91 @@
+"""What is made again after a change, and nothing else: one edit per stage, jobs counted."""
+
+import json
+import shutil
+
+import pytest
+from project_copy import job_counts, snakemake
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+FIGURES = {"figure_truncation": 1, "figure_poly_n": 1}
+# The figure of the losses shares the code that reads tables with the others.
+DRAWN = FIGURES | {"figure_losses": 1}
+ANALYSED = {"collect": 1, "statistics": 1, "claims": 1} | FIGURES
+# Two selections follow each other, and so do the jobs that wait for them; these train nothing.
+SEARCHED = {"select": 2, "train": 2} | ANALYSED
+
+
+def planned(folder):
+    """The jobs of a dry run."""
+    process = snakemake(folder, "-n")
+    assert process.returncode == 0, process.stdout + process.stderr
+    if "Nothing to be done" in process.stdout + process.stderr:
+        return {}
+    counts = job_counts(process.stdout)
+    counts.pop("total")
+    return counts
+
+
+def edit(path, old, new):
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        ("studies/truncation.py", "costs accuracy", "costs much accuracy", {"claims": 1}),
+        ("studies/truncation.py", "sign=-1", "sign=1", {"claims": 1}),
+        ("studies/truncation.py", 'title="Truncation', 'title="The truncation', {}),
+        ("analysis/metrics_table.py", "import json", "import json  # x", SEARCHED | DRAWN),
+        ("analysis/selection.py", "import Path", "import Path  # x", SEARCHED | DRAWN),
+        (
+            "analysis/statistics.py",
+            "CONFIDENCE = 0.95",
+            "CONFIDENCE = 0.90",
+            {"statistics": 1, "claims": 1} | DRAWN,
+        ),
+        ("analysis/claims.py", "import math", "import math  # x", {"claims": 1}),
+        ("analysis/published.py", "import Path", "import Path  # x", {"claims": 1}),
+        ("figures/truncation.py", "import style", "import style  # x", {"figure_truncation": 1}),
+        ("figures/style.py", "import io", "import io  # x", DRAWN),
+        ("losses/series.py", "import torch", "import torch  # x", {"figure_losses": 1}),
+        ("report/findings.py", "import pandas", "import pandas  ", {}),
+        ("../report/sections/limits.typ", "=", "= ", {}),
+        ("../results/published/numbers.csv", "id", "id ", {"claims": 1}),
+    ],
+)
+def test_an_edit_rebuilds_what_depends_on_it(project, path, old, new, expected):
+    edit(project / "polyrepro" / path, old, new)
+    assert planned(project) == expected | {"report": 1, "all": 1}
+
+
+def test_a_changed_grid_searches_again_and_trains_only_what_is_new(project):
+    runs = project / "results/tiny/runs"
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("record.json")}
+    edit(project / "polyrepro/studies/truncation.py", "300, 1000)", "300, 700)")
+    process = snakemake(project, "results/tiny/metrics.csv")
+    assert process.returncode == 0, process.stderr
+    after = {path: path.stat().st_mtime_ns for path in runs.rglob("record.json")}
+    changed = {path.parent.parent.name for path in after if before.get(path) != after[path]}
+    assert changed == {"truncated_n700"}
+
+
+def test_how_it_is_run_rebuilds_nothing(project):
+    edit(project / "tiny.yaml", "seeds: 2", "seeds: 2\ncpus_per_process: 2")
+    assert planned(project) == {}
+
+
+def test_a_record_removed_by_hand_is_trained_again(project):
+    run = project / "results/tiny/runs/kanji/truncated_n100/seed1"
+    before = json.loads((run / "record.json").read_text())
+    shutil.rmtree(run.resolve())
+    counts = planned(project)
+    assert counts["train"] == counts["collect"] == 1
+    process = snakemake(project, "results/tiny/batches/kanji-00.json")
+    assert process.returncode == 0, process.stderr
+    after = json.loads((run / "record.json").read_text())
+    assert after["identity"] == before["identity"]
+    assert after["history"][-1]["top1"] == before["history"][-1]["top1"]
