@@ -11,13 +11,11 @@ differentiated. Nothing is written into a result of torch's once it exists: some
 saved it, as selective checkpoints do.
 """
 
-import inspect
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import is_known, joined, known_number, row_blocks
+from polyrepro.losses.reduction import is_known, joined, known_number, row_blocks, with_signature
 
 # nll_loss is given an ignored index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
@@ -36,6 +34,7 @@ class Rows(torch.autograd.Function):
         )
 
 
+@with_signature
 class IndexRows(Rows):
     """``-log P_t``, the mean of ``-w_i log p_i`` if it is wanted, and p."""
 
@@ -75,10 +74,6 @@ class IndexRows(Rows):
         return gradient, None, None, None
 
 
-# torch looks the signature up at every call, which costs more than the arithmetic on the samples.
-IndexRows.forward.__signature__ = inspect.signature(IndexRows.forward)
-
-
 def index_gradient(index, class_weight, nll, p, by_nll, by_mean) -> Tensor:
     """``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
     column = index.unsqueeze(1)
@@ -100,6 +95,7 @@ def index_gradient(index, class_weight, nll, p, by_nll, by_mean) -> Tensor:
     return gradient.scatter_(1, column, own.unsqueeze(1))
 
 
+@with_signature
 class LabelRows(Rows):
     """The base term, q, ``sum_i y_i w_i``, which is no function of the logits, and p."""
 
@@ -131,9 +127,6 @@ class LabelRows(Rows):
         if by_p is not None:
             gradient = _sum(gradient, softmax_derivative(p, by_p))
         return gradient, None, None, None
-
-
-LabelRows.forward.__signature__ = inspect.signature(LabelRows.forward)
 
 
 def _label_sums(logits, labels, p, series, class_weight) -> tuple[Tensor, Tensor, Tensor]:
