@@ -129,7 +129,7 @@ def _index_losses(
     """One loss per sample, times its weight, and the weights that a mean divides by, if any."""
     target, kept = target.long(), target != ignore_index
     if class_weight is None and not smoothing and is_known(kept.all()):
-        nll, _ = index_statistics(logits, target, averaged=False)
+        (nll,) = index_statistics(logits, target, averaged=False)
         return series.value(-nll), None
     # Ignored samples get class 0: any would do, because their weight is 0.
     index, ones = target * kept, kept.to(computing_dtype(logits))
@@ -138,7 +138,7 @@ def _index_losses(
         # The classes' terms of the expectation bring their own weights.
         losses = _smoothed_losses(logits, index, kept, series, class_weight, smoothing)
         return losses * ones, sample_weight
-    nll, _ = index_statistics(logits, index, averaged=False)
+    (nll,) = index_statistics(logits, index, averaged=False)
     # A weight of 0 drops a loss, and its gradient, whatever the logits are.
     losses = series.value(-nll.masked_fill(sample_weight == 0, 0))
     return losses * sample_weight, sample_weight
@@ -172,6 +172,8 @@ def _smoothed_losses(
 
 class SeriesCrossEntropyLoss(nn.Module):
     """Module form of :func:`series_cross_entropy`, with the same arguments."""
+
+    weight: Tensor | None
 
     def __init__(
         self,

@@ -5,14 +5,13 @@ time, and keeping them is what costs memory. Here they are computed in blocks th
 cache, and computed again in the backward pass.
 """
 
-import inspect
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import computing_dtype, is_known, joined, row_blocks
+from polyrepro.losses.reduction import computing_dtype, is_known, joined, row_blocks, with_signature
 from polyrepro.losses.rows import Rows
 from polyrepro.losses.series import Series
 
@@ -86,6 +85,7 @@ def _are_hard(labels: Tensor) -> bool:
     return labels.device.type == "cpu" and is_known((labels * labels == labels).all())
 
 
+@with_signature
 class Elements(Rows):
     """The losses, or their sum; keeps logits and labels."""
 
@@ -114,9 +114,6 @@ class Elements(Rows):
         return gradient.view(logits.shape), None, None, None, None
 
 
-Elements.forward.__signature__ = inspect.signature(Elements.forward)
-
-
 def _gradient(logits, labels, by_loss, series, alpha) -> Tensor:
     hard = not torch.is_grad_enabled() and _are_hard(labels)
     return (hard_derivative if hard else element_derivative)(
@@ -128,8 +125,8 @@ def _blocks(logits: Tensor, labels: Tensor, *others: Tensor) -> Iterator[tuple[T
     """Flat pieces of all, logits and labels in the precision to compute in."""
     dtype = computing_dtype(logits)
     flat = (each.reshape(-1) if each.dim() else each for each in (logits, labels, *others))
-    for logits, labels, *others in row_blocks(*flat):
-        yield logits.to(dtype), labels.to(dtype), *others
+    for block in row_blocks(*flat):
+        yield block[0].to(dtype), block[1].to(dtype), *block[2:]
 
 
 def _softplus(x: Tensor) -> Tensor:

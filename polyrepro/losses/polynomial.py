@@ -1,14 +1,13 @@
 """Polynomials without a constant term, evaluated elementwise on tensors."""
 
 import functools
-import inspect
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from polyrepro.losses.reduction import is_known
+from polyrepro.losses.reduction import is_known, with_signature
 
 HORNER_LIMIT = 12
 SHORT_VECTOR = 2**15
@@ -81,6 +80,7 @@ def smallest_base(q: Tensor) -> float:
     return torch.finfo(q.dtype).tiny ** 0.5
 
 
+@with_signature
 class LongPolynomial(torch.autograd.Function):
     """Keeps q alone for its derivatives, which are polynomials again."""
 
@@ -103,10 +103,6 @@ class LongPolynomial(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, tangent, _):
         return tangent * evaluate_derivative(*ctx.saved_tensors, ctx.coefficients)
-
-
-# torch looks the signature up at every call, which costs more than the arithmetic.
-LongPolynomial.forward.__signature__ = inspect.signature(LongPolynomial.forward)
 
 
 def _in_blocks(q: Tensor, coefficients: Sequence[float]) -> Tensor:

@@ -11,13 +11,11 @@ differentiated. Nothing is written into a result of torch's once it exists: some
 saved it, as selective checkpoints do.
 """
 
-import inspect
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import is_known, joined, known_number, row_blocks
+from polyrepro.losses.reduction import is_known, joined, known_number, row_blocks, with_signature
 
 # nll_loss is given an ignored index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
@@ -36,6 +34,7 @@ class Rows(torch.autograd.Function):
         )
 
 
+@with_signature
 class IndexRows(Rows):
     """``-log P_t``, the mean of ``-w_i log p_i`` if it is wanted, and p."""
 
@@ -75,10 +74,6 @@ class IndexRows(Rows):
         return gradient, None, None, None
 
 
-# torch looks the signature up at every call, which costs more than the arithmetic on the samples.
-IndexRows.forward.__signature__ = inspect.signature(IndexRows.forward)
-
-
 def index_gradient(index, class_weight, nll, p, by_nll, by_mean) -> Tensor:
     """``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
     column = index.unsqueeze(1)
@@ -100,6 +95,7 @@ def index_gradient(index, class_weight, nll, p, by_nll, by_mean) -> Tensor:
     return gradient.scatter_(1, column, own.unsqueeze(1))
 
 
+@with_signature
 class LabelRows(Rows):
     """The base term, q, ``sum_i y_i w_i``, which is no function of the logits, and p."""
 
@@ -124,16 +120,13 @@ class LabelRows(Rows):
         gradient = None
         if by_base is not None or by_q is not None:
             zero = q.new_zeros(())
-            rows = [zero if by is None else by.unsqueeze(1) for by in (by_base, by_q)]
-            blocks = row_blocks(p, labels, q.unsqueeze(1), mass.unsqueeze(1), *rows)
+            rows = (zero if by is None else by.unsqueeze(1) for by in (by_base, by_q))
             bounded = ctx.series if ctx.series.has_bounded_base else None
-            gradient = joined([label_gradient(bounded, class_weight, *each) for each in blocks])
+            sums = (q.unsqueeze(1), mass.unsqueeze(1))
+            gradient = label_gradient(bounded, class_weight, p, labels, *sums, *rows)
         if by_p is not None:
             gradient = _sum(gradient, softmax_derivative(p, by_p))
         return gradient, None, None, None
-
-
-LabelRows.forward.__signature__ = inspect.signature(LabelRows.forward)
 
 
 def _label_sums(logits, labels, p, series, class_weight) -> tuple[Tensor, Tensor, Tensor]:
@@ -164,15 +157,22 @@ def label_gradient(series, class_weight, p, labels, q, mass, by_base, by_q) -> T
 
     Here ``v_i = y_i w_i``, times the gradient weight of the bounded base term of a ``series``.
     """
-    if series is None and class_weight is None:
-        of_labels = p * by_q + by_base
-        return torch.addcmul(p * (by_base * mass + by_q * (1 - q)), labels, of_labels, value=-1)
-    v = weighted_values(labels, class_weight)
-    if series is not None:
+
+    def rest(p, labels, mass, by_base, by_q) -> Tensor:
+        """What is to be subtracted from the first part of the gradient."""
+        v = weighted_values(labels, class_weight)
+        if series is None:
+            return p * labels * by_q + by_base * v
         v = v * series.bounded_base_weight(1 - p)
-        mass = v.sum(1, keepdim=True)
-    factor = (by_base * mass + by_q * (1 - q)) - by_q * labels
-    return p * factor - by_base * v
+        return p * (labels * by_q + by_base * (mass - v.sum(1, keepdim=True))) + by_base * v
+
+    gradient = p * (by_base * mass + by_q * (1 - q))
+    if torch.is_grad_enabled():
+        return gradient - rest(p, labels, mass, by_base, by_q)
+    # In place, and in blocks: fresh memory costs more than the arithmetic.
+    for out, *block in row_blocks(gradient, p, labels, mass, by_base, by_q):
+        out.sub_(rest(*block))
+    return gradient
 
 
 def softmax_derivative(p: Tensor, direction: Tensor) -> Tensor:
