@@ -56,7 +56,7 @@ class Synthetic:
 
     def __init__(self, recipe: ClassificationRecipe, device: torch.device, steps: int) -> None:
         self.class_groups: dict[str, tuple[int, ...]] = {}
-        self.channels = 1 if recipe.dataset.startswith("fashion_mnist") else 3
+        self.channels = 1 if recipe.model == "polyrepro_convnet" else 3
         self.classes = range(CLASSES[recipe.dataset])
         self.device, self.steps_per_epoch = device, steps
         self.train_images = steps * recipe.batch_size

@@ -84,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--output", type=Path, required=True)
         command.set_defaults(command=function)
 
+    command = commands.add_parser("compare", help="verdicts for records made elsewhere")
+    command.add_argument("--metrics", type=Path, required=True, help="table, see docs/verdicts.md")
+    command.set_defaults(command=_compare)
+
     command = commands.add_parser("figure", help="draw one figure as PDF and PNG")
     command.add_argument("name")
     command.add_argument("--results", type=Path, required=True, help="folder, results/<scale>")
@@ -202,8 +206,14 @@ def _claims(options: argparse.Namespace) -> None:
     from polyrepro.analysis.metrics_table import read_metrics
     from polyrepro.files import write_atomically
 
-    table = evaluate_claims(read_metrics(options.metrics))
+    table = evaluate_claims(read_metrics(options.metrics), options.metrics.parent)
     write_atomically(options.output, table.to_csv(index=False))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from polyrepro.analysis.comparison import verdict_table
+
+    print(verdict_table(options.metrics))
 
 
 def _figure(options: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from polyrepro.studies import SCALES, STUDIES
 _FOLDER = Path(__file__).parents[1] / "config"
 CONFIGURATIONS = {
     "embedded": _FOLDER / "config.yaml",
+    "embedded_full": _FOLDER / "embedded_full.yaml",
     "paper": _FOLDER / "paper.yaml",
     "coco_folder": _FOLDER / "coco_folder.yaml",
 }

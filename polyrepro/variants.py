@@ -9,6 +9,9 @@ from polyrepro.recipes import Frozen
 if TYPE_CHECKING:
     from polyrepro.losses import Series
 
+REFERENCE = "cross_entropy"
+"""Name of plain cross-entropy, with which most studies compare."""
+
 POLY_SERIES = "PolySeries"
 """The name of the paper's own family in `polyrepro.losses`."""
 
@@ -147,6 +150,42 @@ class Variant(Frozen):
         changed = self.learning_rate_factor != 1
         details = loss.details() + ([f"learning rate {learning_rate:g}"] if changed else [])
         return _with_details(loss.family, details)
+
+
+def cross_entropy(learning_rate_factor: float = 1.0) -> Variant:
+    """Plain cross-entropy: the reference."""
+    return _variant(REFERENCE, poly_loss(), learning_rate_factor)
+
+
+def poly1(epsilon: float, learning_rate_factor: float = 1.0) -> Variant:
+    """Poly-1 (eq. 6 of the paper): cross-entropy + epsilon (1 - P_t)."""
+    return _variant(f"poly1_e{epsilon:+g}", poly_loss((epsilon,)), learning_rate_factor)
+
+
+def focal(gamma: float) -> Variant:
+    """The focal loss, with the alpha that the detector's head has."""
+    return _variant(f"focal_g{gamma:g}", poly_loss(gamma=gamma))
+
+
+def poly1_focal(epsilon: float, gamma: float) -> Variant:
+    """Poly-1 on the focal loss: focal loss + epsilon (1 - P_t)^(gamma + 1)."""
+    return _variant(f"poly1_e{epsilon:+g}_g{gamma:g}", poly_loss((epsilon,), gamma=gamma))
+
+
+def poly_next(count: int, epsilon: float, after: str) -> Variant:
+    """Poly-N whose first N - 1 coefficients are the winners of the selection `after`."""
+    return Variant(name=f"poly{count}_e{epsilon:+g}", loss=poly_loss((epsilon,)), after=after)
+
+
+def truncated(terms: int, learning_rate_factor: float = 1.0) -> Variant:
+    """The first `terms` terms of cross-entropy's series (the paper's "Drop")."""
+    return _variant(f"truncated_n{terms}", poly_loss(terms=terms), learning_rate_factor)
+
+
+def _variant(name: str, loss: Loss, learning_rate_factor: float = 1.0) -> Variant:
+    if learning_rate_factor != 1:
+        name = f"{name}_lr_x{learning_rate_factor:g}"
+    return Variant(name=name, loss=loss, learning_rate_factor=learning_rate_factor)
 
 
 def coefficient(value: float) -> str:

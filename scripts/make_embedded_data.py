@@ -6,8 +6,8 @@ The four original files are needed once (Zalando's distribution, or the Debian p
     python scripts/make_embedded_data.py /usr/share/datasets/fashion-mnist
 
 The split is class-balanced and contains no random draw: per class, the first 1,200 images of the
-original training file become `train`, the next 200 `validation`; the first 200 of the original
-test file become `test`. Images are stored class by class in turn (0, 1, ..., 9, 0, 1, ...), so
+original training file become `train`, the next 200 `validation`; the 1,000 of the original test
+file become `test`. Images are stored class by class in turn (0, 1, ..., 9, 0, 1, ...), so
 that the first n images of a split are balanced too. With the same zlib, the same
 input gives the same bytes; `polyrepro/data/fashion_mnist.py` holds their checksum.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 CLASSES = 10
-TRAIN_PER_CLASS, HELD_OUT_PER_CLASS = 1200, 200
+TRAIN_PER_CLASS, VALIDATION_PER_CLASS, TEST_PER_CLASS = 1200, 200, 1000
 OUTPUT = Path(__file__).parents[1] / "polyrepro/data/embedded/fashion_mnist.npz"
 
 
@@ -64,8 +64,8 @@ def main() -> None:
     test_images = read_idx(options.source / "t10k-images-idx3-ubyte.gz")
     for split, images, labels, first, count in (
         ("train", train_images, train_labels, 0, TRAIN_PER_CLASS),
-        ("validation", train_images, train_labels, TRAIN_PER_CLASS, HELD_OUT_PER_CLASS),
-        ("test", test_images, test_labels, 0, HELD_OUT_PER_CLASS),
+        ("validation", train_images, train_labels, TRAIN_PER_CLASS, VALIDATION_PER_CLASS),
+        ("test", test_images, test_labels, 0, TEST_PER_CLASS),
     ):
         positions = balanced_positions(labels, first, count)
         arrays[f"{split}_images"] = images[positions]

@@ -1,146 +1,239 @@
 """Verdicts: what the runs say about each statement of the paper.
 
-Five outcomes. `reproduced`: the whole interval lies on the expected side, it contains the
-published gain, the gain is verified, and the scale is the paper's. `direction only`: the whole
-interval lies on the expected side, no more. `not reproduced`: it lies on the other side.
-`inconclusive`: the interval contains the threshold. `not run`: runs are missing.
-A claim of several contrasts is as good as its worst contrast.
+All claims of a report are judged together (see `outcomes`); those that were not run are listed with
+the command that would run them. A claim of several contrasts needs all of them.
 """
 
 import math
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
-from polyrepro.analysis.metrics_table import final_values
-from polyrepro.analysis.published import published_statements
+from polyrepro.analysis.collapse import collapsed_runs
+from polyrepro.analysis.contrasts import (
+    Measurement,
+    StudyRuns,
+    collapsed_count,
+    contrasts_at,
+    measure,
+)
+from polyrepro.analysis.images import interval_over_seeds_and_images
+from polyrepro.analysis.inference import SIGNIFICANCE
+from polyrepro.analysis.not_run import rows_not_run
+from polyrepro.analysis.outcomes import (
+    OUTCOMES,
+    Evidence,
+    Judgement,
+    judge,
+    outcome_at,
+    questions,
+)
+from polyrepro.analysis.power import seeds_for_margin, seeds_needed
+from polyrepro.analysis.published import PAPER_SCALE, about_statement, published_statements
 from polyrepro.analysis.selection import winners
-from polyrepro.analysis.statistics import Estimate, estimate
 from polyrepro.studies import STUDIES
-from polyrepro.studies.study import Claim, Contrast, Study
+from polyrepro.studies.claim import Claim, Contrast
+from polyrepro.studies.study import Study
 
-WORST_FIRST = ("not run", "not reproduced", "inconclusive", "direction only", "reproduced")
-PAPER_SCALE = "paper"
+WORST_FIRST = tuple(reversed(OUTCOMES))
 
 
-def evaluate_claims(metrics: pd.DataFrame) -> pd.DataFrame:
-    """The table `claims.csv`: one row per contrast of each claim of the studies in the table.
+@dataclass(frozen=True)
+class Measured:
+    """A claim with the measurements of its contrasts and the published statement behind it."""
 
-    Columns: `study`, `claim`, `statement`, `quantity`, `contrast` (in words), `expected` (above
-    or below the threshold), `measured`, `low`, `high`, `n`, `contrast_outcome`; `outcome` of the
-    whole claim and `verdict`, the same in words that name the scale; and of the publication
-    `published`, `published_gain`, `published_status`, `published_source`.
+    study: Study
+    claim: Claim
+    measurements: tuple[Measurement, ...]
+    published: pd.Series | None
+
+    def evidence(self, scale: str) -> Evidence:
+        """What the outcome is decided from."""
+        verified = self.published is not None and self.published["status"] == "verified"
+        return Evidence(
+            claim=self.claim,
+            contrasts=tuple(m.contrast for m in self.measurements),
+            estimates=tuple(m.estimates for m in self.measurements),
+            gain=float(self.published["gain"]) if verified else math.nan,
+            paper_scale=scale == PAPER_SCALE,
+        )
+
+
+def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.DataFrame:
+    """The table `claims.csv`: one row per contrast of each claim, all claims of all studies.
+
+    Args:
+        metrics: the table of one scale.
+        results: its results folder, in which the predictions of each run may lie.
+
+    Columns: `study`, `scale`, `claim`, `statement`, `quantity`, `contrast` (in words), `expected`;
+    `measured` with its 95 % interval `low`, `high`, and `decisive_low`, `decisive_high`, the
+    interval after Holm's correction, from which the outcome is read; `n` seeds of `planned` ones,
+    `collapsed` of them with a collapsed run; `margin`; `p_value` and `p_holm` of the claim's
+    direction; `images_low`, `images_high`: a 95 % interval over seeds and test images together,
+    where predictions were kept; `contrast_outcome`; `outcome` of the whole claim and `verdict`, the
+    same in words that name the scale; `note`: what is missing or odd; `seeds_for_published`,
+    `seeds_for_measured`, `seeds_for_margin`: how many seeds would find the published gain, the
+    measured difference, or equality, in four of five cases; `command`, for claims that were not
+    run; and of the publication `published`, `published_gain`, `published_status`,
+    `published_source`.
     """
     statements = published_statements()
     scale = metrics["scale"].iloc[0]
-    rows = []
-    for study_name in metrics["study"].unique():
-        study = STUDIES[study_name]
-        won = winners(metrics, study)
-        for claim in study.claims:
-            rows += _claim_rows(study, claim, metrics, won, scale, statements)
+    claims = [
+        measured
+        for name in STUDIES
+        if name in set(metrics["study"])
+        for measured in _measured(STUDIES[name], metrics, scale, statements)
+    ]
+    judgements = judge([measured.evidence(scale) for measured in claims])
+    rows = [
+        row
+        for measured, judgement in zip(claims, judgements, strict=True)
+        for row in _rows(measured, judgement, scale, metrics, results)
+    ]
+    rows += rows_not_run({measured.claim.name for measured in claims}, scale, statements)
     return pd.DataFrame(rows)
 
 
-def _claim_rows(
-    study: Study,
-    claim: Claim,
-    metrics: pd.DataFrame,
-    won: dict[str, str],
+def _measured(
+    study: Study, metrics: pd.DataFrame, scale: str, statements: pd.DataFrame
+) -> list[Measured]:
+    seeds = metrics.loc[metrics["study"] == study.name, "seed"].unique()
+    runs = StudyRuns(
+        study=study,
+        metrics=metrics,
+        winners=winners(metrics, study),
+        collapsed=collapsed_runs(metrics, study.name),
+        seeds=tuple(sorted(int(seed) for seed in seeds)),
+    )
+    return [
+        Measured(
+            study,
+            claim,
+            tuple(measure(contrast, runs) for contrast in contrasts),
+            None if claim.published is None else statements.loc[claim.published],
+        )
+        for claim in study.claims
+        if (contrasts := contrasts_at(study, claim, scale))
+    ]
+
+
+def _rows(
+    measured: Measured,
+    judgement: Judgement,
     scale: str,
-    statements: pd.DataFrame,
+    metrics: pd.DataFrame,
+    results: Path | None,
 ) -> list[dict]:
-    published = statements.loc[claim.published]
+    claim, outcome = measured.claim, str(judgement.outcome)
+    runs = metrics[metrics["study"] == measured.study.name].drop_duplicates("run")
     rows = []
-    for contrast in claim.contrasts:
-        measured = _measure(contrast, study.name, metrics, won)
+    for measurement in measured.measurements:
+        contrast, estimates = measurement.contrast, measurement.estimates
+        low, high = estimates.interval(1 - SIGNIFICANCE)
+        decisive = estimates.interval(judgement.confidence)
+        over_images = interval_over_seeds_and_images(measurement, runs, results)
         rows.append(
             {
-                "study": study.name,
+                "study": measured.study.name,
+                "scale": scale,
                 "claim": claim.name,
                 "statement": claim.statement,
                 "quantity": claim.quantity,
-                "contrast": _in_words(contrast, won),
-                "expected": f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}",
-                "measured": measured.mean,
-                "low": measured.low,
-                "high": measured.high,
-                "n": measured.n,
-                "contrast_outcome": contrast_outcome(contrast, measured, published, scale),
+                "contrast": measurement.in_words,
+                "expected": expected(contrast),
+                "measured": float(estimates.mean),
+                "low": float(low),
+                "high": float(high),
+                "decisive_low": float(decisive[0]),
+                "decisive_high": float(decisive[1]),
+                "n": int(estimates.n),
+                "planned": claim.seeds,
+                "collapsed": collapsed_count(measurement),
+                "margin": math.nan if contrast.margin is None else contrast.margin,
+                "p_value": float(judgement.p),
+                "p_holm": float(judgement.p_holm),
+                "images_low": over_images[0],
+                "images_high": over_images[1],
+                "contrast_outcome": contrast_outcome(measured, measurement, judgement, scale),
+                "outcome": outcome,
+                "verdict": verdict(outcome, scale),
+                "note": _note(measured, measurement, judgement),
             }
+            | _power(measured, measurement, float(judgement.level))
+            | {"command": ""}
+            | about_statement(measured.published)
         )
-    outcome = min((row["contrast_outcome"] for row in rows), key=WORST_FIRST.index)
-    about_the_claim = {
-        "outcome": outcome,
-        "verdict": verdict(outcome, scale),
-        "published": published["statement"],
-        "published_gain": published["gain"],
-        "published_status": published["status"],
-        "published_source": published["source"],
-    }
-    return [row | about_the_claim for row in rows]
+    return rows
 
 
-def _measure(
-    contrast: Contrast, study: str, metrics: pd.DataFrame, won: dict[str, str]
-) -> Estimate:
-    """The contrast's estimate over the seeds that all its variants have; n = 0 if none has."""
-    if contrast.over == "training":
-        values = _share_of_training(metrics, study, contrast.metric, contrast.split)
-    else:
-        values = final_values(metrics, study, contrast.metric, contrast.split)
-    total = 0
-    for name, weight in contrast.weights.items():
-        variant = won[name.removeprefix("@")] if name.startswith("@") else name
-        if variant not in values:
-            return Estimate(0, *4 * (math.nan,))
-        total = total + weight * values[variant]
-    return estimate(total.dropna())
-
-
-def _share_of_training(metrics: pd.DataFrame, study: str, metric: str, split: str) -> pd.DataFrame:
-    """Per seed and variant the share of the recorded times at which the metric is above 0.5."""
-    rows = metrics.query("study == @study and metric == @metric and split == @split")
-    # A whole epoch's row averages over its parts, which are rows of their own.
-    rows = rows[rows["epoch"] % 1 != 0]
-    return (
-        rows.assign(above=rows["value"] > 0.5)
-        .groupby(["seed", "variant"])["above"]
-        .mean()
-        .unstack("variant")
-    )
+def expected(contrast: Contrast) -> str:
+    """What a contrast expects, in words."""
+    if contrast.kind == "equivalence":
+        return f"within {contrast.margin:g} of {contrast.threshold:g}"
+    if contrast.kind == "at_most":
+        return f"below {contrast.threshold + contrast.margin:g}"
+    return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
 
 
 def contrast_outcome(
-    contrast: Contrast, measured: Estimate, published: pd.Series, scale: str
+    measured: Measured, measurement: Measurement, judgement: Judgement, scale: str
 ) -> str:
-    """One of the five outcomes for one contrast."""
-    if measured.n == 0:
-        return "not run"
-    low, high = sorted(
-        contrast.sign * (edge - contrast.threshold) for edge in (measured.low, measured.high)
+    """The outcome of one contrast on its own, read from the interval that decides.
+
+    Its questions are answered at the level at which Holm's procedure compared the claim.
+    """
+    evidence = measured.evidence(scale)
+    alone = Evidence(
+        claim=measured.claim.model_copy(
+            update={"contrasts": (measurement.contrast,), "step_down": False}
+        ),
+        contrasts=(measurement.contrast,),
+        estimates=(measurement.estimates,),
+        gain=evidence.gain,
+        paper_scale=evidence.paper_scale,
     )
-    if math.isnan(low) or low <= 0 <= high:
-        return "inconclusive"
-    if high < 0:
-        return "not reproduced"
-    verified = published["status"] == "verified" and not math.isnan(published["gain"])
-    contains = verified and measured.low <= published["gain"] <= measured.high
-    return "reproduced" if contains and scale == PAPER_SCALE else "direction only"
+    return str(outcome_at(alone, questions(alone), float(judgement.level)))
+
+
+def _power(measured: Measured, measurement: Measurement, level: float) -> dict[str, float]:
+    """How many seeds would decide, with the noise measured here."""
+    contrast, estimates = measurement.contrast, measurement.estimates
+    sd = float(estimates.sd)
+    alone = measured.published is not None and len(measured.measurements) == 1
+    gain = float(measured.published["gain"]) if alone else math.nan
+    effect, margin = math.nan, contrast.margin or math.nan
+    if contrast.kind == "superiority":
+        effect = float(estimates.mean) - contrast.threshold
+    return {
+        "seeds_for_published": seeds_needed(gain, sd, level),
+        "seeds_for_measured": seeds_needed(effect, sd, level),
+        "seeds_for_margin": math.nan
+        if contrast.kind == "at_most"
+        else seeds_for_margin(margin, sd, level),
+    }
+
+
+def _note(measured: Measured, measurement: Measurement, judgement: Judgement) -> str:
+    """What a reader has to know about a row, in words."""
+    estimates, planned = measurement.estimates, measured.claim.seeds
+    notes = list(measurement.notes)
+    n = int(estimates.n)
+    if 0 < n < planned:
+        notes.insert(0, f"{n} of {planned} planned seeds")
+    if n > 0 and math.isnan(float(estimates.error)):
+        notes.append("no interval: too few seeds, or too many collapsed, or no noise at all")
+    steps = int(judgement.steps)
+    if measured.claim.step_down and steps:
+        last = measured.measurements[steps - 1].in_words
+        notes.append(f"holds down to {last.partition(': ')[2]}")
+    return "; ".join(notes)
 
 
 def verdict(outcome: str, scale: str) -> str:
     """The outcome in words; away from the paper's scale they speak of an analogue."""
-    if scale == PAPER_SCALE:
+    if scale == PAPER_SCALE or outcome == "not run":
         return outcome
     return f"{outcome} (on a small analogue, not the paper's data and model)"
-
-
-def _in_words(contrast: Contrast, won: dict[str, str]) -> str:
-    """The contrast with selections replaced by their winners: `top1: poly1_e+2 - cross_entropy`."""
-    terms = []
-    for name, weight in contrast.weights.items():
-        variant = won[name.removeprefix("@")] if name.startswith("@") else name
-        factor = "" if abs(weight) == 1 else f"{abs(weight):g} "
-        terms.append(f"{'-' if weight < 0 else '+'} {factor}{variant}")
-    text = " ".join(terms).removeprefix("+ ")
-    return f"{contrast.metric} ({contrast.split}): {text}"

@@ -1,5 +1,6 @@
 """The tidy table: one row per run, metric, split and time."""
 
+import hashlib
 import json
 import sys
 from collections import defaultdict
@@ -7,6 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from polyrepro.analysis.metrics_checks import (
+    MetricsError,
+    check_columns,
+    check_metrics,
+    numbers,
+)
 from polyrepro.plan import Plan
 from polyrepro.running.records import read_record
 from polyrepro.variants import Loss
@@ -33,12 +40,37 @@ COLUMNS = [
     "epoch",
     "value",
     "run",
+    "chance",
+    "data_sha256",
 ]
 
 
+TEXTS = (
+    *("study", "scale", "recipe", "variant", "dataset", "model", "label", "series", "epsilon"),
+    *("metric", "split", "run", "data_sha256", "seed", "epoch", "value"),
+)
+"""Columns that are read as they are; numbers among them are checked one by one."""
+
+ELSEWHERE = "elsewhere"
+"""The scale of records made elsewhere that name none."""
+
+UNSAID = {"scale": ELSEWHERE, "gamma": 0.0, "learning_rate": float("nan"), "terms": pd.NA}
+UNSAID |= {"chance": float("nan")}
+UNSAID |= dict.fromkeys(("recipe", "dataset", "model", "series", "epsilon", "data_sha256"), "")
+"""Columns that a table may lack, with what stands in for them."""
+
+
 def record_rows(record: dict) -> list[dict]:
-    """The rows of one record, without the study and the scale."""
+    """The rows of one record, without the study and the scale.
+
+    `chance` is the accuracy of guessing in percent (0 for a detector), `data_sha256` a checksum of
+    all that the record says about its data.
+    """
     loss = Loss.model_validate_json(json.dumps(record["loss"]))
+    data = record["data"]
+    classes = data["classes"] if isinstance(data["classes"], int) else len(data["classes"])
+    # Large data sets are cited by the checksum of their index, whatever was checked since.
+    cited = data.get("index_sha256") or json.dumps(data, sort_keys=True)
     common = {
         "recipe": record["recipe"]["name"],
         "variant": record["variant"]["name"],
@@ -52,6 +84,8 @@ def record_rows(record: dict) -> list[dict]:
         "gamma": loss.gamma,
         "learning_rate": record["learning_rate"],
         "run": record["run"],
+        "chance": 0.0 if record["recipe"]["kind"] == "detection" else 100 / classes,
+        "data_sha256": hashlib.sha256(cited.encode()).hexdigest(),
     }
     return [
         common
@@ -109,13 +143,44 @@ def warn_of_different_sources(records: dict[str, dict]) -> None:
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
-    """Read `metrics.csv`; an empty epsilon is text (cross-entropy), not a missing number."""
-    table = pd.read_csv(path, dtype={"epsilon": str, "terms": "Int64"})
-    return table.fillna({"epsilon": ""})
+    """Read and check `metrics.csv`.
+
+    An empty epsilon is text (cross-entropy), not a missing number. Of the columns only those in
+    `metrics_checks.NEEDED` are necessary; the others get values that say nothing.
+
+    Raises:
+        MetricsError: naming file, row and column, if the table cannot be read, or mixes scales,
+            lengths of training, units, data, losses, or has a run twice.
+    """
+    try:
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXTS, str),
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
+    check_columns(table, path)
+    for column, value in UNSAID.items():
+        if column not in table:
+            table[column] = value
+    if "label" not in table:
+        table["label"] = table["variant"]
+    if "run" not in table:
+        table["run"] = table["variant"] + "/seed" + table["seed"].astype(str)
+    table["seed"] = numbers(table, "seed", path, whole=True)
+    for column in ("epoch", "value"):
+        table[column] = numbers(table, column, path)
+    for column in ("gamma", "learning_rate", "chance"):
+        table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
+    table["terms"] = pd.to_numeric(table["terms"], errors="coerce").astype("Int64")
+    check_metrics(table, path)
+    return table
 
 
 def final_values(metrics: pd.DataFrame, study: str, metric: str, split: str) -> pd.DataFrame:
     """Values of a metric at the end of training: a row per seed, a column per variant."""
     rows = metrics.query("study == @study and metric == @metric and split == @split")
-    last = rows[rows["epoch"] == rows.groupby("run")["epoch"].transform("max")]
+    last = rows[rows["epoch"] == rows.groupby(["variant", "seed"])["epoch"].transform("max")]
     return last.pivot(index="seed", columns="variant", values="value")

@@ -1,5 +1,10 @@
-"""Choosing a variant on validation images, so that test images choose nothing."""
+"""Choosing a variant on validation images and on seeds that test nothing.
 
+The runs that win a selection are partly lucky ones, and their luck is in the test images, too. So
+the first seeds choose, on validation images, and only the others test the winner, on test images.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +18,23 @@ from polyrepro.studies.study import Selection, Study
 SPLIT = "validation"
 
 
+def choosing_seeds(study: Study, seeds: Iterable[int]) -> list[int]:
+    """The seeds that choose: the first `selection_seeds`, or the first half, but at least one.
+
+    Args:
+        seeds: those of which there are runs, or those that are planned.
+    """
+    seeds = sorted(set(seeds))
+    count = study.selection_seeds or max(1, len(seeds) // 2)
+    return seeds[:count]
+
+
+def fresh_seeds(study: Study, seeds: Iterable[int]) -> list[int]:
+    """The seeds that test what the others chose; none if there is a single seed."""
+    seeds = sorted(set(seeds))
+    return seeds[len(choosing_seeds(study, seeds)) :]
+
+
 def candidates_of(selection: Selection, known: dict[str, Selection]) -> list[str]:
     """All candidates, those of the previous selections included."""
     earlier = candidates_of(known[selection.previous], known) if selection.previous else []
@@ -20,19 +42,24 @@ def candidates_of(selection: Selection, known: dict[str, Selection]) -> list[str
 
 
 def select(metrics: pd.DataFrame, study: Study, selection: Selection) -> pd.Series:
-    """Mean of the study's metric on validation images, best first; ties keep the grid's order.
+    """Mean of the study's metric on validation images over the choosing seeds, best first.
 
-    Candidates that are not run at the scale of the table have no rows there and do not count.
+    Ties keep the grid's order. Candidates that are not run at the scale of the table have no rows
+    there and do not count.
     """
     known = {s.name: s for s in study.selections}
     values = final_values(metrics, study.name, study.metric, SPLIT)
     candidates = [name for name in candidates_of(selection, known) if name in values]
-    return values[candidates].mean().sort_values(ascending=False, kind="stable")
+    seeds = choosing_seeds(study, metrics.loc[metrics["study"] == study.name, "seed"])
+    # Only seeds that all candidates have compare like with like.
+    scores = values.reindex(index=seeds, columns=candidates).dropna().mean()
+    return scores.dropna().sort_values(ascending=False, kind="stable")
 
 
 def winners(metrics: pd.DataFrame, study: Study) -> dict[str, str]:
-    """The winning variant of each selection of a study."""
-    return {s.name: str(select(metrics, study, s).index[0]) for s in study.selections}
+    """The winning variant of each selection of a study that has candidates in the table."""
+    scores = {s.name: select(metrics, study, s) for s in study.selections}
+    return {name: str(of.index[0]) for name, of in scores.items() if len(of)}
 
 
 def write_selection(plan: Plan, name: str) -> None:

@@ -1,7 +1,4 @@
-"""Means with t intervals over seeds, and differences to the reference paired by seed.
-
-With three to five seeds a bootstrap is meaninglessly narrow; Student's t is wide for a reason.
-"""
+"""What each variant measures, and its difference to the reference paired by seed."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,11 +7,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from polyrepro.analysis.collapse import collapsed_runs
+from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means, holm
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
 from polyrepro.studies import STUDIES
+from polyrepro.studies.study import Study
 
-CONFIDENCE = 0.95
+CONFIDENCE = 1 - SIGNIFICANCE
+ENDS = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
 SETTINGS = ["label", "series", "epsilon", "terms", "gamma", "learning_rate"]
 """Columns that say what a variant is."""
 
@@ -41,52 +42,102 @@ def estimate(values: pd.Series | np.ndarray) -> Estimate:
     return Estimate(n, mean, sd, mean - half, mean + half)
 
 
-def paired_difference(values: pd.DataFrame, variant: str, reference: str) -> dict[str, float]:
-    """Difference of a variant to the reference, seed by seed, with interval and p value."""
-    differences = (values[variant] - values[reference]).dropna()
-    result = estimate(differences)
-    p_value = float("nan")
-    if result.n > 1 and result.sd > 0:
-        p_value = float(stats.ttest_1samp(differences, 0.0).pvalue)
+def paired_difference(
+    values: pd.DataFrame, variant: str, reference: str, collapsed: pd.DataFrame, comparisons: int
+) -> dict[str, float]:
+    """Difference of a variant to the reference, seed by seed, with intervals and p value.
+
+    Args:
+        values: a row per seed, a column per variant.
+        collapsed: the same, True for runs that have collapsed.
+        comparisons: variants that are compared with the reference; Bonferroni widens the
+            simultaneous interval by it. The differences share the reference and are correlated,
+            which no assumption of Bonferroni minds, and a handful of seeds cannot tell how much,
+            which Dunnett's narrower intervals would need.
+    """
+    difference = (values[variant] - values[reference]).dropna()
+    seeds, pair = difference.index, [variant, reference]
+    if variant == reference:
+        ends = dict.fromkeys(ENDS, 0.0 if len(seeds) > 1 else float("nan"))
+        return {"difference": 0.0} | ends | {"p_value": float("nan")}
+    lost = collapsed.reindex(index=seeds, columns=pair, fill_value=False).any(axis="columns")
+    result = estimate_means(difference.to_numpy(), lost.to_numpy())
+    low, high = result.interval(CONFIDENCE)
+    wide = result.interval(1 - SIGNIFICANCE / comparisons)
+    p_value = 2 * min(result.p_above(0), result.p_below(0))
     return {
-        "difference": result.mean,
-        "difference_low": result.low,
-        "difference_high": result.high,
-        "p_value": p_value,
+        "difference": float(result.mean),
+        "difference_low": float(low),
+        "difference_high": float(high),
+        "simultaneous_low": float(wide[0]),
+        "simultaneous_high": float(wide[1]),
+        "p_value": float("nan") if np.isnan(result.error) else float(min(p_value, 1)),
     }
 
 
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """The table `statistics.csv`: per study, variant, metric and split at the end of training.
 
-    Columns beside the run's settings: `n`, `mean`, `sd`, `low`, `high` over seeds;
-    `difference`, `difference_low`, `difference_high`, `p_value` against the reference, paired by
-    seed (p values are not corrected for the number of comparisons); `selected`: names of the
-    selections that this variant won.
+    Columns beside the run's settings: `n`, `mean`, `sd`, `low`, `high` over seeds; `missing`: seeds
+    of the study that this variant lacks; `collapsed`: the number of runs that have learnt nothing,
+    which are in the mean;
+    `difference`, `difference_low`, `difference_high` against the reference, paired by seed (95 %,
+    collapsed runs trimmed, see `inference`), and `simultaneous_low`, `simultaneous_high`, which
+    cover all differences of the study in this metric together; `p_value` and, corrected by Holm
+    over these differences, `p_holm`; `selected`: names of the selections that this variant won.
+    The winner's difference includes the seeds that chose it; claims are decided without those.
     """
-    settings = metrics.drop_duplicates(["study", "variant"]).set_index(["study", "variant"])
-    rows = []
     groups = metrics[["study", "metric", "split"]].drop_duplicates()
+    rows = []
     for study in groups["study"].unique():
-        won = winners(metrics, STUDIES[study])
-        for _, _, metric, split in groups[groups["study"] == study].itertuples():
-            values = final_values(metrics, study, metric, split)
-            for variant in [v.name for v in STUDIES[study].variants if v.name in values]:
-                of_run = settings.loc[(study, variant)]
-                rows.append(
-                    {"study": study, "scale": of_run["scale"], "recipe": of_run["recipe"]}
-                    | {"variant": variant, "metric": metric, "split": split}
-                    | of_run[
-                        ["label", "series", "epsilon", "terms", "gamma", "learning_rate"]
-                    ].to_dict()
-                    | asdict(estimate(values[variant].dropna()))
-                    | paired_difference(values, variant, STUDIES[study].reference)
-                    | {"selected": " ".join(name for name, v in won.items() if v == variant)}
-                )
+        of_study = groups[groups["study"] == study]
+        rows += _study_rows(metrics, STUDIES[study], of_study)
     return pd.DataFrame(rows).astype({"terms": "Int64"})
+
+
+def _study_rows(metrics: pd.DataFrame, study: Study, groups: pd.DataFrame) -> list[dict]:
+    of_study = metrics[metrics["study"] == study.name]
+    settings = of_study.drop_duplicates("variant").set_index("variant")
+    won, collapsed = winners(metrics, study), collapsed_runs(metrics, study.name)
+    seeds = sorted(of_study["seed"].unique())
+    rows = []
+    for _, _, metric, split in groups.itertuples():
+        values = final_values(metrics, study.name, metric, split)
+        variants = [v.name for v in study.variants if v.name in values]
+        of_metric = []
+        for variant in variants:
+            run, present = settings.loc[variant], values[variant].dropna().index
+            of_metric.append(
+                {"study": study.name, "scale": run["scale"], "recipe": run["recipe"]}
+                | {"variant": variant, "metric": metric, "split": split}
+                | run[SETTINGS].to_dict()
+                | asdict(estimate(values[variant].dropna()))
+                | {"missing": " ".join(str(s) for s in seeds if s not in present)}
+                | {"collapsed": int(collapsed.get(variant, pd.Series(dtype=bool)).sum())}
+                | _difference(values, variant, study.reference, collapsed)
+                | {"selected": " ".join(name for name, v in won.items() if v == variant)}
+            )
+        rows += _with_holm(of_metric)
+    return rows
+
+
+def _difference(
+    values: pd.DataFrame, variant: str, reference: str, collapsed: pd.DataFrame
+) -> dict[str, float]:
+    """The paired difference; NaN throughout where the table has no reference."""
+    if reference not in values:
+        values = values.assign(**{reference: float("nan")})
+    comparisons = max(len(values.columns) - 1, 1)
+    return paired_difference(values, variant, reference, collapsed, comparisons)
+
+
+def _with_holm(rows: list[dict]) -> list[dict]:
+    """The rows of one sweep with `p_holm` after `p_value`."""
+    corrected, _ = holm(np.array([row["p_value"] for row in rows]))
+    return [row | {"p_holm": value} for row, value in zip(rows, corrected, strict=True)]
 
 
 def read_statistics(path: Path) -> pd.DataFrame:
     """Read `statistics.csv`; empty texts stay texts."""
-    table = pd.read_csv(path, dtype={"epsilon": str, "selected": str})
-    return table.fillna({"epsilon": "", "selected": ""})
+    texts = ("label", "epsilon", "missing", "selected")
+    return pd.read_csv(path, dtype=dict.fromkeys(texts, str)).fillna(dict.fromkeys(texts, ""))

@@ -122,10 +122,12 @@ class _Training:
                 for decision in self._train_epoch(epoch):
                     progress.update()
                     self._carry_out(decision)
-                # Both rows or none: an interruption in between repeats the whole evaluation.
+                # All rows or none: an interruption in between repeats the whole evaluation. Test
+                # images are looked at once, when nothing can be chosen any more.
+                last = epoch + 1 == run.recipe.epochs
                 state.history += [
                     {"epoch": epoch + 1, "split": split} | self._evaluate(split)
-                    for split in ("validation", "test")
+                    for split in (("validation", "test") if last else ("validation",))
                 ]
                 state.evaluated = epoch + 1
                 # A checkpoint has no predictions; without one here, a resumed run makes them again.

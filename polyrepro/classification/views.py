@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from polyrepro.classification.randomness import derive_seed
-from polyrepro.data.decoding import decode_rgb
+from polyrepro.data.decoding import decode_rgb, seen_size
 from polyrepro.recipes import ClassificationRecipe
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -31,7 +31,7 @@ class Views:
         """A random crop of an opened image, perhaps mirrored: uint8, (size, size, 3)."""
         recipe, size = self._recipe, self._recipe.image_size
         draw = random.Random(derive_seed("augmentation", self._seed, epoch, row))
-        box = random_crop(*image.size, recipe.min_crop_area, draw)
+        box = random_crop(*seen_size(image), recipe.min_crop_area, draw)
         box = _decode_smaller(image, box, size)
         view = decode_rgb(image, where).resize((size, size), self._resample, box, reducing_gap=2.0)
         if recipe.horizontal_flip and draw.random() < 0.5:
@@ -44,7 +44,7 @@ class Views:
         As if the shorter side were scaled to size / crop_fraction and the centre cut out.
         """
         size = self._recipe.evaluation_size
-        box = central_crop(*image.size, size, self._recipe.crop_fraction)
+        box = central_crop(*seen_size(image), size, self._recipe.crop_fraction)
         return np.asarray(decode_rgb(image, where).resize((size, size), self._resample, box))
 
 
@@ -98,4 +98,5 @@ def _decode_smaller(image: Image.Image, box: Box, size: int) -> Box:
     # The size is rounded up to whole pixels, the scale of what is in them is not.
     scale = width / drafted[1][2]
     left, upper, right, lower = (edge / scale for edge in box)
-    return left, upper, min(image.size[0], right), min(image.size[1], lower)
+    width, height = seen_size(image)
+    return left, upper, min(width, right), min(height, lower)

@@ -8,7 +8,9 @@ from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_datasets import IMAGE_DATASETS
+from polyrepro.data.kanji import KANJI_DATASETS
 from polyrepro.data.long_tail import make_long_tailed
+from polyrepro.data.manifests import MANIFEST, read_manifest
 from polyrepro.files import data_folder
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def _fashion_mnist_long_tail() -> ImageArrays:
 DATASETS = {
     "fashion_mnist": load_fashion_mnist,
     "fashion_mnist_long_tail": _fashion_mnist_long_tail,
+    **KANJI_DATASETS,
 }
 
 
@@ -60,11 +63,22 @@ def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | Coc
     if name in DETECTION_DATASETS:
         return open_detection(name, results)
     if name not in IMAGE_DATASETS:
-        return load(name)
+        return _load_as_verified(name, data_folder(results, name))
     from polyrepro.data.indexed_images import IndexedImages
 
     folder = data_folder(results, name)
     data = IndexedImages(folder)
     if data.name != name:
         raise DataError(f"{folder} holds the index of {data.name}, not of {name}; verify it again")
+    return data
+
+
+def _load_as_verified(name: str, folder: Path) -> ImageArrays:
+    """An embedded data set; its manifest in the results folder, if it is there, has to fit."""
+    data = load(name)
+    if (folder / MANIFEST).exists() and read_manifest(folder) != data.manifest:
+        raise DataError(
+            f"{folder / MANIFEST} is not that of {name} in this version of polyrepro; make it "
+            f"again: polyrepro data verify {name} --output {folder}"
+        )
     return data

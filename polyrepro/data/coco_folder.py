@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from polyrepro.data.coco_format import CocoSource, read_coco, verify_coco
+from polyrepro.data.coco_entries import checked_images
+from polyrepro.data.coco_format import verify_coco
+from polyrepro.data.coco_images import existing_name
+from polyrepro.data.coco_notes import Notes
+from polyrepro.data.coco_reading import CocoSource, Content, read_coco
 from polyrepro.data.image_arrays import DataError
-from polyrepro.files import write_json
 
 NAMES = {
     "train": ("train", "train2017"),
@@ -25,7 +28,7 @@ def verify_coco_folder(name: str, root: Path, folder: Path) -> dict:
 
     Args:
         root: folder with `annotations/` and the images.
-        folder: where index and manifest lie.
+        folder: where index and annotation files are written.
 
     Returns:
         The manifest of :func:`polyrepro.data.coco_format.verify_coco`.
@@ -33,7 +36,6 @@ def verify_coco_folder(name: str, root: Path, folder: Path) -> dict:
     Raises:
         DataError: if a split is not found, or as `verify_coco` raises it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     train, validation, test = (_source(root, split) for split in NAMES)
     for split, source in (("train", train), ("validation", validation)):
         if source is None:
@@ -43,7 +45,7 @@ def verify_coco_folder(name: str, root: Path, folder: Path) -> dict:
             )
     if test is None:
         test = validation
-        train, validation = _held_out(train, folder)
+        train, validation = _held_out(train)
     return verify_coco(name, {"train": train, "validation": validation, "test": test}, folder)
 
 
@@ -55,33 +57,41 @@ def _annotation_files(root: Path, split: str) -> list[Path]:
 def _source(root: Path, split: str) -> CocoSource | None:
     for path in _annotation_files(root, split):
         if path.is_file():
-            return CocoSource(path, _image_folder(root, path))
+            content = read_coco(path)
+            return CocoSource(path, _image_folder(root, path, content), content)
     return None
 
 
-def _image_folder(root: Path, annotations: Path) -> Path:
+def _image_folder(root: Path, annotations: Path, content: Content) -> Path:
     """The folder that has the first image; if none has, the one that COCO's layout asks for."""
     name = annotations.stem.removeprefix("instances_")
     candidates = [root / name, root / "images" / name, root / "images", root]
-    images = read_coco(annotations)["images"]
-    found = [c for c in candidates if images and (c / images[0]["file_name"]).is_file()]
+    first = next(iter(content["images"].values()), {}).get("file_name")
+    found = [c for c in candidates if isinstance(first, str) and existing_name(c, first)]
     return (found or candidates)[0]
 
 
-def _held_out(train: CocoSource, folder: Path) -> tuple[CocoSource, CocoSource]:
+def _held_out(train: CocoSource) -> tuple[CocoSource, CocoSource]:
     """The training split without every n-th image, and these images as validation split."""
-    content = read_coco(train.annotations)
-    images = content["images"]
-    step = max(HELD_OUT_PART, -(-len(images) // MOST_HELD_OUT))
-    held_out = {entry["id"] for entry in images[::step]}
-    sources = []
-    for split, chosen in (("train", False), ("validation", True)):
+    content = train.content
+    # The ids are checked before they are compared: a damaged entry is to be named, not lost.
+    known = checked_images(content, Notes(train.annotations))
+    step = max(HELD_OUT_PART, -(-len(known) // MOST_HELD_OUT))
+    held_out = set(list(known)[::step])
+    parts = []
+    for chosen in (False, True):
         part = dict(content)
-        part["images"] = [i for i in images if (i["id"] in held_out) == chosen]
-        part["annotations"] = [
-            a for a in content["annotations"] if (a["image_id"] in held_out) == chosen
-        ]
-        path = folder / "held_out" / f"{split}.json"
-        write_json(path, part)
-        sources.append(CocoSource(path, train.images))
-    return sources[0], sources[1]
+        for key, image in (("images", "id"), ("annotations", "image_id")):
+            part[key] = {
+                place: entry
+                for place, entry in content[key].items()
+                if (_id(entry, image) in held_out) == chosen
+            }
+        parts.append(CocoSource(train.annotations, train.images, part))
+    return parts[0], parts[1]
+
+
+def _id(entry: dict, key: str) -> object:
+    """An id; None for what can be none, which `verify_coco` names."""
+    value = entry.get(key)
+    return value if isinstance(value, int | float | str) else None

@@ -1,35 +1,27 @@
 """Detection data in COCO's format: checked once, before anything is trained on it.
 
-The training reads what :func:`verify_coco` writes into a data set's results folder: `index.json`
-(where annotations and images lie) and, where boxes had to be dropped, a corrected annotation file.
-Its manifest says what the data are; run records cite it.
+Training, evaluation and figures read what :func:`verify_coco` writes into a data set's results
+folder: an annotation file per split, with what was wrong corrected or left out, and `index.json`,
+which says where they and the images lie. The manifest says what the data are; records cite it.
 """
 
 import hashlib
 import json
-import math
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from polyrepro.data.coco_entries import checked_categories, checked_images, usable_ids
+from polyrepro.data.coco_images import checked_files
+from polyrepro.data.coco_notes import Notes
+from polyrepro.data.coco_objects import NO_MASK, UNUSABLE_MASK, usable_objects
+from polyrepro.data.coco_reading import CocoSource, Content
 from polyrepro.data.image_arrays import DataError
-from polyrepro.files import write_json
+from polyrepro.data.manifests import MANIFEST, read_manifest
+from polyrepro.files import write_atomically, write_json
 
 INDEX = "index.json"
-FULLY_CHECKED = 1000
-"""Of larger splits, evenly spaced images: as many are opened, and their content is in the checksum;
-of the others the name and the size of the file."""
-NAMED = 10
-"""How many missing files a message names."""
-
-
-@dataclass(frozen=True)
-class CocoSource:
-    """One split: a COCO annotation file and the folder that its file names are relative to."""
-
-    annotations: Path
-    images: Path
 
 
 @dataclass(frozen=True)
@@ -60,36 +52,44 @@ def open_coco(folder: Path) -> CocoData:
     """What :func:`verify_coco` found.
 
     Raises:
-        DataError: if the data set was not verified.
+        DataError: if the data set was not verified, or a file of the verification was changed.
     """
+    mend = f"make it with: polyrepro data verify {folder.name} --output {folder}"
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        index = json.loads((folder / INDEX).read_text())
-    except (OSError, ValueError) as error:
+        index = json.loads((folder / INDEX).read_bytes())
+        # By name, so that a results folder may be moved.
+        annotations = {s: folder / Path(where["annotations"]).name for s, where in index.items()}
+        images = {s: Path(where["images"]) for s, where in index.items()}
+        found = {s: _sha256(path.read_bytes()) for s, path in annotations.items()}
+        expected = {s: where["sha256"] for s, where in index.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{folder} holds no verified data set ({error}); make it with: polyrepro data verify "
-            f"{folder.name} --output {folder}"
+            f"{folder} holds no verified data set ({type(error).__name__}: {error}); {mend}"
         ) from None
+    for split, path in annotations.items():
+        if found[split] != expected[split]:
+            raise DataError(f"{path} has changed since the data were verified; {mend}")
+    manifest = read_manifest(folder)
     return CocoData(
         name=manifest["dataset"],
         classes=tuple(manifest["classes"]),
         masks=manifest["masks"],
-        annotations={split: Path(where["annotations"]) for split, where in index.items()},
-        images={split: Path(where["images"]) for split, where in index.items()},
+        annotations=annotations,
+        images=images,
         citation=manifest,
     )
 
 
 def verify_coco(name: str, sources: dict[str, CocoSource], folder: Path) -> dict:
-    """Check the splits of a data set and write `folder/index.json`.
+    """Check the splits of a data set; write their annotation files and `folder/index.json`.
 
-    Boxes without an area, or wholly outside their image, are dropped and counted. Category ids may
-    have gaps, and images may be without objects.
+    Category ids may have gaps, and images may be without objects. What is corrected or left out is
+    counted and told, with the first ten entries of each kind.
 
     Args:
         name: of the data set.
         sources: by split, `train`, `validation` and `test`.
-        folder: where the index is written, and corrected annotation files.
+        folder: where the files are written; only if everything is as it should be.
 
     Returns:
         The manifest: `classes`, `masks` (whether all objects have one), and by split the numbers of
@@ -98,98 +98,64 @@ def verify_coco(name: str, sources: dict[str, CocoSource], folder: Path) -> dict
 
     Raises:
         DataError: naming the file and what is wrong with it: missing, no COCO file, missing images
-            (the first ten), other categories than in the training file, damaged image.
+            (the first ten), other categories than in the training file, damaged image, no objects,
+            an entry that cannot be read.
     """
-    contents = {split: read_coco(source.annotations) for split, source in sources.items()}
-    categories = {split: _categories(c, sources[split]) for split, c in contents.items()}
+    _require_other_files(sources, folder)
+    contents = {split: source.read() for split, source in sources.items()}
+    notes = {split: Notes(source.annotations) for split, source in sources.items()}
+    categories = {split: checked_categories(contents[split], notes[split]) for split in sources}
     _require_same_categories(categories, sources)
-    manifest = {"dataset": name, "classes": list(categories["train"].values())}
-    manifest["masks"] = all(
-        bool(entry.get("segmentation")) for c in contents.values() for entry in c["annotations"]
-    )
-    index, splits = {}, {}
+    verified, splits = {}, {}
     for split, source in sources.items():
-        content, dropped = _without_degenerate_boxes(contents[split], source)
-        where = source.annotations
-        if dropped:
-            where = folder / f"{split}.json"
-            write_json(where, content)
-            print(f"{source.annotations}: {dropped} boxes without an area dropped", file=sys.stderr)
-        index[split] = {
-            "annotations": str(where.absolute()),
-            "images": str(source.images.absolute()),
-        }
-        counts = Counter(entry["category_id"] for entry in content["annotations"])
-        splits[split] = {
-            "images": len(content["images"]),
-            "objects": len(content["annotations"]),
-            "per_class": [counts[number] for number in categories[split]],
-            "images_without_objects": len(
-                {i["id"] for i in content["images"]}
-                - {a["image_id"] for a in content["annotations"]}
-            ),
-            "dropped_boxes": dropped,
-            "sha256": _checksum(content["images"], source),
-        }
-    write_json(folder / INDEX, index)
-    return {**manifest, "splits": splits}
-
-
-def read_coco(path: Path) -> dict:
-    """The content of an annotation file.
-
-    Raises:
-        DataError: if it is missing, or not in COCO's format.
-    """
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(
-            f"cannot read the annotation file {path}: {error.strerror}; give the root of a data "
-            "set in COCO's format, as docs/detection.md describes it"
-        ) from None
-    except ValueError as error:
-        raise DataError(f"the annotation file {path} is no JSON: {error}") from None
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise DataError(f"the annotation file {path} is not in COCO's format: no list {key!r}")
-    _require_references(content, path)
-    return content
-
-
-def _require_references(content: dict, path: Path) -> None:
-    """Ids are unique, and annotations belong to an image and a category."""
-    known = {}
-    for key in ("images", "annotations", "categories"):
-        counts = Counter(entry.get("id") for entry in content[key])
-        repeated = [number for number, count in counts.items() if count > 1]
-        if None in counts or repeated:
-            what = f"repeats the id {repeated[0]}" if repeated else "lacks an id"
-            raise DataError(f"{path}: an entry of {key!r} {what}; ids must be unique")
-        known[key] = counts
-    for entry in content["annotations"]:
-        for key, of in (("image_id", "images"), ("category_id", "categories")):
-            if entry.get(key) not in known[of]:
-                raise DataError(
-                    f"{path}: annotation {entry['id']} has {key} {entry.get(key)!r}, which is not "
-                    f"among its {of!r}"
-                )
-
-
-def _categories(content: dict, source: CocoSource) -> dict[int, str]:
-    """Names by id, in the order of the file, which is MMDetection's order of classes."""
-    names = {entry["id"]: str(entry.get("name", "")) for entry in content["categories"]}
-    if not names or len(set(names.values())) < len(names):
-        raise DataError(
-            f"{source.annotations}: `categories` must have at least one entry, and names of their "
-            f"own; got {list(names.values())}"
+        verified[split], dropped = _verified(
+            contents[split], categories[split], split, notes[split]
         )
-    return names
+        verified[split]["images"], checksum = checked_files(
+            verified[split]["images"], source, notes[split]
+        )
+        splits[split] = _count(verified[split]) | {"dropped_boxes": dropped, "sha256": checksum}
+    masks = _all_have_masks(verified, notes)
+    from polyrepro.data.coco_evaluation import require_evaluation  # planning needs no pycocotools
+
+    for split in [split for split in verified if split != "train"]:
+        require_evaluation(verified[split], masks, sources[split].annotations)
+    _write(verified, sources, folder)
+    for entry in notes.values():
+        entry.print()
+    return {
+        "dataset": name,
+        "classes": list(categories["train"].values()),
+        "masks": masks,
+        "splits": splits,
+    }
 
 
-def _require_same_categories(
-    categories: dict[str, dict[int, str]], sources: dict[str, CocoSource]
-) -> None:
+def _verified(content: Content, categories: dict, split: str, notes: Notes) -> tuple[dict, int]:
+    """The part of an annotation file that is used, and how many objects are not in it."""
+    images = checked_images(content, notes)
+    ids = dict(zip(content["categories"], categories, strict=True))
+    numbers = usable_ids("categories", ids, 0, notes)
+    number_of = dict(zip(categories, numbers, strict=True))
+    training = split == "train"
+    objects = usable_objects(content, images, number_of, training, notes)
+    if all(entry["iscrowd"] for entry in objects):
+        raise DataError(
+            f"{notes.path}: the split {split!r} has no object to "
+            f"{'train on' if training else 'be found'} among its {len(content['annotations']):,} "
+            "annotations (crowds do not count); give it annotations"
+            + ("" if split != "test" else ", or remove the file, and `val` is the test split")
+            + "".join(f"\n  {line}" for line in notes.lines())
+        )
+    used = {
+        "images": list(images.values()),
+        "annotations": objects,
+        "categories": [{"id": number_of[i], "name": name} for i, name in categories.items()],
+    }
+    return used, len(content["annotations"]) - len(objects)
+
+
+def _require_same_categories(categories: dict[str, dict], sources: dict[str, CocoSource]) -> None:
     expected = list(categories["train"].items())
     for split, found in categories.items():
         if list(found.items()) != expected:
@@ -207,64 +173,62 @@ def _difference(found: list[tuple], expected: list[tuple]) -> str:
     return f"it has {len(found)} entries instead of {len(expected)}"
 
 
-def _without_degenerate_boxes(content: dict, source: CocoSource) -> tuple[dict, int]:
-    """The content without boxes that have no area in their image, and how many there were."""
-    sizes = {i["id"]: (i.get("width"), i.get("height")) for i in content["images"]}
-    kept = []
-    for entry in content["annotations"]:
-        width, height = sizes[entry["image_id"]]
-        if not (isinstance(width, int) and isinstance(height, int)):
+def _all_have_masks(verified: dict[str, dict], notes: dict[str, Notes]) -> bool:
+    """Whether masks can be trained and evaluated; if a few lack them, that is told."""
+    objects = [entry for content in verified.values() for entry in content["annotations"]]
+    lacking = sum("segmentation" not in entry for entry in objects)
+    unusable = sum(entry.counts.get(UNUSABLE_MASK, 0) for entry in notes.values())
+    if lacking == len(objects) and not unusable:
+        for entry in notes.values():
+            entry.counts.pop(NO_MASK, None)  # data of boxes only: nothing to tell
+    elif lacking:
+        print(
+            f"{lacking:,} of {len(objects):,} objects have no mask that can be used, so no masks "
+            "are trained or evaluated (Mask R-CNN is trained without its mask head, or refused at "
+            "the scale `paper`); give them masks, or remove them, and verify again",
+            file=sys.stderr,
+        )
+    return not lacking
+
+
+def _count(content: dict) -> dict:
+    per_class = Counter(entry["category_id"] for entry in content["annotations"])
+    with_objects = {entry["image_id"] for entry in content["annotations"]}
+    return {
+        "images": len(content["images"]),
+        "objects": len(content["annotations"]),
+        "per_class": [per_class[category["id"]] for category in content["categories"]],
+        "images_without_objects": len(content["images"]) - len(with_objects),
+    }
+
+
+def _write(verified: dict[str, dict], sources: dict[str, CocoSource], folder: Path) -> None:
+    # An older manifest must not be left beside new files if this process is killed.
+    (folder / MANIFEST).unlink(missing_ok=True)
+    index = {}
+    for split, content in verified.items():
+        raw = json.dumps(content, allow_nan=False).encode()
+        write_atomically(_verified_file(folder, split), raw)
+        index[split] = {
+            "annotations": str(_verified_file(folder, split).absolute()),
+            "images": str(sources[split].images.absolute()),
+            "sha256": _sha256(raw),
+        }
+    write_json(folder / INDEX, index)
+
+
+def _require_other_files(sources: dict[str, CocoSource], folder: Path) -> None:
+    written = {_verified_file(folder, split).resolve() for split in sources}
+    for source in sources.values():
+        if source.annotations.resolve() in written:
             raise DataError(
-                f"{source.annotations}: image {entry['image_id']} must have `width` and `height` "
-                f"in whole pixels, got {width!r} and {height!r}"
+                f"{source.annotations} would be overwritten; give another folder with --output"
             )
-        if _has_area(entry.get("bbox"), width, height):
-            kept.append(entry)
-    dropped = len(content["annotations"]) - len(kept)
-    return {**content, "annotations": kept}, dropped
 
 
-def _has_area(box: object, width: int, height: int) -> bool:
-    if not isinstance(box, list) or len(box) != 4 or not all(math.isfinite(v) for v in box):
-        return False
-    x, y, w, h = box
-    return min(x + w, width) > max(x, 0) and min(y + h, height) > max(y, 0)
+def _verified_file(folder: Path, split: str) -> Path:
+    return folder / f"{split}.json"
 
 
-def _checksum(images: list[dict], source: CocoSource) -> str:
-    """Over the annotation file, then each image's name and size and, of some, the content.
-
-    Raises:
-        DataError: naming the first images that are missing, or one that cannot be decoded.
-    """
-    paths = {source.images / entry["file_name"]: entry for entry in images}
-    missing = [str(path) for path in paths if not path.is_file()]
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {len(images)} images of {source.annotations} are missing, the "
-            f"first: {', '.join(missing[:NAMED])}; put them there, or give another root"
-        )
-    digest = hashlib.sha256(source.annotations.read_bytes())
-    step = max(1, len(paths) // FULLY_CHECKED)
-    for number, (path, entry) in enumerate(paths.items()):
-        digest.update(f"{entry['file_name']} {path.stat().st_size}".encode())
-        if number % step == 0:
-            digest.update(path.read_bytes())
-            _require_size(path, entry)
-    return digest.hexdigest()
-
-
-def _require_size(path: Path, entry: dict) -> None:
-    from PIL import Image  # here because planning imports this module
-
-    try:
-        with Image.open(path) as image:
-            image.load()
-            size = image.size
-    except OSError as error:
-        raise DataError(f"the image {path} cannot be decoded: {error}; restore it") from None
-    if size != (entry["width"], entry["height"]):
-        raise DataError(
-            f"the image {path} has {size[0]} x {size[1]} pixels, but its annotation file says "
-            f"{entry['width']} x {entry['height']}: correct the file, or restore the image"
-        )
+def _sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polyrepro.data import DATASETS, DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
 from polyrepro.data.detection import COMPOSITES, verify_detection
-from polyrepro.files import write_json
+from polyrepro.data.manifests import write_manifest
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
@@ -34,29 +34,39 @@ def _verify(options: argparse.Namespace) -> None:
     if options.labels is not None and name not in IMAGE_DATASETS:
         raise DataError(f"{name} has one kind of labels, its own; omit --labels")
     if name in DETECTION_DATASETS:
-        write_json(
-            options.output / "manifest.json", verify_detection(name, options.root, options.output)
-        )
+        write_manifest(options.output, verify_detection(name, options.root, options.output))
         return
     if name not in IMAGE_DATASETS:
-        write_json(options.output / "manifest.json", load(name).manifest)
+        write_manifest(options.output, load(name).manifest)
         return
     if options.root is None:
         raise DataError(
             f"{name} is not part of the package; give its folder with --root, or under `data` in "
             "the configuration"
         )
+    _verify_images(options)
+
+
+def _verify_images(options: argparse.Namespace) -> None:
+    """Verify a data set of class folders, and tell what was found."""
     from polyrepro.data.verification import verify
 
-    full = options.checksums == "full"
+    name, full = options.dataset, options.checksums == "full"
     manifest = verify(
         IMAGE_DATASETS[name](), options.root, options.output, full=full, multi_label=options.labels
     )
     counts = [
         f"{split['images']:,} {split_name}" for split_name, split in manifest["splits"].items()
     ]
-    print(
-        f"{name}: {', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; "
+    lines = [
+        f"files that are no images, by suffix: {_listed(manifest['files_ignored'])}",
+        f"images that are unusual: {_listed(manifest['checks']['oddities'])}",
+        f"{', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; "
         f"written to {options.output}",
-        file=sys.stderr,
-    )
+    ]
+    for line in lines:
+        print(f"{name}: {line}", file=sys.stderr)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what or 'without'}" for what, count in counts.items()) or "none"

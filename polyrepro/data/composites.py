@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from polyrepro.data.coco_format import CocoSource, verify_coco
+from polyrepro.data.coco_format import verify_coco
+from polyrepro.data.coco_reading import CocoSource
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import ImageArrays
 from polyrepro.data.long_tail import long_tailed_counts
@@ -67,7 +68,7 @@ def _write_split(folder: Path, garments: ImageArrays, split: str, position: int,
     for number in range(count):
         # A scene's random numbers are its own, so more scenes leave the first ones as they were.
         random = np.random.default_rng([SEED, position, number])
-        scene = draw_scene(garments.splits[split], counts / counts.sum(), random)
+        scene = draw_scene(garments.split(split), counts / counts.sum(), random)
         buffer = io.BytesIO()
         Image.fromarray(scene.pixels).save(buffer, format="png")
         file_name = f"{number:05d}.png"

@@ -20,7 +20,9 @@ def held_out_positions(
     """
     hashes = np.empty(len(names), np.uint64)
     for position, (class_name, name) in enumerate(zip(classes, names, strict=True)):
-        digest = hashlib.sha256(f"{dataset}/{class_name}/{name}".encode()).digest()
+        # Names that are no UTF-8 enter with the bytes that they have on the disk.
+        text = f"{dataset}/{class_name}/{name}".encode("utf-8", "surrogateescape")
+        digest = hashlib.sha256(text).digest()
         hashes[position] = int.from_bytes(digest[:8], "big")
     order = np.argsort(hashes, kind="stable")
     splits, start = {}, 0

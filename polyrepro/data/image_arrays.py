@@ -59,23 +59,32 @@ class ImageArrays:
     channels = 1
     """Grey images."""
 
-    @property
+    def split(self, name: str) -> Split:
+        """A split by name.
+
+        Raises:
+            DataError: if the data set has no such split.
+        """
+        if name not in self.splits:
+            raise DataError(f"{self.name} has no split {name!r}; it has {', '.join(self.splits)}")
+        return self.splits[name]
+
+    @functools.cached_property
     def citation(self) -> dict:
-        """What a run record says about its data."""
-        return self.manifest
+        """What run records and checkpoints cite; a thousand classes would be most of a record."""
+        splits = {
+            name: {"images": len(split.labels), "sha256": split.sha256()}
+            for name, split in self.splits.items()
+        }
+        return {"dataset": self.name, "classes": len(self.classes), "splits": splits}
 
     @functools.cached_property
     def manifest(self) -> dict:
-        """Counts per class and checksums per split: what a run record cites."""
-        return {
-            "dataset": self.name,
-            "classes": list(self.classes),
-            "splits": {
-                name: {
-                    "images": len(split.labels),
-                    "per_class": np.bincount(split.labels, minlength=len(self.classes)).tolist(),
-                    "sha256": split.sha256(),
-                }
-                for name, split in self.splits.items()
-            },
+        """The classes, and counts per class and a checksum per split."""
+        classes = len(self.classes)
+        splits = {
+            name: cited
+            | {"per_class": np.bincount(self.splits[name].labels, minlength=classes).tolist()}
+            for name, cited in self.citation["splits"].items()
         }
+        return {"dataset": self.name, "classes": list(self.classes), "splits": splits}

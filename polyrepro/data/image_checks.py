@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from polyrepro.data.decoding import decode_rgb, open_image
+from polyrepro.data.decoding import SIXTEEN_BITS, decode_rgb, is_turned, open_image
 from polyrepro.data.image_arrays import DataError
 from polyrepro.data.image_files import ImageFiles
 from polyrepro.data.image_index import ImageIndex
@@ -20,6 +21,8 @@ SAMPLE = 2000
 
 CHUNK = 64
 SHOWN = 10
+DARK = 16
+"""Grey values of 12 bits in a file of 16 are no lighter, of 255."""
 SUFFIX_FORMATS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 
 
@@ -30,8 +33,7 @@ def check_images(
 
     Returns:
         `mode` (`full` or `sampled`); `images` read; `sha256` over the checksums of all that were
-        read; `oddities`: how many are not what their names say or not plain RGB, which does no
-        harm.
+        read; `oddities`: how many are not what their names say, not plain RGB, or turned.
 
     Raises:
         DataError: naming the first ten images that cannot be read or decoded.
@@ -81,18 +83,21 @@ def _check(files: ImageFiles, index: ImageIndex, row: int) -> Result:
     try:
         raw = files.read(row)
         image = open_image(raw, files.where(row))
-        odd = _oddities(index.name(row), image.format, image.mode)
-        decode_rgb(image, files.where(row))
+        odd = _oddities(index.name(row), image, decode_rgb(image, files.where(row)))
     except DataError as error:
         return b"", [], str(error)
     return hashlib.sha256(raw).digest(), odd, None
 
 
-def _oddities(name: str, image_format: str | None, mode: str) -> list[str]:
+def _oddities(name: str, image: Image.Image, decoded: Image.Image) -> list[str]:
     suffix = os.path.splitext(name)[1].lower()
     odd = []
-    if SUFFIX_FORMATS.get(suffix, image_format) != image_format:
-        odd.append(f"{image_format} named {suffix}")
-    if mode != "RGB":
-        odd.append(f"colours {mode}")
+    if SUFFIX_FORMATS.get(suffix, image.format) != image.format:
+        odd.append(f"{image.format} named {suffix}")
+    if image.mode != "RGB":
+        odd.append(f"colours {image.mode}")
+    if image.mode in SIXTEEN_BITS and max(high for _, high in decoded.getextrema()) <= DARK:
+        odd.append(f"16 bits, the upper four unused: read as nearly black, at most {DARK} of 255")
+    if is_turned(image):
+        odd.append("turned by EXIF")
     return odd

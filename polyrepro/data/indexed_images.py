@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ from polyrepro.data.image_arrays import DataError
 from polyrepro.data.image_files import ImageFiles
 from polyrepro.data.image_index import ImageIndex
 from polyrepro.data.index_building import SPLITS
-from polyrepro.data.verification import INDEX_FILE, MANIFEST_FILE, SCHEMA
+from polyrepro.data.manifests import MANIFEST, checksum, read_manifest
+from polyrepro.data.verification import INDEX_FILE, SCHEMA
 
 
 class IndexedImages:
@@ -38,7 +38,7 @@ class IndexedImages:
             DataError: if one of them is missing or damaged, or they do not belong together.
         """
         self._folder = folder.absolute()
-        self.manifest = _read_manifest(folder / MANIFEST_FILE)
+        self.manifest = _read_manifest(folder)
         self.index = _read_index(folder / INDEX_FILE, self.manifest["index_sha256"])
         self.name: str = self.manifest["dataset"]
         self.classes = tuple(self.manifest["classes"])
@@ -63,14 +63,13 @@ class IndexedImages:
         bytes of those that were read through that of the checks. The root does not, so that data
         may be moved.
         """
-        cited = {key: value for key, value in self.manifest.items() if key != "root"}
         return {
             "dataset": self.name,
             "classes": len(self.classes),
             "splits": {name: split["images"] for name, split in self.manifest["splits"].items()},
             "checks": self.manifest["checks"],
             "index_sha256": self.manifest["index_sha256"],
-            "manifest_sha256": hashlib.sha256(json.dumps(cited).encode()).hexdigest(),
+            "manifest_sha256": checksum(self.manifest),
         }
 
     def rows(self, split: str) -> np.ndarray:
@@ -98,16 +97,13 @@ class IndexedImages:
         return open_image(self._files.read(row), self.where(row))
 
 
-def _read_manifest(path: Path) -> dict:
-    mend = "make it with `polyrepro data verify`"
-    try:
-        manifest = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise DataError(f"there is no {path}: the data set has not been verified; {mend}") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}; {mend}") from None
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        raise DataError(f"{path} is no manifest of schema {SCHEMA}; {mend}")
+def _read_manifest(folder: Path) -> dict:
+    manifest = read_manifest(folder)
+    if manifest.get("schema") != SCHEMA:
+        raise DataError(
+            f"{folder / MANIFEST} is no manifest of schema {SCHEMA}; make it with `polyrepro data "
+            "verify`"
+        )
     return manifest
 
 

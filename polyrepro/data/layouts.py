@@ -1,6 +1,7 @@
 """Finding the images of a data set: folders and tar files of one folder per class."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,7 +12,10 @@ from polyrepro.data.image_arrays import DataError
 from polyrepro.data.image_datasets import ImageDataset
 from polyrepro.data.tar_listing import list_tar
 
-IMAGE_SUFFIXES = {".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+IMAGE_SUFFIXES = {
+    *(".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"),
+    *(".gif", ".pcx", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
+}
 COMPRESSED = ("*.tar.*", "*.tgz", "*.zip")
 
 
@@ -44,7 +48,7 @@ class Part:
     sources: list[str] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
-    ignored: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
 
 
 def find_parts(dataset: ImageDataset, root: Path) -> dict[str, Part]:
@@ -155,7 +159,8 @@ def _collect(dataset: ImageDataset, where: str, entries: Iterator[Found]) -> Par
             if class_name in known:
                 part.class_folders.add(class_name)
         elif not _is_image(entry.name):
-            part.ignored += 1
+            hidden = entry.name.startswith(".")
+            part.ignored["hidden" if hidden else PurePosixPath(entry.name).suffix] += 1
         elif not class_name or any(class_name in names for names in dataset.parts.values()):
             raise DataError(
                 f"{where} is not sorted into class folders: {entry.name} lies directly in it. "

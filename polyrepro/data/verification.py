@@ -1,6 +1,7 @@
 """Verifying a large data set once; trainings read what `verify` wrote and never list folders."""
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from polyrepro.data.image_datasets import ImageDataset
 from polyrepro.data.image_index import ImageIndex
 from polyrepro.data.index_building import SPLITS, build_index
 from polyrepro.data.layouts import Part, find_parts
+from polyrepro.data.manifests import write_manifest
 from polyrepro.data.multi_label import read_multi_label
-from polyrepro.files import write_atomically, write_json
+from polyrepro.files import write_atomically
 
 SCHEMA = 1
-INDEX_FILE, MANIFEST_FILE = "index.npz", "manifest.json"
+INDEX_FILE = "index.npz"
 
 
 def verify(
@@ -63,7 +65,7 @@ def verify(
         "index_sha256": _sha256(raw),
     }
     write_atomically(output / INDEX_FILE, raw)
-    write_json(output / MANIFEST_FILE, manifest)
+    write_manifest(output, manifest)
     return manifest
 
 
@@ -77,9 +79,10 @@ def _count(dataset: ImageDataset, index: ImageIndex) -> dict[str, dict]:
     return counts
 
 
-def _ignored(parts: dict[str, Part]) -> int:
-    """Files that are no images; a part that several splits share counts once."""
-    return sum({id(part): part.ignored for part in parts.values()}.values())
+def _ignored(parts: dict[str, Part]) -> dict[str, int]:
+    """Files that are no images, by suffix; a part that several splits share counts once."""
+    counts = {id(part): part.ignored for part in parts.values()}.values()
+    return dict(sorted(sum(counts, Counter()).items()))
 
 
 def _sha256(raw: bytes) -> str:

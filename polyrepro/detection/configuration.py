@@ -10,6 +10,7 @@ from mmengine.hub import get_config
 from polyrepro.data.coco_format import CocoData
 from polyrepro.detection import small_models
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.registry import with_one_reader
 from polyrepro.detection.resumable import ResumableBatchSampler, SeedImage
 from polyrepro.recipes.detection import DetectionRecipe
 from polyrepro.running.execution import Execution
@@ -117,7 +118,6 @@ def _light(run: Run, data: CocoData) -> Config:
         model = small_models.retinanet(len(data.classes), recipe.frozen)
     images = data.count("train", recipe.train_images)
     steps = recipe.epochs * math.ceil(images / recipe.batch_size)
-    warmup = math.ceil(recipe.warmup * steps)
     annotations = {"type": "LoadAnnotations", "with_bbox": True, "with_mask": masks}
     resize = {"type": "Resize", "scale": (recipe.image_size,) * 2, "keep_ratio": True}
     flip = {"type": "RandomFlip", "prob": 0.5}
@@ -137,22 +137,7 @@ def _light(run: Run, data: CocoData) -> Config:
                 },
                 "clip_grad": {"max_norm": CLIP_NORM},
             },
-            "param_scheduler": [
-                {
-                    "type": "LinearLR",
-                    "start_factor": 1 / (warmup + 1),
-                    "by_epoch": False,
-                    "begin": 0,
-                    "end": warmup,
-                },
-                {
-                    "type": "CosineAnnealingLR",
-                    "by_epoch": False,
-                    "begin": warmup,
-                    "end": steps,
-                    "T_max": steps - warmup,
-                },
-            ],
+            "param_scheduler": _warmup_and_cosine(steps, recipe.warmup),
             "train_dataloader": {
                 "sampler": {"type": "DefaultSampler", "shuffle": True},
                 "dataset": {
@@ -177,6 +162,25 @@ def _light(run: Run, data: CocoData) -> Config:
     )
 
 
+def _warmup_and_cosine(steps: int, warmup_share: float) -> list[dict]:
+    """A linear warm-up, then a cosine to zero; at least one step is left for the cosine."""
+    warmup = min(math.ceil(warmup_share * steps), steps - 1)
+    cosine = {
+        "type": "CosineAnnealingLR",
+        "by_epoch": False,
+        "begin": warmup,
+        "end": steps,
+        "T_max": steps - warmup,
+    }
+    if not warmup:
+        return [cosine]
+    factor = 1 / (warmup + 1)
+    return [
+        {"type": "LinearLR", "start_factor": factor, "by_epoch": False, "begin": 0, "end": warmup},
+        cosine,
+    ]
+
+
 def _set_loaders(config: Config, run: Run, data: CocoData, execution: Execution) -> None:
     """The run's images, batch, workers; training that can be resumed at any step."""
     recipe, processes = run.recipe, execution.processes.count
@@ -194,9 +198,12 @@ def _set_loaders(config: Config, run: Run, data: CocoData, execution: Execution)
     }
     train.dataset.update(
         **_place(data, "train"),
-        pipeline=[{"type": SeedImage.__name__, "seed": run.seed}, *train.dataset.pipeline],
+        pipeline=[
+            {"type": SeedImage.__name__, "seed": run.seed},
+            *with_one_reader(train.dataset.pipeline),
+        ],
     )
     if recipe.train_images is not None:
         train.dataset.indices = data.count("train", recipe.train_images)
     test.update(**workers)
-    test.dataset.update(_place(data, "test"))
+    test.dataset.update(**_place(data, "test"), pipeline=with_one_reader(test.dataset.pipeline))

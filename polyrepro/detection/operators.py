@@ -183,7 +183,7 @@ def install_operators() -> bool:
 
 
 class _Substitute(ModuleType):
-    """Has every operator that is asked for; those not in ``OPERATORS`` raise when called."""
+    """Has every operator by name; those not in ``OPERATORS`` raise when called."""
 
     def __getattr__(self, name: str) -> Callable:
         if name.startswith("__"):
@@ -198,7 +198,7 @@ class _Substitute(ModuleType):
 
 
 class _Loader(importlib.abc.Loader):
-    # mmengine and mmcv ask pkgutil whether the extension can be loaded.
+    # mmengine and mmcv find out through pkgutil whether the extension can be loaded.
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         return _Substitute(spec.name)
 

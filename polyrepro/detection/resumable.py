@@ -74,7 +74,7 @@ class SeedImage:
 
 
 class ResumableHook(Hook):
-    """Seeds each step, tells `SeedImage` the epoch, and skips what was trained before a resume.
+    """Seeds each step, gives `SeedImage` the epoch, and skips what was trained before a resume.
 
     Raises:
         DetectionError: before training, if the data loader cannot be resumed.

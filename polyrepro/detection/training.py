@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from polyrepro.detection.configuration import (
     predicts_masks,
     run_config,
 )
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.errors import DetectionError, NonFiniteLossError
 from polyrepro.detection.evaluation import KINDS, coco_metrics
-from polyrepro.detection.heads import classification_losses
+from polyrepro.detection.heads import classification_losses, unwrapped
 from polyrepro.detection.hooks.poly_loss import PolyLossHook
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
 from polyrepro.detection.replacement import kind_of
@@ -57,7 +58,8 @@ def train_run(
     Raises:
         DetectionError: if the head's loss cannot be replaced, or classes do not match.
         CheckpointError: if there are checkpoints of another configuration.
-        NonFiniteLossError: at the first loss that is not finite, before the optimiser steps.
+        NonFiniteLossError: at the first loss that is not finite, before the optimiser steps; or if
+            weights, running statistics or metrics are not finite in the end.
         InterruptedTrainingError: after a signal; the checkpoint is written.
     """
     first = execution.processes.first
@@ -77,9 +79,10 @@ def train_run(
         for hook in _hooks(runner, run, checkpoints, execution, course):
             runner.register_hook(hook)
         runner.train()
+        _require_finite_state(run, runner.model)
         evaluated = [
             {"epoch": run.recipe.epochs, "split": split}
-            | _evaluate(runner, config, data, split, folder, masks, execution)
+            | _finite(run, split, _evaluate(runner, config, data, split, folder, masks, execution))
             for split in SPLITS
         ]
     if not first:
@@ -115,6 +118,26 @@ def _hooks(
         *stateful.values(),
         SaveAndStopHook(checkpoints, run.id, execution, stateful),
     ]
+
+
+def _require_finite_state(run: Run, model: nn.Module) -> None:
+    """NaN in the weights would not be noticed in evaluation: it finds no objects, an AP of 0."""
+    for name, value in unwrapped(model).state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise NonFiniteLossError(
+                f"{run.id}: {name} is not finite after the last step, so nothing was evaluated. "
+                "Lower the learning rate or choose another loss"
+            )
+
+
+def _finite(run: Run, split: str, metrics: dict[str, float]) -> dict[str, float]:
+    wrong = [f"{name} = {value}" for name, value in metrics.items() if not math.isfinite(value)]
+    if wrong:
+        raise NonFiniteLossError(
+            f"{run.id}: the evaluation on the {split} images gives {', '.join(wrong)}; look at the "
+            f"predictions and at the annotations of this split"
+        )
+    return metrics
 
 
 def _with_target_probability(rows: list[dict], path: Path) -> list[dict]:

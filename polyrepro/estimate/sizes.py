@@ -7,8 +7,15 @@ from polyrepro.files import manifest_path
 from polyrepro.recipes import AnyRecipe
 
 IMAGES = {
-    "fashion_mnist": {"train": 12_000, "validation": 2_000, "test": 2_000},
-    "fashion_mnist_long_tail": {"train": 3_360, "validation": 2_000, "test": 2_000},
+    "fashion_mnist": {"train": 12_000, "validation": 2_000, "test": 10_000},
+    "fashion_mnist_long_tail": {"train": 3_360, "validation": 2_000, "test": 10_000},
+    "kanji": {"train": 18_000, "validation": 2_000, "test": 8_000},
+    "kanji_long_tail": {"train": 5_873, "validation": 2_000, "test": 8_000},
+    "kanji_noise20": {"train": 18_000, "validation": 2_000, "test": 8_000},
+    "kanji_noise40": {"train": 18_000, "validation": 2_000, "test": 8_000},
+    "kanji_two_class": {"train": 18_000, "validation": 2_000, "test": 8_000},
+    "kanji_100": {"train": 1_800, "validation": 200, "test": 800},
+    "kanji_10": {"train": 180, "validation": 20, "test": 80},
     # ILSVRC 2012: 1,281,167 and 50,000; 10,000 training images are held out.
     "imagenet1k": {"train": 1_271_167, "validation": 10_000, "test": 50_000},
     # Winter 2021: 13,151,276 (data card of timm/imagenet-w21-wds, without some 2,000 that are less
@@ -23,6 +30,13 @@ IMAGES = {
 CLASSES = {
     "fashion_mnist": 10,
     "fashion_mnist_long_tail": 10,
+    "kanji": 1_000,
+    "kanji_long_tail": 1_000,
+    "kanji_noise20": 1_000,
+    "kanji_noise40": 1_000,
+    "kanji_two_class": 2,
+    "kanji_100": 100,
+    "kanji_10": 10,
     "imagenet1k": 1_000,
     "imagenet1k_sample": 1_000,
     "imagenet21k": 21_843,

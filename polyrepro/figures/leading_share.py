@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from polyrepro.analysis.statistics import estimate
 from polyrepro.figures import style
 from polyrepro.figures.measured import Tables
-from polyrepro.studies.study import REFERENCE
+from polyrepro.variants import REFERENCE
 
 SHARES = {
     "leading_share": ("mean of the images' shares", "-", "o", style.CROSS_ENTROPY),

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from PIL import Image
 from pycocotools import mask as coco_mask
 
 from polyrepro.data.coco_format import CocoData, open_coco
+from polyrepro.data.decoding import decode_rgb, open_image
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
 from polyrepro.files import data_folder, predictions_path
@@ -78,8 +78,8 @@ def _page(rows: dict[str, list[list[Drawn]]], images: list[dict], data: CocoData
 
 
 def _draw_image(axes: Axes, boxes: list[Drawn], path: Path) -> None:
-    with Image.open(path) as image:
-        axes.imshow(image.convert("RGB"), interpolation="nearest")
+    with open_image(path, str(path)) as image:
+        axes.imshow(decode_rgb(image, str(path)), interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

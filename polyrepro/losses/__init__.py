@@ -8,7 +8,6 @@ from polyrepro.losses.binary_cross_entropy import (
     series_binary_cross_entropy,
 )
 from polyrepro.losses.by_name import series_by_name
-from polyrepro.losses.checks import check_series
 from polyrepro.losses.cross_entropy import (
     PolyCrossEntropyLoss,
     SeriesCrossEntropyLoss,
@@ -16,20 +15,25 @@ from polyrepro.losses.cross_entropy import (
     series_cross_entropy,
 )
 from polyrepro.losses.gates import HardGate, SoftGate, soft_gated_cross_entropy
+from polyrepro.losses.leading_term import leading_term
 from polyrepro.losses.poly_series import PolySeries
+from polyrepro.losses.power_term import PowerTerm
 from polyrepro.losses.series import Series
+from polyrepro.losses.series_check import check_series
 
 __all__ = [
     "HardGate",
     "PolyBinaryCrossEntropyLoss",
     "PolyCrossEntropyLoss",
     "PolySeries",
+    "PowerTerm",
     "Series",
     "SeriesBinaryCrossEntropyLoss",
     "SeriesCrossEntropyLoss",
     "SoftGate",
     "check_series",
     "get_backend",
+    "leading_term",
     "poly_binary_cross_entropy",
     "poly_cross_entropy",
     "series_binary_cross_entropy",

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyrepro.losses.blocked import blocked_loss
 from polyrepro.losses.checks import (
     check_alpha,
     check_element_weight,
+    check_is_series,
     check_reduction,
-    check_series,
     check_sigmoid_input,
 )
+from polyrepro.losses.elements import element_losses
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import reduced
 from polyrepro.losses.series import Series
@@ -69,7 +69,7 @@ def series_binary_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series`, per element; arguments as in :func:`poly_binary_cross_entropy`."""
-    check_series(series)
+    check_is_series(series)
     check_reduction(reduction)
     check_sigmoid_input(input, target)
     check_alpha(alpha)
@@ -81,9 +81,11 @@ def series_binary_cross_entropy(
             weight,
             reduction=reduction,
         )
-    if weight is None:
-        return blocked_loss(input, target, series, alpha, reduction)
-    return reduced(blocked_loss(input, target, series, alpha, "none") * weight, None, reduction)
+    if weight is None and reduction != "none":
+        total = element_losses(input, target, series, alpha, summed=True)
+        return total / input.numel() if reduction == "mean" else total
+    losses = element_losses(input, target, series, alpha, summed=False)
+    return reduced(losses if weight is None else losses * weight, None, reduction)
 
 
 class SeriesBinaryCrossEntropyLoss(nn.Module):
@@ -98,7 +100,7 @@ class SeriesBinaryCrossEntropyLoss(nn.Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
-        check_series(series)
+        check_is_series(series)
         check_reduction(reduction)
         check_alpha(alpha)
         self.series = series

@@ -7,9 +7,10 @@ from importlib import import_module
 
 from polyrepro.losses.gates import HardGate, SoftGate
 from polyrepro.losses.poly_series import PolySeries
+from polyrepro.losses.power_term import PowerTerm
 from polyrepro.losses.series import Series
 
-SERIES = {series.__name__: series for series in (PolySeries, HardGate, SoftGate)}
+SERIES = {series.__name__: series for series in (PolySeries, PowerTerm, HardGate, SoftGate)}
 """The series of this package by name."""
 
 

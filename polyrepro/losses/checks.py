@@ -92,12 +92,19 @@ def check_positive(name: str, value: object) -> None:
         raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
 
 
+def check_finite(name: str, value: object) -> None:
+    if not is_number(value):
+        raise TypeError(f"{name} must be a finite number, got {value!r}")
+    if not abs(value) <= LARGEST:
+        raise ValueError(f"{name} must be a finite number, got {value!r}")
+
+
 def check_alpha(alpha: object) -> None:
     if alpha is not None:
         check_fraction("alpha", alpha)
 
 
-def check_series(series: object) -> None:
+def check_is_series(series: object) -> None:
     if not isinstance(series, Series):
         raise TypeError(f"series must be a polyrepro.losses.Series, got {series!r}")
 

@@ -9,16 +9,14 @@ from torch.nn import functional
 from polyrepro.losses.checks import (
     check_class_weight,
     check_fraction,
+    check_is_series,
     check_reduction,
-    check_series,
     check_softmax_input,
 )
-from polyrepro.losses.hard_labels import hard_label_loss
 from polyrepro.losses.poly_series import PolySeries
-from polyrepro.losses.reduction import computing_dtype
+from polyrepro.losses.reduction import computing_dtype, is_known, reduced
+from polyrepro.losses.row_statistics import index_statistics, label_statistics
 from polyrepro.losses.series import Series
-from polyrepro.losses.smoothed_labels import smoothed_label_loss
-from polyrepro.losses.soft_labels import soft_label_loss
 
 
 def poly_cross_entropy(
@@ -89,7 +87,7 @@ def series_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series` on softmax probabilities; arguments as in :func:`poly_cross_entropy`."""
-    check_series(series)
+    check_is_series(series)
     check_reduction(reduction)
     check_fraction("label_smoothing", label_smoothing)
     check_softmax_input(input, target, ignore_index)
@@ -104,23 +102,72 @@ def series_cross_entropy(
             reduction=reduction,
         )
     logits, dtype = input, computing_dtype(input)
-    if weight is not None:
-        weight = weight.to(dtype).contiguous()
+    weight = None if weight is None else weight.to(dtype)
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
     if target.is_floating_point():
-        target = target.to(dtype)
+        labels = target.to(dtype)
         if label_smoothing:
-            target = target * (1 - label_smoothing) + label_smoothing / logits.shape[1]
-        result = soft_label_loss(logits, target, series, weight, reduction)
+            labels = labels * (1 - label_smoothing) + label_smoothing / logits.shape[1]
+        losses = series.combine(*label_statistics(logits, labels, series, weight))
+        sample_weight = None
     else:
-        options = (series, weight, ignore_index, reduction)
-        result = (
-            smoothed_label_loss(logits, target.long(), label_smoothing, *options)
-            if label_smoothing
-            else hard_label_loss(logits, target.long(), *options)
-        )
+        arguments = (logits, target, series, weight, ignore_index, float(label_smoothing))
+        losses, sample_weight = _index_losses(*arguments)
+    result = reduced(losses, sample_weight, reduction)
     return result.squeeze(0) if input.dim() == 1 else result
+
+
+def _index_losses(
+    logits: Tensor,
+    target: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    ignore_index: int,
+    smoothing: float,
+) -> tuple[Tensor, Tensor | None]:
+    """One loss per sample, times its weight, and the weights that a mean divides by, if any."""
+    target, kept = target.long(), target != ignore_index
+    if class_weight is None and not smoothing and is_known(kept.all()):
+        nll, _ = index_statistics(logits, target, averaged=False)
+        return series.value(-nll), None
+    # Ignored samples get class 0: any would do, because their weight is 0.
+    index, ones = target * kept, kept.to(computing_dtype(logits))
+    sample_weight = ones if class_weight is None else class_weight[index] * ones
+    if smoothing:
+        # The classes' terms of the expectation bring their own weights.
+        losses = _smoothed_losses(logits, index, kept, series, class_weight, smoothing)
+        return losses * ones, sample_weight
+    nll, _ = index_statistics(logits, index, averaged=False)
+    # A weight of 0 drops a loss, and its gradient, whatever the logits are.
+    losses = series.value(-nll.masked_fill(sample_weight == 0, 0))
+    return losses * sample_weight, sample_weight
+
+
+def _smoothed_losses(
+    logits: Tensor,
+    index: Tensor,
+    kept: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    smoothing: float,
+) -> Tensor:
+    """One loss per sample for the labels ``(1 - s) [i == t] + s / C``."""
+    share, classes = smoothing / logits.shape[1], logits.shape[1]
+    if not series.has_cross_entropy_base:
+        labels = torch.full_like(logits, share, dtype=computing_dtype(logits))
+        labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
+        losses = series.combine(*label_statistics(logits, labels, series, class_weight))
+        return losses.masked_fill(~kept, 0)
+    # Two numbers per sample are all that is needed, without ever making the array of labels.
+    statistics = index_statistics(logits, index, averaged=True, class_weight=class_weight)
+    nll, mean_nll = (each.masked_fill(~kept, 0) for each in statistics)
+    q = torch.expm1(-nll) * (smoothing - 1) + share * (classes - 1)
+    if class_weight is None:
+        return series.combine((1 - smoothing) * nll + smoothing * mean_nll, q)
+    own_weight = (1 - smoothing) * class_weight[index]
+    base = own_weight * nll + smoothing * mean_nll
+    return series.combine(base, q, own_weight + smoothing * class_weight.mean())
 
 
 class SeriesCrossEntropyLoss(nn.Module):
@@ -136,7 +183,7 @@ class SeriesCrossEntropyLoss(nn.Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
-        check_series(series)
+        check_is_series(series)
         check_reduction(reduction)
         check_fraction("label_smoothing", label_smoothing)
         self.series = series

@@ -21,8 +21,8 @@ from polyrepro.losses.checks import (
     check_positive,
     check_reduction,
 )
-from polyrepro.losses.hard_labels import NO_INDEX
 from polyrepro.losses.reduction import computing_dtype, reduced
+from polyrepro.losses.rows import NO_INDEX
 from polyrepro.losses.series import Series
 
 

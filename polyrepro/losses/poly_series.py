@@ -13,6 +13,7 @@ from polyrepro.losses.polynomial import (
     evaluate_derivative,
     evaluate_polynomial,
     integer_power,
+    smallest_base,
     truncated_logarithm,
 )
 from polyrepro.losses.series import Series
@@ -58,35 +59,33 @@ class PolySeries(Series):
         return 1 - integer_power(q, self.terms)
 
     def modulation(self, q: Tensor) -> Tensor | None:
-        if self.gamma == 0:
-            return None
-        return _floored(q) ** self.gamma
+        # The floor keeps both derivatives of q^gamma free of 0 * inf at P_t = 1 for gamma below 1.
+        return q.clamp(min=smallest_base(q)) ** self.gamma if self.gamma else None
 
     def polynomial(self, q: Tensor) -> Tensor | None:
         if not self.is_perturbed:
             return None
         polynomial = evaluate_polynomial(q, self.epsilon)
-        modulation = self.modulation(q)
-        return polynomial if modulation is None else modulation * polynomial
+        return self.modulation(q) * polynomial if self.gamma else polynomial
 
-    def base_weight(self, nll: Tensor) -> Tensor | float:
-        return 1.0 if self.terms is None else self.bounded_base_weight(-torch.expm1(-nll))
+    def combine(self, base: Tensor, q: Tensor, weight: Tensor | None = None) -> Tensor:
+        """As for any series, but with one power of q."""
+        if self.is_perturbed:
+            polynomial = evaluate_polynomial(q, self.epsilon)
+            base = base + (polynomial if weight is None else weight * polynomial)
+        return self.modulation(q) * base if self.gamma else base
 
     def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
-        """Written out, because this runs in every training step."""
-        slope = 0.0
+        """Written out, because the sigmoid form has one value per element."""
+        by_q = 0.0
         if self.is_perturbed:
             base = base + evaluate_polynomial(q, self.epsilon)
-            slope = evaluate_derivative(q, self.epsilon)
-        if self.gamma == 0:
-            return base, 1.0, slope
+            by_q = evaluate_derivative(q, self.epsilon)
+        if not self.gamma:
+            return base, torch.ones_like(q), by_q
         modulation = self.modulation(q)
-        return modulation * base, modulation, modulation * (self.gamma * base / _floored(q) + slope)
-
-    def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-        if self.has_bounded_base and self.gamma == 0 and not self.is_perturbed:
-            return self.bounded_base(q), self.bounded_base_weight(q)
-        return super().value_and_weight(nll, q)
+        along_modulation = self.gamma * base / q.clamp(min=smallest_base(q))
+        return modulation * base, modulation, modulation * (along_modulation + by_q)
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
         """The leading term's part of ``gradient_weight``.
@@ -95,8 +94,7 @@ class PolySeries(Series):
         ``(1 + gamma) alpha_1 P_t q^gamma``.
         """
         leading = (1 + self.gamma) * self.coefficients(1)[0] * torch.exp(log_pt)
-        modulation = self.modulation(-torch.expm1(log_pt))
-        return leading if modulation is None else leading * modulation
+        return leading * self.modulation(-torch.expm1(log_pt)) if self.gamma else leading
 
     def coefficients(self, count: int) -> list[float]:
         """alpha_1 .. alpha_count, where alpha_j is the coefficient of q^(j + gamma)."""
@@ -124,11 +122,3 @@ class PolySeries(Series):
     def _base_coefficients(self, count: int) -> list[float]:
         kept = count if self.terms is None else self.terms
         return [1 / j if j <= kept else 0.0 for j in range(1, count + 1)]
-
-
-def _floored(q: Tensor) -> Tensor:
-    """q, kept away from 0 so far that q^(gamma - 2) is finite.
-
-    Without it the two derivatives of q^gamma hold 0 * inf at P_t = 1 when gamma is below 1.
-    """
-    return q.clamp(min=torch.finfo(q.dtype).tiny ** 0.5)

@@ -1,11 +1,14 @@
 """Polynomials without a constant term, evaluated elementwise on tensors."""
 
 import functools
+import inspect
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from polyrepro.losses.reduction import is_known
 
 HORNER_LIMIT = 12
 SHORT_VECTOR = 2**15
@@ -18,9 +21,45 @@ def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     calls to torch, and cutting the series into about sqrt(N) blocks (Paterson and Stockmeyer, 1973)
     makes it grow with sqrt(N) only.
     """
-    if len(coefficients) <= HORNER_LIMIT or q.numel() > SHORT_VECTOR:
-        return _horner(q, coefficients)
-    return _blocked(q, coefficients)
+    long = len(coefficients) > HORNER_LIMIT and q.numel() <= SHORT_VECTOR
+    if long and not torch.compiler.is_compiling():
+        return LongPolynomial.apply(q, coefficients)
+    return _horner(q, coefficients)
+
+
+def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
+    """``sum_{j<=terms} q^j / j``, the start of the series of ``-log(1 - q)``, shaped like ``q``.
+
+    Of many classes most have p = 1 - q below 1 / terms, and there few powers of p suffice::
+
+        sum_{j<=N} (1 - p)^j / j = H_N - sum_{k>=1} (-1)^(k-1) binomial(N, k) p^k / k
+    """
+    coefficients = [1 / j for j in range(1, terms + 1)]
+    expansion = _expansion(q.dtype, terms)
+    large = q.numel() > SHORT_VECTOR and not torch.is_grad_enabled()
+    sure = q < 1 - 1 / terms
+    if not (large and terms > 2 * len(expansion) and is_known(2 * sure.sum() < q.numel())):
+        return evaluate_polynomial(q, coefficients)
+    places = sure.flatten().nonzero().squeeze(1)
+    values = evaluate_polynomial(q.flatten()[places], coefficients)
+    result = _horner(1 - q, expansion) + math.fsum(coefficients)
+    return result.flatten().index_copy(0, places, values).view(q.shape)
+
+
+@functools.cache
+def _expansion(dtype: torch.dtype, terms: int) -> list[float]:
+    """Coefficients in p; for N p <= 1 the remainder after k terms is below ``1 / (k + 1)!``."""
+    count = 1
+    while 1 / math.factorial(count + 1) > torch.finfo(dtype).eps / 4:
+        count += 1
+    return [(-1) ** k * math.comb(terms, k) / k for k in range(1, min(count, terms) + 1)]
+
+
+def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
+    result = q * coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        result = (result + coefficient) * q
+    return result
 
 
 def evaluate_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | float:
@@ -29,40 +68,48 @@ def evaluate_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | fl
     return evaluate_polynomial(q, higher) + constant if higher else constant
 
 
-def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
-    """``sum_{j<=terms} q^j / j``, the start of the series of ``-log(1 - q)``, shaped like ``q``."""
-    splits = _in_place() and q.device.type == "cpu" and q.numel() > SHORT_VECTOR
-    if splits and terms > 2 * len(_expansion(q.dtype, terms)):
-        return _long_truncated_logarithm(q, terms)
-    return evaluate_polynomial(q, [1 / j for j in range(1, terms + 1)])
-
-
 def integer_power(q: Tensor, exponent: int) -> Tensor:
     """``q ** exponent`` for an exponent >= 1 by repeated squaring; torch takes a logarithm."""
-    result, in_place = q, _in_place()
+    result = q
     for digit in f"{exponent:b}"[1:]:
-        result = result.mul_(result) if in_place and result is not q else result * result
-        if digit == "1":
-            result = result.mul_(q) if in_place else result * q
+        result = result * result * q if digit == "1" else result * result
     return result
 
 
-def _in_place() -> bool:
-    """Whether intermediate results may be overwritten, because no derivative needs them.
-
-    On a large array, memory for each of them would cost more than the arithmetic.
-    """
-    return not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+def smallest_base(q: Tensor) -> float:
+    """The least q whose powers ``q^x``, x > 0, have two finite derivatives in its precision."""
+    return torch.finfo(q.dtype).tiny ** 0.5
 
 
-def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
-    result, in_place = q * coefficients[-1], _in_place()
-    for coefficient in reversed(coefficients[:-1]):
-        result = result.add_(coefficient).mul_(q) if in_place else (result + coefficient) * q
-    return result
+class LongPolynomial(torch.autograd.Function):
+    """Keeps q alone for its derivatives, which are polynomials again."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(q, coefficients):
+        return _in_blocks(q, coefficients)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        q, ctx.coefficients = inputs
+        ctx.save_for_backward(q)
+        ctx.save_for_forward(q)
+
+    @staticmethod
+    def backward(ctx, by_value):
+        return by_value * evaluate_derivative(*ctx.saved_tensors, ctx.coefficients), None
+
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        return tangent * evaluate_derivative(*ctx.saved_tensors, ctx.coefficients)
 
 
-def _blocked(q: Tensor, coefficients: Sequence[float]) -> Tensor:
+# torch looks the signature up at every call, which costs more than the arithmetic.
+LongPolynomial.forward.__signature__ = inspect.signature(LongPolynomial.forward)
+
+
+def _in_blocks(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     size = math.isqrt(len(coefficients))
     blocks = -(-len(coefficients) // size)
     padded = [*coefficients, *[0.0] * (blocks * size - len(coefficients))]
@@ -77,25 +124,3 @@ def _blocked(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     for block in reversed(sums[:-1]):
         result = torch.addcmul(block, result, powers[-1])
     return result
-
-
-def _long_truncated_logarithm(q: Tensor, terms: int) -> Tensor:
-    """Of the many classes most have p = 1 - q below 1 / terms, and there few powers of p suffice.
-
-    ``sum_{j<=N} (1 - p)^j / j = H_N - sum_{k>=1} (-1)^(k-1) binomial(N, k) p^k / k``.
-    """
-    result = _horner(1 - q, _expansion(q.dtype, terms))
-    result.add_(math.fsum(1 / j for j in range(1, terms + 1)))
-    others = (q < 1 - 1 / terms).flatten().nonzero().squeeze(1)
-    values = evaluate_polynomial(q.flatten()[others], [1 / j for j in range(1, terms + 1)])
-    result.view(-1)[others] = values
-    return result
-
-
-@functools.cache
-def _expansion(dtype: torch.dtype, terms: int) -> list[float]:
-    """Coefficients in p; for N p <= 1 the remainder after k terms is below ``1 / (k + 1)!``."""
-    count = 1
-    while 1 / math.factorial(count + 1) > torch.finfo(dtype).eps / 4:
-        count += 1
-    return [(-1) ** k * math.comb(terms, k) / k for k in range(1, min(count, terms) + 1)]

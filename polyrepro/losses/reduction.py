@@ -1,7 +1,12 @@
-"""What all forms have in common: the precision, and the way from losses to the result."""
+"""What all forms share: the precision, the blocks, and the way from losses to the result."""
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+
+# Several passes over a block cost one pass over memory, while a block stays in the cache.
+ELEMENTS_PER_BLOCK = 2**18
 
 
 def computing_dtype(logits: Tensor) -> torch.dtype:
@@ -21,3 +26,43 @@ def reduced(losses: Tensor, sample_weight: Tensor | None, reduction: str) -> Ten
         return losses.mean()
     total = losses.sum()
     return total / sample_weight.sum() if reduction == "mean" else total
+
+
+def row_blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Rows of all tensors at once, so many that a block of the first one stays in the cache.
+
+    All rows are one block on other devices than the CPU, and where a compiler takes care of it. A
+    tensor without dimensions goes with every block.
+    """
+    first = tensors[0]
+    whole = first.device.type != "cpu" or torch.compiler.is_compiling()
+    if whole or first.numel() <= ELEMENTS_PER_BLOCK:
+        return iter([tensors])
+    rows = max(ELEMENTS_PER_BLOCK * len(first) // first.numel(), 1)
+    blocks = -(-len(first) // rows)
+    pieces = ([t] * blocks if t.dim() == 0 else t.split(rows) for t in tensors)
+    return zip(*pieces, strict=True)
+
+
+def joined(blocks: list[Tensor]) -> Tensor:
+    """What has been computed in blocks of rows as one tensor."""
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+
+
+def known_number(value: Tensor) -> float | None:
+    """The number in a tensor without dimensions, if it can be read at once.
+
+    On a GPU it would have to be waited for; in ``torch.compile``, under ``torch.vmap`` and with
+    fake tensors there is nothing to read, which torch says by a RuntimeError.
+    """
+    if torch.compiler.is_compiling() or value.device.type != "cpu":
+        return None
+    try:
+        return value.item()
+    except RuntimeError:
+        return None
+
+
+def is_known(condition: Tensor) -> bool:
+    """Whether a condition holds and this can be read at once."""
+    return known_number(condition) is True

@@ -5,8 +5,8 @@ cross-entropy's, rescaled per sample::
 
     dL/dz_i = w(P_t) * (p_i - [i == t]),    w(P_t) = -dL/dlog P_t
 
-A :class:`Series` defines the value; the weight follows by automatic differentiation. The softmax
-form, the sigmoid form, the GPU kernels and the figures all take a Series, so a new loss is written
+A :class:`Series` defines the value; derivatives follow by automatic differentiation. The softmax
+form, the sigmoid form, the detectors and the figures all take a Series, so a new loss is written
 once, here or anywhere else (see ``docs/losses/adding_a_series.md``).
 """
 
@@ -22,7 +22,8 @@ class Series:
     The value is ``modulation(q) * base(-log P_t) + polynomial(q)`` with ``q = 1 - P_t``. The parts
     are separate because soft labels y generalise them differently: the base term becomes its
     expectation ``sum_i y_i base(-log p_i)``, and q becomes ``1 - sum_i y_i p_i``. All methods work
-    elementwise on tensors of any shape and must be differentiable torch operations.
+    elementwise on tensors of any shape and must be differentiable torch operations;
+    :func:`polyrepro.losses.check_series` finds out whether they are.
     """
 
     is_cross_entropy = False
@@ -65,53 +66,37 @@ class Series:
             return loss
         return loss + (polynomial if weight is None else weight * polynomial)
 
-    def for_compilation(self) -> "Series":
-        """The series to use inside ``torch.compile``; see :class:`PolySeries`."""
-        return self
-
-    def describe(self) -> str:
-        """What the ``repr`` of a module says about the series."""
-        return repr(self)
-
     def value(self, log_pt: Tensor) -> Tensor:
         """The loss f(P_t), from ``log P_t``; accurate also where P_t is next to 1."""
-        return self.combine(self.base(-log_pt), -torch.expm1(log_pt))
+        q = -torch.expm1(log_pt)
+        base = self.bounded_base(q) if self.has_bounded_base else self.base(-log_pt)
+        return self.combine(base, q)
 
     def base_weight(self, nll: Tensor) -> Tensor | float:
         """The derivative of ``base``: the gradient weight of the base term alone."""
-        return _slope(self.base, nll)
+        if self.has_bounded_base:
+            return self.bounded_base_weight(-torch.expm1(-nll))
+        return 1.0 if self.has_cross_entropy_base else derivative(self.base, nll)
 
     def bounded_base_weight(self, q: Tensor) -> Tensor:
         """The same from q, for a bounded base."""
-        return (1 - q) * _slope(self.bounded_base, q)
+        return (1 - q) * derivative(self.bounded_base, q)
 
     def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
         """:meth:`combine`, and its derivatives by the base term and by q.
 
         A derivative may be a number, the same for all samples.
         """
-        by_base = _slope(lambda each: self.combine(each, q), base)
-        by_q = _slope(lambda each: self.combine(base, each), q)
+        by_base = derivative(lambda each: self.combine(each, q), base)
+        by_q = derivative(lambda each: self.combine(base, each), q)
         return self.combine(base, q), by_base, by_q
 
-    def weighted_combine(
-        self, base: Tensor, q: Tensor, weight: Tensor | None
-    ) -> tuple[Tensor | float, ...]:
-        """:meth:`combine` with a class weight, and its derivatives by the base term and by q."""
-        if weight is None:
-            return self.combine_with_derivatives(base, q)
-        # combine(base, q, weight) is weight * combine(base / weight, q).
-        by_class = base / weight.where(weight != 0, 1)
-        _, by_base, by_q = self.combine_with_derivatives(by_class, q)
-        return self.combine(base, q, weight), by_base, by_q * weight
-
-    def value_and_weight(self, nll: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-        """f(P_t) and w(P_t), from ``-log P_t`` and ``1 - P_t``."""
-        bounded = self.has_bounded_base
-        base = self.bounded_base(q) if bounded else self.base(nll)
-        base_weight = self.bounded_base_weight(q) if bounded else self.base_weight(nll)
-        value, by_base, by_q = self.combine_with_derivatives(base, q)
-        return value, by_q * torch.exp(-nll) + by_base * base_weight
+    def gradient_weight(self, log_pt: Tensor) -> Tensor:
+        """w(P_t) = -dL/dlog P_t, from ``log P_t``; for cross-entropy 1."""
+        q, nll = -torch.expm1(log_pt), -log_pt
+        base = self.bounded_base(q) if self.has_bounded_base else self.base(nll)
+        _, by_base, by_q = self.combine_with_derivatives(base, q)
+        return by_q * torch.exp(log_pt) + by_base * self.base_weight(nll)
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
         """The leading term's part of ``gradient_weight``: ``alpha_1 P_t``, of cross-entropy's 1.
@@ -120,13 +105,17 @@ class Series:
         """
         return self.gradient_weight(torch.zeros_like(log_pt)) * torch.exp(log_pt)
 
-    def gradient_weight(self, log_pt: Tensor) -> Tensor:
-        """w(P_t) = -dL/dlog P_t, from ``log P_t``; for cross-entropy 1."""
-        return self.value_and_weight(-log_pt, -torch.expm1(log_pt))[1]
+    def for_compilation(self) -> "Series":
+        """The series to use inside ``torch.compile``; see :class:`PolySeries`."""
+        return self
+
+    def describe(self) -> str:
+        """What the ``repr`` of a module says about the series."""
+        return repr(self)
 
 
-def _slope(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """The derivative of an elementwise function.
+def derivative(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    """The derivative of an elementwise function, which can be differentiated again.
 
     In forward mode, because reverse mode does not work under saved-tensor hooks, which
     checkpointing uses.

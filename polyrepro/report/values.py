@@ -11,8 +11,9 @@ from polyrepro.analysis.claims import PAPER_SCALE, WORST_FIRST
 from polyrepro.analysis.metrics_table import read_metrics, training_sources
 from polyrepro.analysis.published import published_numbers
 from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
+from polyrepro.data.manifests import read_manifest
 from polyrepro.figures import FIGURES
-from polyrepro.files import manifest_path
+from polyrepro.files import data_folder
 from polyrepro.plan import Plan
 from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
@@ -24,8 +25,8 @@ from polyrepro.report.labels import (
     with_half_width,
 )
 from polyrepro.running.records import read_record
-from polyrepro.studies.study import REFERENCE, Study
-from polyrepro.variants import coefficient
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE, coefficient
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 CLAIM_KEYS = ("statement", "quantity", "outcome", "verdict", "published", "published_status")
@@ -37,7 +38,7 @@ def report_values(plan: Plan) -> dict:
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
     statistics = read_statistics(results / "statistics.csv")
-    claims = pd.read_csv(results / "claims.csv")
+    claims = _claims_of(plan, pd.read_csv(results / "claims.csv"))
     outcomes = Counter(claims.drop_duplicates("claim")["outcome"])
     return {
         "scale": plan.settings.scale_label,
@@ -57,6 +58,13 @@ def report_values(plan: Plan) -> dict:
         "benchmark": _benchmark(),
         "provenance": _provenance(plan, results),
     }
+
+
+def _claims_of(plan: Plan, claims: pd.DataFrame) -> pd.DataFrame:
+    """The claims of the studies that were run at this scale; the table lists all others, too."""
+    names = [study.name for study in plan.studies]
+    own = claims[(claims["scale"] == plan.settings.scale_label) & claims["study"].isin(names)]
+    return own.fillna({"published": "", "published_status": ""})
 
 
 def _seeds(plan: Plan) -> str:
@@ -123,8 +131,7 @@ def _cells(rows: pd.DataFrame, metrics: list[str]) -> list[dict[str, str]]:
 
 
 def _manifest(plan: Plan, dataset: str) -> dict:
-    path = manifest_path(Path(plan.settings.results), dataset)
-    return json.loads(path.read_text())
+    return read_manifest(data_folder(Path(plan.settings.results), dataset))
 
 
 def _claim_values(claims: pd.DataFrame, labels: dict[str, str]) -> list[dict]:

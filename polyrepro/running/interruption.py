@@ -1,4 +1,4 @@
-"""The signals that ask a training to stop: SIGTERM and SIGUSR1 of schedulers, SIGINT of Ctrl-C."""
+"""The signals that stop a training: SIGTERM and SIGUSR1 of schedulers, SIGINT of Ctrl-C."""
 
 import os
 import signal

@@ -11,11 +11,12 @@ import sys
 from collections.abc import Callable
 
 from polyrepro.errors import PolyreproError
+from polyrepro.running.gpus import installed_gpus, visible_devices
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
-from polyrepro.running.leases import leased, visible_devices
+from polyrepro.running.leases import leased
 
 GRACE_SECONDS = 120
-"""How long processes that were told to stop may take to save a checkpoint."""
+"""How long processes may take after SIGTERM to save a checkpoint."""
 
 
 class ProcessesFailedError(PolyreproError):
@@ -40,7 +41,11 @@ def start(count: int, device: str, work: Callable[[], None]) -> None:
         stop_with_parent()
         work()
     elif device == "cuda" and not _given_by_slurm():
-        with leased(count, visible_devices()) as (devices, handles):
+        gpus = installed_gpus()
+        lease = leased(count, visible_devices(gpus), identify=gpus.identify)
+        with lease as (devices, handles):
+            # nvidia-smi, which gave the indices their meaning, counts in this order.
+            os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
             _run(count, work, handles)
     else:
@@ -86,11 +91,11 @@ def _run_several(count: int, leases: tuple[int, ...]) -> None:
             # Ctrl-C reaches this process alone: torchrun would kill the others on a second signal.
             process_group=0,
         )
-        told = False
+        passed_on = False
         while process.poll() is None:
-            if interruption.requested is not None and not told:
+            if interruption.requested is not None and not passed_on:
                 process.send_signal(signal.SIGTERM)
-                told = True
+                passed_on = True
             try:
                 process.wait(timeout=0.2)
             except subprocess.TimeoutExpired:
@@ -99,8 +104,7 @@ def _run_several(count: int, leases: tuple[int, ...]) -> None:
         return
     if interruption.requested is not None:
         raise InterruptedTrainingError(
-            f"stopped on {interruption.requested.name}, with a checkpoint; run the same command "
-            "again to go on"
+            f"stopped on {interruption.requested.name}; run the same command again to go on"
         )
     raise ProcessesFailedError(
         f"one of {count} processes failed (see the first error above) and the others were stopped; "

@@ -44,7 +44,7 @@ class Processes:
         return self.rank == 0
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """For each flag, whether any process has raised it; all processes have to ask."""
+        """For each flag, whether any process has raised it; all processes have to call."""
         if self.control is None:
             return flags
         raised = torch.tensor(flags, dtype=torch.uint8)
@@ -112,7 +112,7 @@ def _device(name: str, local_rank: int) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise DeviceError(
-            "the configuration asks for GPUs, but torch finds none here; set `device: cpu`, or see "
+            "the configuration requests GPUs, but torch finds none here; set `device: cpu`, or see "
             "why with: python -m torch.utils.collect_env"
         )
     if local_rank >= torch.cuda.device_count():

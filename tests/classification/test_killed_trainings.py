@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: killed, told to stop, or started twice."""
+"""Trainings in processes of their own: killed, interrupted, or started twice."""
 
 import re
 import signal

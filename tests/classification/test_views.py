@@ -3,7 +3,7 @@ import random
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 from streaming_cases import recipe
 from timm.data import create_transform
 
@@ -52,6 +52,21 @@ def test_evaluation_sees_what_timm_shows(size, interpolation):
     ours = views.evaluation(Image.open(raw), "")
     difference = np.abs(ours.astype(int) - theirs)
     assert difference.max() <= 2 and difference.mean() < 0.1
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+def test_a_turned_photograph_is_seen_like_the_upright_one(orientation):
+    """Also where JPEG is decoded at a part of its size, and the crop is drawn before."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.open(photograph(700, 420))
+    upright, turned = io.BytesIO(), io.BytesIO()
+    stored.save(turned, "JPEG", quality=95, exif=exif)
+    ImageOps.exif_transpose(Image.open(turned)).save(upright, "JPEG", quality=95)
+    views = Views(recipe(evaluation_size=96, image_size=64), seed=0)
+    for view in (views.evaluation, lambda image, where: views.training(image, where, 1, 2)):
+        difference = view(Image.open(turned), "").astype(int) - view(Image.open(upright), "")
+        assert np.abs(difference).mean() < 3
 
 
 def test_central_crop_of_everything():

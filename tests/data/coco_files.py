@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from polyrepro.data.coco_format import CocoSource
+from polyrepro.data.coco_reading import CocoSource
 
 SIDE = 32
+SPLITS = {"train": "train", "validation": "val", "test": "test"}
+"""Names of files and folders by split."""
 CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 90, "name": "platelet"}]  # ids with a gap
 
 
@@ -20,7 +22,7 @@ def content(images: int = 4) -> dict:
     ]
     annotations = [
         {
-            "id": 2 * n + k,
+            "id": 2 * n + k + 1,
             "image_id": 10 * n,
             "category_id": CATEGORIES[k]["id"],
             "bbox": [2.0 + 8 * k, 4.0, 6.0, 8.0],
@@ -30,7 +32,11 @@ def content(images: int = 4) -> dict:
         for n in range(images - 1)
         for k in range(2)
     ]
-    return {"images": entries, "annotations": annotations, "categories": [*CATEGORIES]}
+    return {
+        "images": entries,
+        "annotations": annotations,
+        "categories": [{**entry} for entry in CATEGORIES],
+    }
 
 
 def write_split(root: Path, split: str, data: dict | None = None) -> CocoSource:
@@ -45,3 +51,18 @@ def write_split(root: Path, split: str, data: dict | None = None) -> CocoSource:
         pixels = random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(source.images / entry["file_name"])
     return source
+
+
+def every(key, **values):
+    """An edit of all entries of a list."""
+
+    def edit(data):
+        for entry in data[key]:
+            entry.update(values)
+
+    return edit
+
+
+def first(key, **values):
+    """An edit of the first entry of a list."""
+    return lambda data: data[key][0].update(values)

@@ -1,6 +1,7 @@
 """Detection data in COCO's format: what works, and what is an error before any training."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from coco_files import CATEGORIES, SIDE, content, write_split
 
 from polyrepro.data import DataError
 from polyrepro.data.coco_folder import verify_coco_folder
-from polyrepro.data.coco_format import open_coco, read_coco, verify_coco
+from polyrepro.data.coco_format import open_coco, verify_coco
+from polyrepro.data.coco_reading import CocoSource
 from polyrepro.data.detection import verify_detection
-from polyrepro.files import write_json
+from polyrepro.data.manifests import write_manifest
 
 
 def verify(tmp_path, **changed):
@@ -22,16 +24,23 @@ def verify(tmp_path, **changed):
     return verify_coco("cells", sources, tmp_path / "verified")
 
 
+def contents(tmp_path, split):
+    """What training and evaluation read."""
+    index = json.loads((tmp_path / "verified/index.json").read_text())
+    return json.loads(Path(index[split]["annotations"]).read_text())
+
+
 def test_gaps_in_ids_and_images_without_objects_work(tmp_path):
     manifest = verify(tmp_path)
     assert manifest["classes"] == ["cell", "platelet"] and manifest["masks"] is False
     train = manifest["splits"]["train"]
     assert (train["images"], train["objects"], train["per_class"]) == (4, 6, [3, 3])
     assert (train["images_without_objects"], train["dropped_boxes"]) == (1, 0)
-    write_json(tmp_path / "verified/manifest.json", manifest)
+    write_manifest(tmp_path / "verified", manifest)
     data = open_coco(tmp_path / "verified")
     assert data.classes == ("cell", "platelet") and data.citation == manifest
-    assert data.annotations["test"] == tmp_path / "data/annotations/test.json"
+    assert data.annotations["test"] == tmp_path / "verified/test.json"
+    assert contents(tmp_path, "test") == content(), "nothing to correct"
     assert data.count("train") == 4 and data.count("train", 2) == 2
 
 
@@ -53,11 +62,11 @@ def test_degenerate_boxes_are_dropped_counted_and_logged(tmp_path, capsys, box):
     manifest = verify(tmp_path, train=damaged)
     assert manifest["splits"]["train"]["dropped_boxes"] == 1
     assert manifest["splits"]["train"]["per_class"] == [3, 2]
-    assert "train.json: 1 boxes without an area dropped" in capsys.readouterr().err
-    index = json.loads((tmp_path / "verified/index.json").read_text())
-    kept = read_coco(Path(index["train"]["annotations"]))["annotations"]
-    assert [entry["id"] for entry in kept] == [0, 2, 3, 4, 5]
-    assert "data/annotations/test.json" in index["test"]["annotations"], "nothing to correct there"
+    assert re.search(
+        r"train\.json: 1 objects left out, .*: annotations\[1\]\n", capsys.readouterr().err
+    )
+    kept = contents(tmp_path, "train")["annotations"]
+    assert [entry["id"] for entry in kept] == [1, 3, 4, 5, 6]
 
 
 def changed(key, position, **values):
@@ -78,12 +87,18 @@ def changed(key, position, **values):
             content() | {"categories": [*CATEGORIES, {"id": 91, "name": "x"}]},
             "it has 3 entries instead of 2; all files must have the same",
         ),
-        (changed("annotations", 0, category_id=4), "annotation 0 has category_id 4, which is not"),
-        (changed("annotations", 0, image_id=5), "annotation 0 has image_id 5, which is not among"),
-        (changed("images", 1, id=0), "an entry of 'images' repeats the id 0"),
+        (
+            changed("annotations", 0, category_id=4),
+            r"\[0\] \(id 1\) has category_id 4, which is not",
+        ),
+        (
+            changed("annotations", 0, image_id=5),
+            r"\[0\] \(id 1\) has image_id 5, which is not among",
+        ),
+        (changed("images", 1, id=0), r"images\[1\] repeats the id 0 of images\[0\]"),
         (changed("images", 1, width="32"), "must have `width` and `height` in whole pixels"),
         (changed("images", 1, width=40), "1.png has 32 x 32 pixels, but its annotation file says"),
-        (content() | {"categories": []}, "which is not among its 'categories'"),
+        (content() | {"categories": []}, "`categories` must have at least one entry"),
         ([], "is not in COCO's format: no list 'images'"),
         ({"images": [], "annotations": []}, "is not in COCO's format: no list 'categories'"),
     ],
@@ -112,7 +127,7 @@ def test_the_first_ten_missing_images_are_named(tmp_path):
 def test_a_damaged_image_is_named(tmp_path):
     source = write_split(tmp_path / "data", "train")
     (source.images / "2.png").write_bytes((source.images / "2.png").read_bytes()[:100])
-    with pytest.raises(DataError, match=r"2.png cannot be decoded"):
+    with pytest.raises(DataError, match=r"cannot decode the image .*2\.png"):
         verify_coco("cells", {"train": source}, tmp_path / "verified")
 
 
@@ -122,7 +137,7 @@ def test_a_changed_image_changes_the_checksum(tmp_path):
     path.write_bytes((tmp_path / "data/test/0.png").read_bytes())
     source = {"train": write_split(tmp_path / "other", "train")}
     assert verify_coco("cells", source, tmp_path / "v")["splits"]["train"] == before["train"]
-    sources = {"train": source["train"].__class__(source["train"].annotations, path.parent)}
+    sources = {"train": CocoSource(source["train"].annotations, path.parent)}
     after = verify_coco("cells", sources, tmp_path / "v")["splits"]
     assert after["train"]["sha256"] != before["train"]["sha256"]
 
@@ -151,10 +166,10 @@ def test_without_a_test_split_validation_images_are_held_out_of_training(tmp_pat
     counts = {split: entry["images"] for split, entry in manifest["splits"].items()}
     assert counts == {"train": 22, "validation": 3, "test": 4}
     index = json.loads((tmp_path / "verified/index.json").read_text())
-    assert index["test"]["annotations"].endswith("instances_val2017.json")
+    assert index["test"]["images"].endswith("val2017")
     images = {
-        split: {i["file_name"] for i in read_coco(Path(where["annotations"]))["images"]}
-        for split, where in index.items()
+        split: {entry["file_name"] for entry in contents(tmp_path, split)["images"]}
+        for split in index
     }
     assert images["validation"] == {"0.png", "10.png", "20.png"}
     assert not images["train"] & images["validation"]

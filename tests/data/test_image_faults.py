@@ -188,13 +188,6 @@ def test_damaged_index(verified):
         IndexedImages(verified[1])
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 0}'])
-def test_damaged_manifest(verified, text):
-    (verified[1] / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"manifest\.json.*make it with `polyrepro data verify`"):
-        IndexedImages(verified[1])
-
-
 def test_image_that_changed_after_the_verification(verified):
     data = IndexedImages(verified[1])
     path = data.where(3)

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import os
 import shutil
 
@@ -16,6 +15,7 @@ from image_trees import (
     write_classes,
     write_tree,
 )
+from PIL import Image
 
 from polyrepro.cli import main
 from polyrepro.data import DataError
@@ -24,6 +24,7 @@ from polyrepro.data.held_out import held_out_positions
 from polyrepro.data.image_datasets import imagenet1k, imagenet1k_sample, imagenet21k
 from polyrepro.data.image_index import ImageIndex
 from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.manifests import read_manifest
 from polyrepro.data.verification import verify
 
 
@@ -98,10 +99,10 @@ def test_manifest_counts_what_is_there(tree, tmp_path):
     (tree / "val" / CLASSES[0] / ".DS_Store").write_bytes(b"")
     (tree / "val" / CLASSES[0] / "readme.txt").write_text("not an image")
     manifest = verify(SMALL, tree, tmp_path / "index")
-    assert json.loads((tmp_path / "index" / "manifest.json").read_text()) == manifest
+    assert read_manifest(tmp_path / "index") == manifest
     assert manifest["splits"]["test"] == {"images": 8, "per_class": [2, 2, 2, 2]}
     assert manifest["splits"]["train"]["images"] == 24 - 5
-    assert manifest["files_ignored"] == 2
+    assert manifest["files_ignored"] == {".txt": 1, "hidden": 1}
     assert manifest["checks"]["images"] == 32
     sizes = [path.stat().st_size for path in tree.rglob("*.JPEG")]
     assert manifest["bytes"] == sum(sizes)
@@ -139,6 +140,37 @@ def test_known_oddities_of_imagenet_pass_and_are_counted(tree, tmp_path):
     }
 
 
+def test_names_that_are_no_utf8_and_formats_of_other_systems_are_read(tree, tmp_path):
+    name = os.fsdecode(b"caf\xe9.JPEG")
+    folder = tree / "train" / CLASSES[0]
+    (folder / name).write_bytes(encoded(picture(0)))
+    for format in ("PCX", "TGA", "GIF"):
+        (folder / f"x.{format.lower()}").write_bytes(encoded(picture(0), format))
+    expected = contents(tree, tmp_path / "from_folders")
+    assert {name, "x.pcx", "x.tga", "x.gif"} <= set(expected[0])
+    pack_tar(tree, tmp_path / "imagenet.tar")
+    assert contents(tmp_path / "imagenet.tar", tmp_path / "from_tar") == expected
+
+
+def test_turned_and_dark_images_are_counted(tree, tmp_path):
+    folder = tree / "train" / CLASSES[0]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (folder / "turned.JPEG").write_bytes(encoded(picture(0), exif=exif))
+    grey = np.asarray(picture(0).convert("L"))
+    for name, factor in (("dark.png", 16), ("light.png", 257)):  # 12 bits, 16 bits
+        image = Image.fromarray(grey.astype(np.uint16) * factor)
+        (folder / name).write_bytes(encoded(image, "PNG"))
+    (folder / "phone.heic").write_bytes(b"")
+    manifest = verify(SMALL, tree, tmp_path / "index", full=True)
+    assert manifest["checks"]["oddities"] == {
+        "16 bits, the upper four unused: read as nearly black, at most 16 of 255": 1,
+        "colours I;16": 2,
+        "turned by EXIF": 1,
+    }
+    assert manifest["files_ignored"] == {".heic": 1}
+
+
 def test_held_out_images_depend_on_names_alone_and_hardly_on_other_images():
     names = [f"{i}.JPEG" for i in range(500)]
     counts = {"test": 50, "validation": 30}
@@ -169,36 +201,6 @@ def test_class_lists_are_the_known_ones():
     assert len(imagenet1k().classes) == 1000 and imagenet1k().classes[0] == "n01440764"
     classes = imagenet21k().classes
     assert len(classes) == 21_843 and {"n03931044", "n09859684"} <= set(classes)
-
-
-def labels_file(tmp_path, *lines):
-    path = tmp_path / "labels.csv"
-    path.write_text("\n".join(["image,synsets", *lines]) + "\n")
-    return path
-
-
-def test_several_classes_per_image_are_read_from_a_file(folders, tmp_path):
-    image = f"{CLASSES[1]}/{CLASSES[1]}_7.JPEG"
-    path = labels_file(tmp_path, f"{image},{CLASSES[3]} {CLASSES[1]}")
-    verify(SMALL, folders, tmp_path / "index", multi_label=path)
-    data = IndexedImages(tmp_path / "index")
-    targets = {data.index.name(row): data.index.targets_of(row).tolist() for row in range(32)}
-    assert data.several_labels
-    assert targets[f"{CLASSES[1]}_7.JPEG"] == [1, 3]
-    assert targets[f"{CLASSES[2]}_12.JPEG"] == [2]
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("n01440764/a.JPEG", r"line 2: expected `CLASS_FOLDER/FILE,SYNSET SYNSET"),
-        ("n01440764/a.JPEG,n99", r"line 2: unknown synset n99"),
-        ("n01440764/no.JPEG,n01440764", r"names 1 images that are not there: n01440764/no\.JPEG"),
-    ],
-)
-def test_bad_lines_of_labels(folders, tmp_path, line, message):
-    with pytest.raises(DataError, match=message):
-        verify(SMALL, folders, tmp_path / "i", multi_label=labels_file(tmp_path, line))
 
 
 def test_the_command_writes_index_and_manifest(folders, tmp_path, capsys):

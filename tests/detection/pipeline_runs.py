@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from polyrepro.data.coco_format import CocoData, open_coco
-from polyrepro.files import write_json
+from polyrepro.data.manifests import write_manifest
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import Interruption
@@ -21,7 +21,7 @@ STEPS = 6
 
 def opened(folder: Path, manifest: dict) -> CocoData:
     """A verified data set, as a job opens it."""
-    write_json(folder / "manifest.json", manifest)
+    write_manifest(folder, manifest)
     return open_coco(folder)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,14 +15,17 @@ pytest.importorskip(
 
 from mmdet.registry import MODELS
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 from pipeline_runs import FEW, STEPS, StopAfter, execution, numbers, opened, small_run
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from polyrepro.data.coco_format import CocoSource, verify_coco
+from polyrepro.data.coco_format import verify_coco
+from polyrepro.data.coco_reading import CocoSource
 from polyrepro.data.composites import prepare_composites
+from polyrepro.detection import training
 from polyrepro.detection.configuration import run_config
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.errors import DetectionError, NonFiniteLossError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.training import loss_hooks, train_run
 from polyrepro.losses import PolySeries
@@ -79,6 +83,18 @@ def test_the_history_has_loss_and_confidence_of_each_epoch(whole):
         expected = sum(c * m for c, m in zip(counts, means, strict=True)) / sum(counts)
         assert row["mean_pt"] == pytest.approx(expected)
         assert means[0] == line["foreground"]["mean_pt"]
+
+
+@pytest.mark.parametrize("images", [2, 4])
+def test_a_run_of_one_or_two_steps_is_trained(data, tmp_path, images):
+    """Its warm-up would be as long as the whole run."""
+    short = small_run(recipe="retinanet_composites", epochs=1, train_images=images, warmup=0.9)
+    (row,) = [
+        row
+        for row in train_run(short, data, tmp_path, "x", execution()).history
+        if row["split"] == "train"
+    ]
+    assert row["loss"] > 0
 
 
 def test_variants_of_a_seed_are_pairs(data, tmp_path):
@@ -142,6 +158,33 @@ def test_a_kill_and_a_damaged_checkpoint_lead_to_the_same_numbers(
     assert f"{newest} is not used: it is damaged: state.pth" in capsys.readouterr().err
     assert older.exists() is False, "newer ones have taken its place"
     assert numbers(resumed.history) == numbers(whole[1])
+
+
+@pytest.mark.parametrize("kind", ["weight", "running_var"])
+def test_a_state_that_is_not_finite_in_the_end_is_named_not_evaluated(
+    data, tmp_path, monkeypatch, kind
+):
+    train = Runner.train
+
+    def spoilt(runner):
+        train(runner)
+        for name, value in runner.model.state_dict().items():
+            if name.startswith("backbone") and name.endswith(kind):
+                value.fill_(math.nan)
+                return
+
+    monkeypatch.setattr(Runner, "train", spoilt)
+    short = small_run(recipe="retinanet_composites", epochs=1, train_images=2)
+    with pytest.raises(NonFiniteLossError, match=rf"seed1: backbone.*{kind} is not finite after"):
+        train_run(short, data, tmp_path, "x", execution())
+    assert not list(tmp_path.glob("predictions*"))
+
+
+def test_metrics_that_are_not_finite_name_run_and_split(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "coco_metrics", lambda *_: {"box_ap": 1.0, "box_ar1": math.nan})
+    short = small_run(recipe="retinanet_composites", epochs=1, train_images=2)
+    with pytest.raises(NonFiniteLossError, match=r"seed1: .*validation images gives box_ar1 = nan"):
+        train_run(short, data, tmp_path, "x", execution())
 
 
 def test_checkpoints_of_something_else_are_refused(data, tmp_path):

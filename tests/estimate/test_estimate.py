@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from polyrepro.cli import main
-from polyrepro.data import load
+from polyrepro.data import DATASETS, load
 from polyrepro.data.image_datasets import IMAGE_DATASETS
 from polyrepro.estimate import ThroughputError, estimate, read_throughputs
 from polyrepro.estimate.sizes import CLASSES, IMAGES, state_count, weight_count
@@ -75,16 +75,18 @@ def test_networks_have_the_sizes_that_timm_makes():
             network = timm.create_model(
                 recipe.model,
                 num_classes=CLASSES[recipe.dataset],
-                in_chans=1 if "fashion" in recipe.dataset else 3,
+                in_chans=1 if recipe.model == "polyrepro_convnet" else 3,
             )
         state = network.state_dict().values()
         counted = sum(value.numel() for value in state if value.is_floating_point())
         assert weight_count(recipe) == counted, recipe.name
 
 
-@pytest.mark.parametrize("name", ["fashion_mnist", "fashion_mnist_long_tail"])
+@pytest.mark.parametrize("name", DATASETS)
 def test_embedded_data_has_the_listed_sizes(name):
-    assert {split: len(entry.labels) for split, entry in load(name).splits.items()} == IMAGES[name]
+    data = load(name)
+    assert {split: len(entry.labels) for split, entry in data.splits.items()} == IMAGES[name]
+    assert len(data.classes) == CLASSES[name]
 
 
 @pytest.mark.parametrize("name", ["imagenet1k", "imagenet21k"])

@@ -10,6 +10,7 @@ import pytest
 from polyrepro.analysis.metrics_table import COLUMNS, record_rows
 from polyrepro.analysis.statistics import summarise
 from polyrepro.data.composites import prepare_composites
+from polyrepro.data.manifests import write_manifest
 from polyrepro.files import predictions_path, target_probability_path, write_json
 from polyrepro.plan import Plan
 from polyrepro.runs import Run
@@ -24,14 +25,15 @@ def made_up_record(run: Run) -> dict:
     """
     random = np.random.default_rng(list(run.id.encode()))
     first, second, third = (*run.loss.epsilon, 0.0, 0.0, 0.0)[:3]
-    top1 = 86.5 - 0.3 * abs(first - 2) - 0.3 * abs(second) - 0.3 * abs(third - 1)
+    top1 = 86.5 - 0.3 * abs(first - 2) - 0.9 * abs(second) - 0.3 * abs(third - 1)
     top1 += random.normal(0, 0.1) - (8 / run.loss.terms if run.loss.terms else 0)
     top1 -= 15 * (run.loss.terms in (1, 50) and run.seed == 2)
     end = {"top1": top1, "mean_pt": 0.8 + random.normal(0, 0.01), "ece": random.uniform(1, 9)}
     if run.recipe.name.endswith("long_tail"):
         end |= {"top1_head": top1 + 6, "top1_middle": top1 - 14, "top1_tail": top1 + 2}
     if run.recipe.kind == "detection":
-        end = {"box_ap": 20 - first, "box_ar100": 37 + random.normal(0, 0.3) - first}
+        precision, recall = 20 + random.normal(0, 0.2), 37 + random.normal(0, 0.3)
+        end = {"box_ap": precision - first, "box_ar100": recall - first}
         if run.recipe.detector == "mask_rcnn":
             end |= {f"mask_{name[4:]}": value - 3 for name, value in end.items()}
     history = []
@@ -53,13 +55,14 @@ def made_up_record(run: Run) -> dict:
         "learning_rate": run.learning_rate,
         "seed": run.seed,
         "history": history,
+        "data": {"dataset": run.recipe.dataset, "classes": 10},
     }
 
 
 def write_detections(folder: Path, runs: list[Run]) -> None:
     """What detectors leave beside the tables: the course of P_t, predictions and the data."""
     data = folder / "data/composites"
-    write_json(data / "manifest.json", prepare_composites(data, {"train": 1, "test": 8}))
+    write_manifest(data, prepare_composites(data, {"train": 1, "test": 8}))
     truth = json.loads((data / "coco/annotations/test.json").read_text())
     # Every object is found, the first one as something else and the second one twice.
     found = [

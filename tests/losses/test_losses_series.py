@@ -13,6 +13,7 @@ from polyrepro.losses import (
     Series,
     SeriesBinaryCrossEntropyLoss,
     SeriesCrossEntropyLoss,
+    leading_term,
     polynomial,
     series_binary_cross_entropy,
     series_cross_entropy,
@@ -20,7 +21,6 @@ from polyrepro.losses import (
 from polyrepro.losses.polynomial import (
     evaluate_derivative,
     evaluate_polynomial,
-    integer_power,
     truncated_logarithm,
 )
 
@@ -75,10 +75,25 @@ def test_leading_weight_is_the_first_coefficient_s_part(series):
     torch.testing.assert_close(series.leading_weight(LOG), expected, rtol=1e-12, atol=0)
 
 
-def test_the_leading_share_of_cross_entropy_is_the_probability():
-    series = PolySeries()
-    share = series.leading_weight(LOG) / series.gradient_weight(LOG)
-    torch.testing.assert_close(share, PT)
+def test_the_leading_term_s_share():
+    share, leading, whole = leading_term(PolySeries(), LOG.float())
+    torch.testing.assert_close(share, PT, rtol=1e-6, atol=0)
+    torch.testing.assert_close(leading, PT * Q, rtol=1e-5, atol=0)
+    torch.testing.assert_close(whole, Q, rtol=1e-5, atol=0)
+    series = PolySeries(2.0, gamma=1.5)
+    share = leading_term(series, LOG).share
+    torch.testing.assert_close(share, series.leading_weight(LOG) / series.gradient_weight(LOG))
+
+
+def test_the_leading_term_s_share_at_the_ends():
+    ends = torch.tensor([-1e4, -1e-20, 0.0])
+    assert leading_term(PolySeries(2.0), ends).share.tolist() == pytest.approx([0, 1, 1], abs=1e-12)
+    # A truncated series' gradient consists of its leading term where P_t is small.
+    shares = leading_term(PolySeries(terms=1), ends).share.tolist()
+    assert shares == pytest.approx([1, 1, 1], rel=1e-3)
+    assert leading_term(PolySeries(terms=5), ends).share[0] == pytest.approx(0.2, rel=0.1)
+    # Where the whole gradient vanishes, so does the leading term's.
+    assert leading_term(PolySeries(gamma=2.0), ends).share[2] == 0
 
 
 def test_coefficients():
@@ -120,22 +135,11 @@ def test_polynomials_and_their_derivatives(count, short, monkeypatch):
         assert derivative[1, 2].item() == pytest.approx(slope, rel=1e-12, abs=1e-14)
 
 
-@pytest.mark.parametrize("short", [2**15, 0])
-@pytest.mark.parametrize("count", [1, 2, 3, 8, 12, 13, 100])
-def test_truncated_logarithms_and_powers(count, short, monkeypatch):
-    monkeypatch.setattr(polynomial, "SHORT_VECTOR", short)
-    values = (0.0, 0.3, 0.999, 1.0)
-    q = torch.tensor(values, dtype=torch.float64)
-    expected = [math.fsum(value**j / j for j in range(1, count + 1)) for value in values]
-    assert truncated_logarithm(q, count).tolist() == pytest.approx(expected, rel=1e-13)
-    assert integer_power(q, count).tolist() == pytest.approx([value**count for value in values])
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("terms", [21, 40, 100, 1000])
 def test_truncated_logarithms_of_large_arrays(dtype, terms, monkeypatch):
-    # Half of the classes have a probability below 1 / terms, where another expansion is used.
-    probabilities = torch.logspace(-8, 0, 41, dtype=dtype)
+    # Most classes have a probability below 1 / terms, where another expansion is used.
+    probabilities = torch.logspace(-12, 0, 61, dtype=dtype)
     q = (1 - probabilities).clamp(min=0)
     expected = [
         math.fsum(value**j / j for j in range(1, terms + 1)) for value in q.double().tolist()

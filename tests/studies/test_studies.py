@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from polyrepro import studies
+from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.published import published_numbers, published_statements
 from polyrepro.recipes import RECIPES
 from polyrepro.studies import SCALES, STUDIES
-from polyrepro.studies.study import REFERENCE, Study, cross_entropy
+from polyrepro.studies.claim import Claim, Contrast
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE, cross_entropy
 
 ALL = list(STUDIES.values())
 
@@ -19,7 +22,7 @@ ALL = list(STUDIES.values())
 def test_every_file_of_studies_is_documented_and_registered():
     registered = set()
     for path in Path(studies.__file__).parent.glob("*.py"):
-        if path.stem in ("__init__", "study"):
+        if path.stem in ("__init__", "claim", "study"):
             continue
         module = importlib.import_module(f"polyrepro.studies.{path.stem}")
         for heading in ("Paper:", "Command:", "Expected:", "Cost:"):
@@ -40,7 +43,7 @@ def test_claims_refer_to_variants_selections_and_publications(study):
     known = {v.name for v in study.variants} | {f"@{s.name}" for s in study.selections}
     statements = published_statements()
     for claim in study.claims:
-        assert claim.published in statements.index
+        assert claim.published is None or claim.published in statements.index
         for contrast in claim.contrasts:
             assert set(contrast.weights) <= known
 
@@ -99,7 +102,9 @@ def test_at_every_scale_each_selection_has_candidates_and_each_claim_its_variant
             for selection in study.selections:
                 assert names & set(selection.candidates)
             for claim in study.claims:
-                for contrast in claim.contrasts:
+                contrasts = contrasts_at(study, claim, scale)
+                assert contrasts
+                for contrast in contrasts:
                     assert {w for w in contrast.weights if not w.startswith("@")} <= names
 
 
@@ -113,6 +118,30 @@ def test_a_restriction_to_unknown_variants_is_refused():
             recipes={},
             restricted={"paper": (REFERENCE, "poly1_e+9")},
         )
+
+
+@pytest.mark.parametrize("kind", ["equivalence", "at_most"])
+def test_a_claim_that_needs_a_margin_cannot_be_stated_without_one(kind):
+    words = f"the {kind} contrast of box_ap between a, b needs a margin, stated before the runs"
+    with pytest.raises(ValueError, match=words):
+        Contrast(weights={"a": 1, "b": -1}, metric="box_ap", kind=kind)
+
+
+def test_a_margin_within_which_nothing_can_lie_is_refused():
+    with pytest.raises(ValueError, match="a margin of 0, within which nothing can be shown"):
+        Contrast(weights={"a": 1, "b": -1}, metric="top1", kind="equivalence", margin=0.0)
+
+
+def test_only_equivalences_step_down():
+    contrast = Contrast(weights={"a": 1, "b": -1}, metric="top1")
+    with pytest.raises(ValueError, match="claim c: step_down needs equivalence contrasts"):
+        Claim(name="c", statement="", quantity="", contrasts=(contrast,), step_down=True)
+
+
+def test_average_precision_stands_beside_recall_in_the_claims_about_detectors():
+    for study in (STUDIES["mask_rcnn_epsilon"], STUDIES["retinanet_epsilon"]):
+        metrics = {contrast.metric for claim in study.claims for contrast in claim.contrasts}
+        assert {"box_ar100", "box_ap"} <= metrics
 
 
 def test_planning_needs_neither_torch_nor_timm():

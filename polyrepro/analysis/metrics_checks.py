@@ -1,0 +1,215 @@
+"""Tables that no statistics should be made of: refused with file, row and column.
+
+Rows are numbered as in the file: the first one after the header is row 2.
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from polyrepro.errors import PolyreproError
+from polyrepro.studies import STUDIES
+
+NEEDED = ("study", "variant", "seed", "metric", "split", "epoch", "value")
+"""Columns without which a table says nothing; records made elsewhere may lack the others."""
+
+SPLITS = ("train", "validation", "test")
+KEY = ["study", "variant", "seed", "metric", "split", "epoch"]
+SAME_IN_STUDY = ("recipe", "dataset", "model", "data_sha256")
+SAME_IN_VARIANT = ("label", "series", "epsilon", "terms", "gamma", "learning_rate")
+PERCENT = ("top1", "ece", "box_", "mask_")
+FRACTIONS = ("mean_pt", "leading_share")
+UNIT_TOLERANCE = 1.5
+"""A value that times 100 comes within this factor of the other runs' is a fraction."""
+
+
+class MetricsError(PolyreproError):
+    """A table of metrics that cannot be used."""
+
+
+def check_columns(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a table without the columns that are needed, or without rows.
+
+    Raises:
+        MetricsError: naming the column.
+    """
+    for column in NEEDED:
+        if column not in table.columns:
+            raise MetricsError(
+                f"{path}: there is no column {column!r}; needed are {', '.join(NEEDED)}"
+            )
+    if table.empty:
+        raise MetricsError(f"{path} has no rows; collect runs first")
+
+
+def check_metrics(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a table that mixes what does not belong together.
+
+    Args:
+        table: all texts as they are in the file for `seed`, `epoch` and `value`.
+
+    Raises:
+        MetricsError: naming file, row and column, and how to mend it.
+    """
+    _check_names(table, path)
+    _check_same(table, path, ["scale"], [], "one table holds one scale; split the table")
+    for column in SAME_IN_STUDY:
+        mend = "the runs of a study differ by loss and seed only; split the table, or train again"
+        _check_same(table, path, [column], ["study"], mend)
+    for column in SAME_IN_VARIANT:
+        mend = "one name means one loss; correct the row, or give the runs another name"
+        _check_same(table, path, [column], ["study", "variant"], mend)
+    repeated = table[table.duplicated(KEY)]
+    if len(repeated):
+        row = repeated.iloc[0]
+        first = table[(table[KEY] == row[KEY]).all(axis="columns")].index[0]
+        raise MetricsError(
+            f"{path}, row {_number(repeated.index[0])}, columns {', '.join(KEY)}: repeats row "
+            f"{_number(first)} (seed {row['seed']} of {row['variant']} in {row['study']}, "
+            f"{row['metric']}); remove the run that is there twice"
+        )
+    _check_epochs(table, path)
+    _check_units(table, path)
+
+
+def numbers(table: pd.DataFrame, column: str, path: Path, *, whole: bool = False) -> pd.Series:
+    """A column as numbers.
+
+    Raises:
+        MetricsError: naming the first row whose value is empty, no number, or not finite.
+    """
+    values = pd.to_numeric(table[column], errors="coerce").astype(float)
+    bad = ~np.isfinite(values)
+    if whole:
+        bad |= (values % 1 != 0) | (values < 0)
+    if bad.any():
+        row = bad.idxmax()
+        wanted = "a whole number, at least 0" if whole else "a finite number"
+        raise MetricsError(
+            f"{path}, row {_number(row)}, column {column}: {table[column][row]!r} is not {wanted}"
+        )
+    return values.astype(int) if whole else values
+
+
+def _number(row: int) -> int:
+    return row + 2
+
+
+def _check_names(table: pd.DataFrame, path: Path) -> None:
+    """Studies, variants and splits must be known ones."""
+    _check_known(table, path, "study", STUDIES)
+    _check_known(table, path, "split", SPLITS)
+    for study, rows in table.groupby("study"):
+        _check_known(rows, path, "variant", [v.name for v in STUDIES[study].variants])
+
+
+def _check_known(table: pd.DataFrame, path: Path, column: str, known: Iterable[str]) -> None:
+    unknown = table[~table[column].isin(list(known))]
+    if len(unknown):
+        value = str(unknown[column].iloc[0])
+        close = difflib.get_close_matches(value, list(known), n=1)
+        guess = f"; did you mean {close[0]!r}?" if close else "."
+        raise MetricsError(
+            f"{path}, row {_number(unknown.index[0])}, column {column}: unknown {column} "
+            f"{value!r}{guess} Known are: {', '.join(known)}"
+        )
+
+
+def _check_same(
+    table: pd.DataFrame, path: Path, columns: list[str], within: list[str], mend: str
+) -> None:
+    """A column must not vary within groups of rows."""
+    (column,) = columns
+    if column not in table.columns:
+        return
+    values = table[column].astype(object).where(table[column].notna(), "")
+    groups = [("", table)] if not within else table.groupby(within)
+    for _, rows in groups:
+        of_group = values[rows.index]
+        other = of_group.index[of_group != of_group.iloc[0]]
+        if len(other):
+            where = " of ".join(str(rows[name].iloc[0]) for name in reversed(within))
+            raise MetricsError(
+                f"{path}, row {_number(other[0])}, column {column}: {of_group[other[0]]!r} beside "
+                f"{of_group.iloc[0]!r} in row {_number(rows.index[0])}"
+                f"{f' ({where})' if where else ''}; {mend}"
+            )
+
+
+def _check_epochs(table: pd.DataFrame, path: Path) -> None:
+    """All runs of a study must have been trained equally long."""
+    ends = table.groupby(["study", "metric", "split", "variant", "seed"])["epoch"].max()
+    for (study, metric, split), of_group in ends.groupby(level=["study", "metric", "split"]):
+        usual = of_group.mode().iloc[0]
+        odd = of_group[of_group != usual]
+        if len(odd):
+            *_, variant, seed = odd.index[0]
+            rows = table[
+                (table["study"] == study)
+                & (table["metric"] == metric)
+                & (table["split"] == split)
+                & (table["variant"] == variant)
+                & (table["seed"] == seed)
+            ]
+            raise MetricsError(
+                f"{path}, row {_number(rows['epoch'].idxmax())}, column epoch: seed {seed} of "
+                f"{variant} in {study} ends at epoch {odd.iloc[0]:g}, other runs at {usual:g} "
+                f"({metric}, {split}); train all equally long, or remove the run"
+            )
+
+
+def _check_units(table: pd.DataFrame, path: Path) -> None:
+    """Percents in 0..100, probabilities in 0..1, and no fractions among percents."""
+    percent = table["metric"].str.startswith(PERCENT)
+    fraction = table["metric"].str.startswith(FRACTIONS)
+    highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
+    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest))
+    # Detectors of which nothing can be said record -1.
+    outside &= ~(table["metric"].str.startswith(("box_", "mask_")) & (table["value"] == -1))
+    if outside.any():
+        row = outside.idxmax()
+        raise MetricsError(
+            f"{path}, row {_number(row)}, column value: {table['metric'][row]} is "
+            f"{table['value'][row]:g}, outside 0 to {highest[table.index.get_loc(row)]:g}; "
+            "accuracies, AP, AR and calibration errors are in percent, P_t and shares in 0..1"
+        )
+    last = table["epoch"] == table.groupby(KEY[:-1])["epoch"].transform("max")
+    for _, rows in table[percent & last].groupby(["study", "metric", "split"]):
+        _check_no_fraction(rows, path)
+
+
+def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
+    usual = rows["value"].median()
+    if usual <= 1:
+        return
+    chance = rows["chance"].fillna(0) if "chance" in rows else 0
+    collapsed = (rows["value"] > chance / 2) & (rows["value"] < 2 * chance)
+    times_100 = 100 * rows["value"] / usual
+    alike = (times_100 > 1 / UNIT_TOLERANCE) & (times_100 < UNIT_TOLERANCE)
+    mixed = (rows["value"] <= 1) & alike & ~collapsed
+    if mixed.any():
+        row = mixed.idxmax()
+        raise MetricsError(
+            f"{path}, row {_number(row)}, column value: {rows['metric'][row]} is "
+            f"{rows['value'][row]:g} where other runs have about {usual:.3g}: a fraction among "
+            "percents; multiply it by 100"
+        )
+
+
+def require_percent(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a table made elsewhere whose accuracies are all fractions.
+
+    Raises:
+        MetricsError: naming the first of them.
+    """
+    for metric in ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap"):
+        rows = table[(table["metric"] == metric) & (table["split"] == "test")]
+        if len(rows) and rows["value"].max() <= 1:
+            raise MetricsError(
+                f"{path}, row {_number(rows.index[0])}, column value: {metric} is "
+                f"{rows['value'].iloc[0]:g} and never above 1: fractions; multiply by 100, "
+                "published gains and margins are in points"
+            )

@@ -1,0 +1,87 @@
+"""From rows of logits to numbers per sample: which code computes them for which arguments."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from polyrepro.losses.backend import use_triton_rows
+from polyrepro.losses.reduction import computing_dtype
+from polyrepro.losses.rows import IndexRows, LabelRows, weighted_mean, weighted_values
+from polyrepro.losses.series import Series
+
+
+def index_statistics(
+    logits: Tensor, index: Tensor, averaged: bool, class_weight: Tensor | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """``-log P_t`` and, if ``averaged``, the mean over the classes of ``-w_i log p_i``, else None.
+
+    Args:
+        logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
+        index: the classes t, ``(N)`` or ``(N, d1, ...)``.
+        class_weight: w, ``(C,)``, for the mean; None for 1.
+
+    Raises:
+        IndexError: a class index out of range.
+    """
+    if torch.compiler.is_compiling() or _is_learnt(class_weight):
+        return _plain_index_statistics(logits, index, averaged, class_weight)
+    if use_triton_rows(logits):
+        # Imported here, because triton is needed on a GPU only.
+        from polyrepro.losses.rows_cuda import TritonIndexRows
+
+        rows, arguments = TritonIndexRows, (logits, index, averaged, class_weight)
+    else:
+        dtype = computing_dtype(logits)
+        rows, arguments = IndexRows, (logits.to(dtype), index, averaged, class_weight)
+    nll, *others = rows.apply(*arguments)
+    return nll, others[0] if averaged else None
+
+
+def label_statistics(
+    logits: Tensor, labels: Tensor, series: Series, class_weight: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """``sum_i y_i w_i base(-log p_i)``, ``1 - sum_i y_i p_i``, and ``sum_i y_i w_i``.
+
+    Args:
+        logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
+        labels: y, the shape of ``logits``, in the precision of the computation.
+        class_weight: w, ``(C,)``; None for 1, and the last result is None, too.
+    """
+    fast = series.has_cross_entropy_base or series.has_bounded_base
+    if torch.compiler.is_compiling() or not fast or _is_learnt(labels, class_weight):
+        return _plain_label_statistics(logits, labels, series, class_weight)
+    if series.has_cross_entropy_base and use_triton_rows(logits):
+        from polyrepro.losses.rows_cuda import TritonLabelRows
+
+        rows, arguments = TritonLabelRows, (logits, labels, class_weight)
+    else:
+        logits = logits.to(computing_dtype(logits))
+        rows, arguments = LabelRows, (logits, labels, class_weight, series)
+    base, q, mass, _ = rows.apply(*arguments)
+    return base, q, None if class_weight is None else mass
+
+
+def _is_learnt(*tensors: Tensor | None) -> bool:
+    return any(each is not None and each.requires_grad for each in tensors)
+
+
+def _plain_index_statistics(logits, index, averaged, class_weight):
+    """In operations that a compiler can fuse, and with derivatives by the weights."""
+    logits, column = logits.to(computing_dtype(logits)), index.unsqueeze(1)
+    own = logits.gather(1, column)
+    # The target is taken out of the sum, so nothing cancels when P_t is next to 1.
+    others = logits.scatter(1, column, -torch.inf).logsumexp(1)
+    nll = -functional.logsigmoid(own.squeeze(1) - others)
+    if not averaged:
+        return nll, None
+    mean_weight = 1 if class_weight is None else class_weight.mean()
+    return nll, weighted_mean(own - logits, class_weight) + mean_weight * nll
+
+
+def _plain_label_statistics(logits, labels, series, class_weight):
+    """The same, for any series; these operations keep more for the backward pass."""
+    logits = logits.to(computing_dtype(logits))
+    weighted = weighted_values(labels, class_weight)
+    base = (weighted * series.base(-logits.log_softmax(1))).sum(1)
+    q = ((1 - labels) * logits.softmax(1)).sum(1)
+    return base, q, None if class_weight is None else weighted.sum(1)

@@ -1,0 +1,142 @@
+"""Damaged tables are refused with file, row and column."""
+
+import re
+
+import pandas as pd
+import pytest
+from tidy_tables import full_table
+
+from polyrepro.analysis.metrics_checks import MetricsError
+from polyrepro.analysis.metrics_table import read_metrics
+from polyrepro.cli import main
+
+
+@pytest.fixture(scope="module")
+def table():
+    return full_table("truncation", {}, seeds=3).query("metric == 'top1'").reset_index(drop=True)
+
+
+def end_of(table, variant, seed=1):
+    """The row of a run's last epoch on test images."""
+    chosen = (table["variant"] == variant) & (table["seed"] == seed) & (table["epoch"] == 2)
+    return table.index[chosen & (table["split"] == "test")][0]
+
+
+def written(table, path):
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_a_sound_table_is_read_as_it_is(table, tmp_path):
+    read = read_metrics(written(table, tmp_path / "metrics.csv"))
+    assert read["value"].tolist() == pytest.approx(table["value"].tolist())
+    assert read["epsilon"].tolist() == [""] * len(table) and read["terms"].isna().all()
+    assert read["seed"].dtype == int
+
+
+CELLS = [
+    ("scale", "paper", "'paper' beside 'embedded' in row 2; one table holds one scale"),
+    ("data_sha256", "cd", "'cd' beside 'ab' in row 2 (truncation); the runs of a study differ by"),
+    ("model", "resnet50", "'resnet50' beside 'polyrepro_convnet'"),
+    ("dataset", "cifar100", "'cifar100' beside 'fashion_mnist'"),
+    ("recipe", "other", "'other' beside 'fashion_mnist'"),
+    ("epsilon", "2", "one name means one loss"),
+    ("gamma", 2.0, "one name means one loss"),
+    ("terms", 3, "one name means one loss"),
+    ("learning_rate", 0.2, "one name means one loss"),
+    ("value", 0.767, "a fraction among percents; multiply it by 100"),
+    ("value", "", "'' is not a finite number"),
+    ("value", "nan", "'nan' is not a finite number"),
+    ("value", "inf", "'inf' is not a finite number"),
+    ("value", "76,7", "'76,7' is not a finite number"),
+    ("value", 767.0, "outside 0 to 100"),
+    ("value", -3.0, "outside 0 to 100"),
+    ("epoch", 3, "seed 1 of truncated_n5 in truncation ends at epoch 3, other runs at 2"),
+    ("seed", "1.5", "'1.5' is not a whole number, at least 0"),
+    ("seed", "-1", "'-1' is not a whole number, at least 0"),
+    ("seed", "", "'' is not a whole number, at least 0"),
+    ("variant", "truncated_n4", "unknown variant 'truncated_n4'; did you mean 'truncated_n"),
+    ("study", "trunkation", "unknown study 'trunkation'; did you mean 'truncation'?"),
+    ("split", "val", "unknown split 'val'"),
+]
+
+
+@pytest.mark.parametrize(("column", "value", "message"), CELLS)
+def test_a_damaged_cell_is_named(table, tmp_path, column, value, message):
+    row = end_of(table, "truncated_n5")
+    damaged = table.astype({column: object})
+    damaged.loc[row, column] = value
+    path = written(damaged, tmp_path / "metrics.csv")
+    with pytest.raises(MetricsError) as refusal:
+        read_metrics(path)
+    text = str(refusal.value)
+    assert text.startswith(f"{path}, row {row + 2}, column {column}: ") and message in text
+
+
+def test_a_run_that_is_there_twice_is_named(table, tmp_path):
+    row = end_of(table, "truncated_n5")
+    path = written(pd.concat([table, table.loc[[row]]]), tmp_path / "metrics.csv")
+    words = f"row {len(table) + 2}, columns .*: repeats row {row + 2} .seed 1 of truncated_n5"
+    with pytest.raises(MetricsError, match=words):
+        read_metrics(path)
+
+
+def test_a_probability_above_one_is_refused(table, tmp_path):
+    probabilities = table.assign(metric="mean_pt", value=table["value"] / 100)
+    read_metrics(written(probabilities, tmp_path / "sound.csv"))
+    probabilities.loc[4, "value"] = 76.7
+    with pytest.raises(
+        MetricsError, match=r"row 6, column value: mean_pt is 76\.7, outside 0 to 1"
+    ):
+        read_metrics(written(probabilities, tmp_path / "damaged.csv"))
+
+
+def test_a_collapsed_run_is_no_error_of_units(table, tmp_path):
+    """With a thousand classes guessing gives 0.1 %, and others may be at 10 % after one epoch."""
+    low = table.assign(value=10.0, chance=0.1)
+    low.loc[end_of(low, "truncated_n5"), "value"] = 0.1
+    assert len(read_metrics(written(low, tmp_path / "metrics.csv"))) == len(table)
+
+
+@pytest.mark.parametrize("column", ["study", "variant", "seed", "metric", "split", "value"])
+def test_a_missing_column_is_named(table, tmp_path, column):
+    path = written(table.drop(columns=column), tmp_path / "metrics.csv")
+    with pytest.raises(MetricsError, match=f"there is no column '{column}'; needed are study,"):
+        read_metrics(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no table of comma-separated values"),
+        (b"study,variant,seed,metric,split,epoch,value\n", "has no rows"),
+        (b"\xff\xfe\x00study", "is no table of comma-separated values"),
+        (b"a,b\n1,2\n1,2,3,4\n", "is no table of comma-separated values"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path, content, message):
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(content)
+    with pytest.raises(MetricsError, match=re.escape(str(path)) + ".*" + message):
+        read_metrics(path)
+
+
+ESSENTIAL = ["study", "variant", "seed", "metric", "split", "epoch", "value"]
+
+
+def test_records_made_elsewhere_are_compared(tmp_path, capsys):
+    table = full_table("truncation", {"truncated_n1": -5.0, "truncated_n2": -4.0})
+    path = written(table[ESSENTIAL], tmp_path / "my.csv")
+    main(["compare", "--metrics", str(path)])
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = [line for line in lines if "truncated_n1 - cross_entropy" in line and "few" in line]
+    assert row.endswith("direction only") and "10 of 10" in row and "-5" in row
+    assert any(line.startswith("  direction only: The effect has") for line in lines)
+    assert lines[-1].endswith("Scale: elsewhere.")
+
+
+def test_fractions_throughout_are_refused_when_records_come_from_elsewhere(tmp_path):
+    table = full_table("truncation", {})[ESSENTIAL]
+    path = written(table.assign(value=table["value"] / 100), tmp_path / "my.csv")
+    with pytest.raises(SystemExit, match="never above 1: fractions; multiply by 100"):
+        main(["compare", "--metrics", str(path)])
