@@ -117,7 +117,7 @@ def test_two_processes_train_what_one_does(undisturbed, data, tmp_path):
     assert all((r["epoch"], r["split"]) == (e["epoch"], e["split"]) for r, e in rows)
     for row, expected in rows:
         if row["epoch"] <= 1:  # later, different rounding has made different networks
-            # One image of 2000 more or less is right, if at all.
+            # A few images of thousands more or less are right, if at all.
             assert row["top1"] == pytest.approx(expected["top1"], abs=0.2)
             for name in ("loss", "mean_pt", "cross_entropy", "leading_share"):
                 assert row[name] == pytest.approx(expected[name], rel=1e-3)
