@@ -164,7 +164,7 @@ class Settings(Frozen):
     @field_validator("weights")
     @classmethod
     def _known_weights(cls, value: dict[str, InitialWeights]) -> dict[str, InitialWeights]:
-        allowed = sorted({recipe.pretraining for recipe in RECIPES.values()} - {None})
+        allowed = sorted(r.pretraining for r in RECIPES.values() if r.pretraining is not None)
         for name in value:
             if name not in allowed:
                 raise ValueError(f"no recipe starts from {name!r}{_known(name, allowed)}")
