@@ -76,23 +76,19 @@ class IndexRows(Rows):
 
 def index_gradient(index, class_weight, nll, p, by_nll, by_mean) -> Tensor:
     """``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
-    column = index.unsqueeze(1)
+    in_place = not torch.is_grad_enabled()
     softmax_residual = torch.expm1(-nll)
+    by_p = torch.zeros_like(nll) if by_nll is None else by_nll
+    own = softmax_residual * by_p
+    if by_mean is not None:
+        share = by_mean if class_weight is None else by_mean * class_weight.mean()
+        by_p, own = by_p + share, own + torch.exp(-nll) * share
+    gradient, at = p * by_p.unsqueeze(1), (1, index.unsqueeze(1), own.unsqueeze(1))
+    gradient = gradient.scatter_(*at) if in_place else gradient.scatter(*at)
     if by_mean is None:
-        gradient, own = p * by_nll.unsqueeze(1), softmax_residual * by_nll
-    else:
-        by_nll = torch.zeros_like(nll) if by_nll is None else by_nll
-        mean_weight = 1 if class_weight is None else class_weight.mean()
-        share = (by_mean / p.shape[1]).unsqueeze(1)
-        if class_weight is not None:
-            share = share * along_classes(class_weight, p)
-        gradient = p * (by_nll + by_mean * mean_weight).unsqueeze(1) - share
-        own = softmax_residual * by_nll + torch.exp(-nll) * by_mean * mean_weight
-        share = share.expand_as(p) if class_weight is not None else share
-        own = own - (share if class_weight is None else share.gather(1, column)).squeeze(1)
-    if torch.is_grad_enabled():
-        return gradient.scatter(1, column, own.unsqueeze(1))
-    return gradient.scatter_(1, column, own.unsqueeze(1))
+        return gradient
+    share = weighted_values((by_mean / p.shape[1]).unsqueeze(1), class_weight)
+    return gradient.sub_(share) if in_place else gradient - share
 
 
 @with_signature
@@ -180,13 +176,11 @@ def softmax_derivative(p: Tensor, direction: Tensor) -> Tensor:
     return p * (direction - (p * direction).sum(1, keepdim=True))
 
 
-def along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:
-    """One weight per class, in a shape that broadcasts with ``logits`` (N, C, d1, ...)."""
-    return class_weight.view(-1, *[1] * (logits.dim() - 2))
-
-
 def weighted_values(values: Tensor, class_weight: Tensor | None) -> Tensor:
-    return values if class_weight is None else values * along_classes(class_weight, values)
+    """``values`` (N, C, d1, ...), or (N, 1, d1, ...), times one weight per class, if there are."""
+    if class_weight is None:
+        return values
+    return values * class_weight.view(-1, *[1] * (values.dim() - 2))
 
 
 def weighted_mean(values: Tensor, class_weight: Tensor | None) -> Tensor:
