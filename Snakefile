@@ -14,6 +14,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/atlas.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -27,5 +28,6 @@ rule all:
         f"{RESULTS}/statistics.csv",
         f"{RESULTS}/claims.csv",
         FIGURES,
+        rules.atlas.output,
         f"{RESULTS}/report.pdf",
         f"{RESULTS}/summary.md",

@@ -5,15 +5,22 @@
 Forward and backward of every loss are timed in one process, in rounds whose order is shuffled, and
 compared by the ratio of medians to torch's own function on the same data; so a machine that is
 slower at times is slower for all. Rounds in which another process took a core away are left out,
-where enough others remain in all rows of a group. Memory is what the graph keeps for the backward
-pass, in multiples of the logits. On CUDA each time is also compared with its floor: the bytes that
-must be moved at least, over the bandwidth that a large copy reaches there. Writes ``losses.csv``
-and ``losses.png``. A peer that is not installed is skipped with a line that says so: polyloss
-(PyPI), and liger-kernel on CUDA.
+where enough others remain in all rows of a group.
+
+On the CPU every group is measured twice. At first the C library gives large arrays back to the
+system and fetches them anew, which can take longer than the arithmetic and favours losses that
+make fewer arrays; then it is told to keep what it has (column ``memory``: "fetched" and "kept";
+glibc only), which compares the arithmetic. On CUDA torch itself keeps the memory.
+
+Kept for the backward pass is what the graph holds, in multiples of the logits. On CUDA each time is
+also compared with its floor: the bytes that must be moved at least, over the bandwidth that a large
+copy reaches there. Writes ``losses.csv`` and ``losses.png``. A peer that is not installed is
+skipped with a line that says so: polyloss (PyPI), and liger-kernel on CUDA.
 """
 
 import argparse
 import csv
+import ctypes
 import importlib
 import platform
 import random
@@ -26,6 +33,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
@@ -56,8 +64,11 @@ class Group:
     def data(self, device: str) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(0)
         logits = torch.randn(self.rows, self.classes, generator=generator)
-        if self.labels == "index":
+        if self.labels in ("index", "learnt"):
             target = torch.randint(0, self.classes, (self.rows,), generator=generator)
+            if self.labels == "learnt":
+                # P_t is above one half everywhere, as late in training.
+                logits.scatter_(1, target.unsqueeze(1), 15.0)
         elif self.labels == "probabilities":
             target = torch.rand(logits.shape, generator=generator).softmax(1)
         else:
@@ -129,6 +140,7 @@ def groups(device: str) -> list[Group]:
     return [
         Group("class indices", 1024, 1000, "index", 101, losses=softmax_losses(peers)),
         Group("class indices", large, 21843, "index", 31, dtype, softmax_losses(peers)),
+        Group("learnt class indices", 1024, 1000, "learnt", 51, losses=softmax_losses([])[:5]),
         Group("probabilities", 1024, 1000, "probabilities", 31, losses=soft),
         Group("probabilities", 256, 21843, "probabilities", 11, losses=soft),
         Group("smoothed indices", 1024, 1000, "index", 51, losses=smoothed),
@@ -140,13 +152,16 @@ def seconds(loss: Loss, logits: Tensor, target: Tensor) -> tuple[float, bool]:
     """The time of one forward and backward pass, and whether it was interrupted."""
     logits.grad = None
     interruptions = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    # One thread's own time leaves out what it waits for other processes.
+    alone = not logits.is_cuda and torch.get_num_threads() == 1
+    clock = time.thread_time if alone else time.perf_counter
     if logits.is_cuda:
         torch.cuda.synchronize()
-    start = time.perf_counter()
+    start = clock()
     loss(logits, target).mean().backward()
     if logits.is_cuda:
         torch.cuda.synchronize()
-    elapsed = time.perf_counter() - start
+    elapsed = clock() - start
     return elapsed, resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw > interruptions
 
 
@@ -194,7 +209,17 @@ def fewest_bytes(logits: Tensor, target: Tensor) -> int:
     return 3 * logits.nbytes + 2 * target.nbytes
 
 
-def measure(group: Group, device: str, speed: float | None) -> list[dict]:
+def keep_memory() -> bool:
+    """From now on the C library keeps all memory for further arrays; False where it cannot."""
+    trim_threshold, most_mappings = -1, -4
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(mallopt(most_mappings, 0) and mallopt(trim_threshold, -1))
+
+
+def measure(group: Group, device: str, memory: str, speed: float | None) -> list[dict]:
     """A row per loss; ``speed`` is the bandwidth, where floors are wanted."""
     logits, target = group.data(device)
     rounds: dict[int, list] = {number: [] for number in range(len(group.losses))}
@@ -214,7 +239,8 @@ def measure(group: Group, device: str, speed: float | None) -> list[dict]:
             "group": group.name, "rows": group.rows, "classes": group.classes,
             "dtype": str(group.dtype).removeprefix("torch."), "device": device_name(device),
             "threads": torch.get_num_threads(), "torch": torch.__version__,
-            "package": package, "loss": name, "milliseconds": round(1e3 * median, 4),
+            "memory": memory, "package": package, "loss": name,
+            "milliseconds": round(1e3 * median, 4),
             "quartile_low": round(1e3 * low, 4), "quartile_high": round(1e3 * high, 4),
             "ratio": round(median / reference, 4),
             "kept_over_logits": round(kept_over_logits(loss, logits, target), 3),
@@ -229,10 +255,16 @@ def device_name(device: str) -> str:
 
 
 def draw(rows: list[dict], path: Path) -> None:
-    """One panel per group and size: bars of the time ratio, with the kept memory beside."""
-    panels: dict[tuple, list[dict]] = {}
+    """One panel per group and size: bars of the time ratio, with the kept memory beside.
+
+    A bar is the ratio with memory at hand; a ring, that with memory fetched from the system.
+    """
+    panels: dict[tuple, dict[str, dict[str, dict]]] = {}
     for row in rows:
-        panels.setdefault((row["group"], row["rows"], row["classes"], row["dtype"]), []).append(row)
+        panel = panels.setdefault(
+            (row["group"], row["rows"], row["classes"], row["dtype"]), {}
+        )  # fmt: skip
+        panel.setdefault(f"{row['package']}: {row['loss']}", {})[row["memory"]] = row
     heights = [len(panel) for panel in panels.values()]
     size = (6.8, 0.24 * sum(heights) + 0.75 * len(panels))
     figure = Figure(figsize=size, layout="constrained")
@@ -240,27 +272,50 @@ def draw(rows: list[dict], path: Path) -> None:
     for axis, ((name, count, classes, dtype), panel) in zip(
         axes[:, 0], panels.items(), strict=True
     ):
-        labels = [f"{row['package']}: {row['loss']}" for row in panel]
-        colours = ["#0072B2" if row["package"] == OURS else "#999999" for row in panel]
-        axis.barh(labels, [row["ratio"] for row in panel], color=colours, height=0.7)
-        for position, row in enumerate(panel):
-            text = f" {row['ratio']:.2f}   keeps {row['kept_over_logits']:.1f}"
-            # The numbers beside bars that end short of 1 interrupt the line there.
-            background = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-            axis.text(
-                row["ratio"], position, text, va="center", fontsize=7, bbox=background, zorder=0.5
-            )
-        axis.axvline(1, color="black", linewidth=0.8, zorder=0)
-        axis.invert_yaxis()
-        axis.margins(x=0.25)
-        axis.tick_params(labelsize=7)
+        draw_panel(axis, panel)
         axis.set_title(f"{name}, {count:,} x {classes:,}, {dtype}", fontsize=8, loc="left")
     axes[-1, 0].set_xlabel(
-        "time, forward and backward, over torch's cross-entropy; "
-        "memory kept for backward in multiples of the logits",
+        "time, forward and backward, over torch's cross-entropy (bars: memory at hand; rings: "
+        "memory fetched anew);\nmemory kept for backward in multiples of the logits",
         fontsize=7,
     )
     figure.savefig(path, dpi=200)
+
+
+def draw_panel(axis: Axes, panel: dict[str, dict[str, dict]]) -> None:
+    """The losses of one group, from ``panel[label][memory]``."""
+    for position, measured in enumerate(panel.values()):
+        row = measured.get("kept") or measured["fetched"]
+        colour = "#0072B2" if row["package"] == OURS else "#999999"
+        axis.barh(position, row["ratio"], color=colour, height=0.7)
+        text = f" {row['ratio']:.2f}   keeps {row['kept_over_logits']:.1f}"
+        right = row["ratio"]
+        if "kept" in measured and "fetched" in measured:
+            other = measured["fetched"]["ratio"]
+            axis.plot(other, position, "o", color="black", markerfacecolor="none", markersize=4)
+            right = max(right, other + 0.03)
+        # The numbers beside bars that end short of 1 interrupt the line there.
+        background = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        axis.text(right, position, text, va="center", fontsize=7, bbox=background, zorder=0.5)
+    axis.set_yticks(range(len(panel)), panel)
+    axis.axvline(1, color="black", linewidth=0.8, zorder=0)
+    axis.invert_yaxis()
+    axis.margins(x=0.25)
+    axis.tick_params(labelsize=7)
+
+
+def show(group: Group, rows: list[dict], speed: float | None) -> None:
+    """A block of the table on the screen."""
+    name = f"{group.name}, {group.rows:,} x {group.classes:,}, {group.dtype}"
+    print(f"\n{name}, memory {rows[0]['memory']}")
+    for row in rows:
+        floor = f"  floor / time {row['floor_share']:.2f}" if speed else ""
+        print(
+            f"  {row['package']:12} {row['loss']:22} {row['milliseconds']:10.3f} ms"
+            f"  ratio {row['ratio']:6.3f}  keeps {row['kept_over_logits']:5.2f} x logits"
+            f"{floor}  ({row['rounds']} rounds)",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -271,19 +326,17 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, help="at least 2, instead of each group's")
     arguments = parser.parse_args()
-    rows = []
-    speed = bandwidth(arguments.device) if arguments.device == "cuda" else None
-    for group in groups(arguments.device):
-        group.rounds = max(arguments.rounds or group.rounds, 2)
-        print(f"\n{group.name}, {group.rows:,} x {group.classes:,}, {group.dtype}")
-        for row in measure(group, arguments.device, speed):
-            floor = f"  floor / time {row['floor_share']:.2f}" if speed else ""
-            print(
-                f"  {row['package']:12} {row['loss']:22} {row['milliseconds']:10.3f} ms"
-                f"  ratio {row['ratio']:6.3f}  keeps {row['kept_over_logits']:5.2f} x logits"
-                f"{floor}  ({row['rounds']} rounds)"
-            )
-            rows.append(row)
+    rows, on_cuda = [], arguments.device == "cuda"
+    speed = bandwidth("cuda") if on_cuda else None
+    for memory in ("kept",) if on_cuda else ("fetched", "kept"):
+        if memory == "kept" and not on_cuda and not keep_memory():
+            print("\nskipped: this C library cannot be told to keep memory")
+            continue
+        for group in groups(arguments.device):
+            group.rounds = max(arguments.rounds or group.rounds, 2)
+            measured = measure(group, arguments.device, memory, speed)
+            show(group, measured, speed)
+            rows += measured
     arguments.output.mkdir(parents=True, exist_ok=True)
     with (arguments.output / "losses.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

@@ -3,11 +3,11 @@
     python benchmarks/verdicts.py                  # results/reference/verdicts.csv, reproduced.csv
     python benchmarks/verdicts.py --reports 500    # quicker, less exact
 
-`verdicts.csv` simulates whole reports: every claim of every study at the embedded scale, with its
-selections, margins and published gains, under assumptions about the truth (`SCENARIOS`) and for 1
-to 20 seeds. A verdict is false if the truth contradicts it: a direction where there is none or the
-other, equality where the difference is at least the margin, a published gain excluded which is
-true.
+`verdicts.csv` simulates whole reports: every claim of every study of the scale `embedded_full`,
+with its selections, margins and published gains, under assumptions about the truth (`SCENARIOS`)
+and for 1 to 20 seeds. A verdict is false if the truth contradicts it: a direction where there is
+none or the other, equality where the difference is at least the margin, a published gain excluded
+which is true.
 
 `reproduced.csv` gives the probability of each outcome for one claim of a gain at the paper's scale,
 among twenty claims, by the true effect, the noise and the number of seeds.
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from polyrepro.analysis.claims import contrasts_at
+from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.inference import SIGNIFICANCE, Estimates, estimate_means
 from polyrepro.analysis.outcomes import EQUIVALENT, Evidence, Judgement, judge
 from polyrepro.analysis.published import published_statements
@@ -30,7 +30,7 @@ from polyrepro.studies.claim import Claim, Contrast, against_reference
 from polyrepro.studies.study import Study
 
 FOLDER = Path(__file__).parents[1] / "results" / "reference"
-SCALE = "embedded"
+SCALE = "embedded_full"
 SEEDS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 POINTS, FRACTION = 0.3, 0.003
 """Standard deviation of a run within its seed: of metrics in percent, and of those in 0..1. That of
@@ -170,7 +170,8 @@ def choose(
     winners = {}
     for selection in study.selections:
         places = [names.index(v) for v in variants_behind(f"@{selection.name}", study, names)]
-        winners[selection.name] = np.array(places)[scores[:, places].argmax(axis=1)]
+        if places:
+            winners[selection.name] = np.array(places)[scores[:, places].argmax(axis=1)]
     return winners
 
 
@@ -205,6 +206,8 @@ def simulate_reports(
         simulated = simulate(study, scenario, seeds, reports, random)
         for claim in study.claims:
             contrasts = contrasts_at(study, claim, SCALE)
+            if not contrasts:
+                continue
             pairs = [contrast_values(contrast, simulated) for contrast in contrasts]
             verified = claim.published and statements["status"][claim.published] == "verified"
             gain = statements["gain"][claim.published] if verified else np.nan

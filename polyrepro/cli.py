@@ -16,8 +16,8 @@ from polyrepro.settings import (
     SettingsError,
     check_settings,
     read_config,
-    read_value,
 )
+from polyrepro.strict_yaml import read_value
 from polyrepro.studies import SCALES
 
 
@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--results", type=Path, required=True, help="folder, results/<scale>")
     command.set_defaults(command=_figure)
 
+    command = commands.add_parser("atlas", help="the survey of losses: statements and figures")
+    command.add_argument("--output", type=Path, required=True, help="folder for all its files")
+    command.set_defaults(command=_atlas)
+
     command = commands.add_parser("report", help="report.pdf and summary.md")
     _add_settings(command)
     command.set_defaults(command=_report)
@@ -119,6 +123,8 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a key of it, e.g. --set seeds=2 --set 'overrides={epochs: 1}'",
     )
+    command.add_argument("--results", help="short for --set results=...")
+    command.add_argument("--epochs", help="short for --set 'overrides={epochs: ...}'")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -129,6 +135,10 @@ def _settings(options: argparse.Namespace) -> Settings:
         if not equals:
             raise SettingsError(f"--set {assignment}: give KEY=VALUE, for example seeds=2")
         config[key] = read_value(value)
+    if options.results is not None:
+        config["results"] = options.results
+    if options.epochs is not None:
+        config["overrides"] = config.get("overrides", {}) | {"epochs": read_value(options.epochs)}
     return check_settings(config, (path,))
 
 
@@ -179,10 +189,14 @@ def _select(options: argparse.Namespace) -> None:
 
 def _collect(options: argparse.Namespace) -> None:
     from polyrepro.analysis.metrics_table import collect
+    from polyrepro.analysis.selection import check_selections
     from polyrepro.files import write_atomically
     from polyrepro.plan import Plan
 
-    write_atomically(options.output, collect(Plan(_settings(options))).to_csv(index=False))
+    plan = Plan(_settings(options))
+    table = collect(plan)
+    check_selections(plan)
+    write_atomically(options.output, table.to_csv(index=False))
 
 
 def _estimate(options: argparse.Namespace) -> None:
@@ -220,6 +234,12 @@ def _figure(options: argparse.Namespace) -> None:
     from polyrepro.figures import draw
 
     draw(options.name, options.results)
+
+
+def _atlas(options: argparse.Namespace) -> None:
+    from polyrepro.atlas import write_atlas
+
+    write_atlas(options.output)
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -9,8 +9,8 @@ EXTRAS = {
     ),
     "detection": ("cv2", "mmcv", "mmdet", "mmengine", "pkg_resources", "pycocotools", "scipy"),
     "workflow": (
-        *("filelock", "matplotlib", "numpy", "pandas", "PIL", "pycocotools", "pydantic", "scipy"),
-        *("sklearn", "snakemake", "statsmodels", "typst", "yaml"),
+        *("filelock", "lightgbm", "matplotlib", "numpy", "pandas", "PIL", "pycocotools"),
+        *("pydantic", "scipy", "sklearn", "snakemake", "statsmodels", "typst", "yaml"),
     ),
 }
 """Extra of pyproject.toml to the modules that it brings."""

@@ -69,7 +69,7 @@ def require_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OSError(
-            f"cannot write results to {folder}: {error.strerror}; choose another --results folder"
+            f"cannot write results to {folder}: {error.strerror}; choose another results folder"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from polyrepro import cli
 from polyrepro.cli import main
 
 
@@ -50,11 +51,19 @@ def test_settings_on_the_command_line(capsys, assignment, message):
     assert message in error_of(capsys, "train", "--set", assignment, run)
 
 
+def test_short_forms_of_what_is_changed_most_often(tmp_path):
+    words = ["train", "--results", str(tmp_path), "run", "--epochs", "1"]
+    words += ["--set", "overrides={train_images: 5}"]
+    settings = cli._settings(cli._parser().parse_args(words))
+    assert settings.results == str(tmp_path)
+    assert (settings.overrides.epochs, settings.overrides.train_images) == (1, 5)
+
+
 def test_collecting_runs_that_have_not_been_trained(capsys, tmp_path):
     chosen = ["--set", f"results={tmp_path}", "--set", "studies=truncation"]
     message = error_of(capsys, "collect", *chosen, "--output", tmp_path / "metrics.csv")
-    assert "fashion_mnist/cross_entropy/seed0 has no record" in message
-    assert "polyrepro train fashion_mnist/cross_entropy/seed0 --scale embedded" in message
+    assert "kanji/cross_entropy/seed0 has no record" in message
+    assert "polyrepro train kanji/cross_entropy/seed0 --scale embedded" in message
     assert f"--set results={tmp_path}" in message
     assert not (tmp_path / "metrics.csv").exists()
 

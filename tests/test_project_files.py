@@ -167,6 +167,8 @@ def test_summary_of_the_reference_is_that_of_its_claims():
     """The README repeats the summary, so the two files must be of one run."""
     reference = ROOT / "results/reference/embedded"
     claims = pd.read_csv(reference / "claims.csv")
+    # The table also lists what the summary leaves out: claims without runs.
+    claims = claims[claims["outcome"] != "not run"]
     lines = [
         line.split(" | ")
         for line in (reference / "summary.md").read_text().splitlines()

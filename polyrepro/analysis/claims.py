@@ -11,9 +11,16 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.collapse import collapsed_runs
-from polyrepro.analysis.contrasts import Measurement, StudyRuns, collapsed_count, measure
+from polyrepro.analysis.contrasts import (
+    Measurement,
+    StudyRuns,
+    collapsed_count,
+    contrasts_at,
+    measure,
+)
 from polyrepro.analysis.images import interval_over_seeds_and_images
 from polyrepro.analysis.inference import SIGNIFICANCE
+from polyrepro.analysis.metrics_table import ELSEWHERE
 from polyrepro.analysis.not_run import rows_not_run
 from polyrepro.analysis.outcomes import (
     OUTCOMES,
@@ -106,19 +113,12 @@ def _measured(
         Measured(
             study,
             claim,
-            tuple(measure(contrast, runs) for contrast in contrasts_at(study, claim, scale)),
+            tuple(measure(contrast, runs) for contrast in contrasts),
             None if claim.published is None else statements.loc[claim.published],
         )
         for claim in study.claims
+        if (contrasts := contrasts_at(study, claim, scale))
     ]
-
-
-def contrasts_at(study: Study, claim: Claim, scale: str) -> tuple[Contrast, ...]:
-    """The contrasts of a claim at a scale: of one that steps down, those whose variants are run."""
-    if not claim.step_down:
-        return claim.contrasts
-    names = {variant.name for variant in study.variants_at(scale.split(",")[0])}
-    return tuple(c for c in claim.contrasts if set(c.weights) <= names)
 
 
 def _rows(
@@ -237,4 +237,6 @@ def verdict(outcome: str, scale: str) -> str:
     """The outcome in words; away from the paper's scale they speak of an analogue."""
     if scale == PAPER_SCALE or outcome == "not run":
         return outcome
+    if scale == ELSEWHERE:
+        return f"{outcome} (of records that do not claim the paper's data and model)"
     return f"{outcome} (on a small analogue, not the paper's data and model)"

@@ -7,8 +7,8 @@ import pandas as pd
 
 from polyrepro.analysis.inference import Estimates, estimate_means
 from polyrepro.analysis.metrics_table import final_values
-from polyrepro.analysis.selection import fresh_seeds
-from polyrepro.studies.claim import Contrast
+from polyrepro.analysis.selection import candidates_of, fresh_seeds
+from polyrepro.studies.claim import Claim, Contrast
 from polyrepro.studies.study import Study
 
 
@@ -90,6 +90,18 @@ def measure(contrast: Contrast, runs: StudyRuns) -> Measurement:
         if count:
             notes.append(f"{count} of {len(lost)} runs of {name} collapsed")
     return Measurement(contrast, weights, values, lost.any(axis="columns"), tuple(notes))
+
+
+def contrasts_at(study: Study, claim: Claim, scale: str) -> tuple[Contrast, ...]:
+    """The contrasts of a claim whose variants, or candidates of selections, a scale runs.
+
+    Args:
+        scale: it may end in ", overridden"; one that the study does not know runs everything.
+    """
+    names = {variant.name for variant in study.variants_at(scale.split(",")[0])}
+    known = {s.name: s for s in study.selections}
+    run = {f"@{name}" for name in known if names & set(candidates_of(known[name], known))}
+    return tuple(c for c in claim.contrasts if set(c.weights) <= names | run)
 
 
 def _nothing(contrast: Contrast, weights: dict[str, float], notes: list[str]) -> Measurement:

@@ -22,9 +22,8 @@ from scipy import stats
 from polyrepro.analysis.contrasts import Measurement
 from polyrepro.analysis.inference import SIGNIFICANCE
 from polyrepro.data import DATASETS, IMAGE_DATASETS, open_dataset
-from polyrepro.files import data_folder, record_path
+from polyrepro.files import classifier_predictions_path, data_folder
 
-PREDICTIONS_FILE = "predictions.npz"
 SAMPLES = 1000
 NOTHING = (math.nan, math.nan)
 
@@ -50,7 +49,8 @@ def interval_over_seeds_and_images(
     labels = _labels(runs["dataset"].iloc[0], results)
     total: np.ndarray | float = 0.0
     for variant, weight in measurement.weights.items():
-        paths = [_path(results, runs.loc[(variant, seed), "run"]) for seed in seeds]
+        ids = [runs.loc[(variant, seed), "run"] for seed in seeds]
+        paths = [classifier_predictions_path(results, run_id) for run_id in ids]
         if labels is None or not all(path.exists() for path in paths):
             return NOTHING
         total = total + weight * np.stack([correct(path, labels) for path in paths])
@@ -95,10 +95,6 @@ def bootstrap_interval(
     half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * math.sqrt(variance)
     mean = float(differences.mean())
     return mean - half, mean + half
-
-
-def _path(results: Path, run: str) -> Path:
-    return record_path(results, run).parent / PREDICTIONS_FILE
 
 
 @functools.lru_cache(maxsize=4)

@@ -22,9 +22,7 @@ SAME_IN_STUDY = ("recipe", "dataset", "model", "data_sha256")
 SAME_IN_VARIANT = ("label", "series", "epsilon", "terms", "gamma", "learning_rate")
 PERCENT = ("top1", "ece", "box_", "mask_")
 FRACTIONS = ("mean_pt", "leading_share")
-ROUNDING = 1e-6
-"""A share that is 1 may be summed up to a little more."""
-
+ACCURACIES = ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap")
 UNIT_TOLERANCE = 1.5
 """A value that times 100 comes within this factor of the other runs' is a fraction."""
 
@@ -169,7 +167,7 @@ def _check_units(table: pd.DataFrame, path: Path) -> None:
     percent = table["metric"].str.startswith(PERCENT)
     fraction = table["metric"].str.startswith(FRACTIONS)
     highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
-    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
+    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest))
     # Detectors of which nothing can be said record -1.
     outside &= ~(table["metric"].str.startswith(("box_", "mask_")) & (table["value"] == -1))
     if outside.any():
@@ -185,9 +183,7 @@ def _check_units(table: pd.DataFrame, path: Path) -> None:
 
 
 def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
-    usual = rows["value"].median()
-    if usual <= 1:
-        return
+    usual = rows.loc[rows["value"] > 1, "value"].median()  # NaN where all are at most 1
     chance = rows["chance"].fillna(0) if "chance" in rows else 0
     collapsed = (rows["value"] > chance / 2) & (rows["value"] < 2 * chance)
     times_100 = 100 * rows["value"] / usual
@@ -208,11 +204,11 @@ def require_percent(table: pd.DataFrame, path: Path) -> None:
     Raises:
         MetricsError: naming the first of them.
     """
-    for metric in ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap"):
-        rows = table[(table["metric"] == metric) & (table["split"] == "test")]
-        if len(rows) and rows["value"].max() <= 1:
+    accuracies = table[table["metric"].isin(ACCURACIES)]
+    for (study, metric, _), rows in accuracies.groupby(["study", "metric", "split"], sort=False):
+        if rows["value"].max() <= 1:
             raise MetricsError(
-                f"{path}, row {_number(rows.index[0])}, column value: {metric} is "
+                f"{path}, row {_number(rows.index[0])}, column value: {metric} of {study} is "
                 f"{rows['value'].iloc[0]:g} and never above 1: fractions; multiply by 100, "
                 "published gains and margins are in points"
             )

@@ -46,9 +46,8 @@ COLUMNS = [
 
 
 TEXTS = (
-    *("study", "scale", "recipe", "variant", "dataset", "model", "label", "series"),
-    *("epsilon", "metric", "split"),
-    *("run", "data_sha256", "seed", "epoch", "value"),
+    *("study", "scale", "recipe", "variant", "dataset", "model", "label", "series", "epsilon"),
+    *("metric", "split", "run", "data_sha256", "seed", "epoch", "value"),
 )
 """Columns that are read as they are; numbers among them are checked one by one."""
 
@@ -57,9 +56,7 @@ ELSEWHERE = "elsewhere"
 
 UNSAID = {"scale": ELSEWHERE, "gamma": 0.0, "learning_rate": float("nan"), "terms": pd.NA}
 UNSAID |= {"chance": float("nan")}
-UNSAID |= dict.fromkeys(
-    ("recipe", "dataset", "model", "label", "series", "epsilon", "data_sha256"), ""
-)
+UNSAID |= dict.fromkeys(("recipe", "dataset", "model", "series", "epsilon", "data_sha256"), "")
 """Columns that a table may lack, with what stands in for them."""
 
 
@@ -156,13 +153,20 @@ def read_metrics(path: Path) -> pd.DataFrame:
             lengths of training, units, data, losses, or has a run twice.
     """
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False)
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXTS, str),
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
     check_columns(table, path)
     for column, value in UNSAID.items():
         if column not in table:
             table[column] = value
+    if "label" not in table:
+        table["label"] = table["variant"]
     if "run" not in table:
         table["run"] = table["variant"] + "/seed" + table["seed"].astype(str)
     table["seed"] = numbers(table, "seed", path, whole=True)
@@ -178,5 +182,5 @@ def read_metrics(path: Path) -> pd.DataFrame:
 def final_values(metrics: pd.DataFrame, study: str, metric: str, split: str) -> pd.DataFrame:
     """Values of a metric at the end of training: a row per seed, a column per variant."""
     rows = metrics.query("study == @study and metric == @metric and split == @split")
-    last = rows[rows["epoch"] == rows.groupby("run")["epoch"].transform("max")]
+    last = rows[rows["epoch"] == rows.groupby(["variant", "seed"])["epoch"].transform("max")]
     return last.pivot(index="seed", columns="variant", values="value")

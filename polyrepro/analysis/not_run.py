@@ -8,6 +8,7 @@ import math
 
 import pandas as pd
 
+from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.published import PAPER_SCALE, about_statement
 from polyrepro.settings import CONFIGURATIONS
 from polyrepro.studies import SCALES, STUDIES
@@ -32,7 +33,8 @@ def rows_not_run(evaluated: set[str], scale: str, statements: pd.DataFrame) -> l
     rows = []
     for study in STUDIES.values():
         for claim in study.claims:
-            if own in study.recipes and claim.name not in evaluated:
+            at_own_scale = own in study.recipes and contrasts_at(study, claim, own)
+            if at_own_scale and claim.name not in evaluated:
                 rows.append(_row(study, claim, own, statements))
             if not claim.published or scale == PAPER_SCALE:
                 continue

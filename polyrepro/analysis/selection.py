@@ -12,7 +12,8 @@ import pandas as pd
 from polyrepro.analysis.metrics_table import final_values, record_rows
 from polyrepro.files import selection_path, write_json
 from polyrepro.plan import Plan, PlanError
-from polyrepro.running.records import read_record
+from polyrepro.running.records import SelectionError, read_record, read_selection
+from polyrepro.settings import command
 from polyrepro.studies.study import Selection, Study
 
 SPLIT = "validation"
@@ -65,6 +66,33 @@ def winners(metrics: pd.DataFrame, study: Study) -> dict[str, str]:
 def write_selection(plan: Plan, name: str) -> None:
     """Choose among finished runs and write the winner's coefficients for the runs that follow.
 
+    Raises:
+        PlanError: if no chosen study has such a selection.
+        RecordError: if a candidate has not been trained.
+    """
+    write_json(selection_path(Path(plan.settings.results), name), choose(plan, name))
+
+
+def check_selections(plan: Plan) -> None:
+    """Compare the written selections, on which later runs were built, with the records.
+
+    Raises:
+        SelectionError: if one was changed by hand, or its records have changed since.
+    """
+    for name in plan.waited_for:
+        path = selection_path(Path(plan.settings.results), name)
+        written, chosen = read_selection(path), choose(plan, name)
+        if written != chosen:
+            raise SelectionError(
+                f"{path} does not follow from the records: it names {written['winner']} with "
+                f"{written['epsilon']}, the records choose {chosen['winner']} with "
+                f"{chosen['epsilon']}; make it again: {command(plan.settings, 'select', name)}"
+            )
+
+
+def choose(plan: Plan, name: str) -> dict:
+    """The content of a selection's file, from the records.
+
     The coefficients are filled up with zeros to the length of the longest candidate, so that the
     next coefficient of the search keeps its power of 1 - P_t.
 
@@ -75,7 +103,6 @@ def write_selection(plan: Plan, name: str) -> None:
     if name not in plan.selections:
         raise PlanError(f"unknown selection {name!r}; known are: {', '.join(plan.selections)}")
     study, selection = plan.selections[name]
-    results = Path(plan.settings.results)
     candidates = candidates_of(selection, {s.name: s for s in study.selections})
     runs = [run for run in plan.runs_of(study) if run.variant.name in candidates]
     records = [read_record(plan.settings, run) for run in runs]
@@ -87,12 +114,9 @@ def write_selection(plan: Plan, name: str) -> None:
     }
     longest = max(len(epsilon) for epsilon in epsilons.values())
     winner = epsilons[scores.index[0]]
-    write_json(
-        selection_path(results, name),
-        {
-            "selection": name,
-            "winner": scores.index[0],
-            "epsilon": winner + [0.0] * (longest - len(winner)),
-            f"validation_{study.metric}": scores.to_dict(),
-        },
-    )
+    return {
+        "selection": name,
+        "winner": scores.index[0],
+        "epsilon": winner + [0.0] * (longest - len(winner)),
+        f"validation_{study.metric}": scores.to_dict(),
+    }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from polyrepro.analysis.collapse import collapsed_runs
 from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means, holm
@@ -14,6 +15,7 @@ from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Study
 
 CONFIDENCE = 1 - SIGNIFICANCE
+ENDS = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
 SETTINGS = ["label", "series", "epsilon", "terms", "gamma", "learning_rate"]
 """Columns that say what a variant is."""
 
@@ -32,10 +34,12 @@ class Estimate:
 def estimate(values: pd.Series | np.ndarray) -> Estimate:
     """Mean, standard deviation and 95 % t interval of independent values."""
     values = np.asarray(values, dtype=float)
-    result = estimate_means(values)
-    low, high = result.interval(CONFIDENCE)
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return Estimate(len(values), float(result.mean), sd, float(low), float(high))
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return Estimate(n, mean, float("nan"), float("nan"), float("nan"))
+    sd = float(np.std(values, ddof=1))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * sd / n**0.5
+    return Estimate(n, mean, sd, mean - half, mean + half)
 
 
 def paired_difference(
@@ -54,9 +58,8 @@ def paired_difference(
     difference = (values[variant] - values[reference]).dropna()
     seeds, pair = difference.index, [variant, reference]
     if variant == reference:
-        ends = 0.0 if len(seeds) > 1 else float("nan")
-        names = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
-        return {"difference": 0.0, **dict.fromkeys(names, ends), "p_value": float("nan")}
+        ends = dict.fromkeys(ENDS, 0.0 if len(seeds) > 1 else float("nan"))
+        return {"difference": 0.0} | ends | {"p_value": float("nan")}
     lost = collapsed.reindex(index=seeds, columns=pair, fill_value=False).any(axis="columns")
     result = estimate_means(difference.to_numpy(), lost.to_numpy())
     low, high = result.interval(CONFIDENCE)
@@ -75,8 +78,9 @@ def paired_difference(
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """The table `statistics.csv`: per study, variant, metric and split at the end of training.
 
-    Columns beside the run's settings: `n`, `mean`, `sd`, `low`, `high` over seeds and `collapsed`,
-    the number of runs that have learnt nothing, which are in the mean;
+    Columns beside the run's settings: `n`, `mean`, `sd`, `low`, `high` over seeds; `missing`: seeds
+    of the study that this variant lacks; `collapsed`: the number of runs that have learnt nothing,
+    which are in the mean;
     `difference`, `difference_low`, `difference_high` against the reference, paired by seed (95 %,
     collapsed runs trimmed, see `inference`), and `simultaneous_low`, `simultaneous_high`, which
     cover all differences of the study in this metric together; `p_value` and, corrected by Holm
@@ -95,18 +99,20 @@ def _study_rows(metrics: pd.DataFrame, study: Study, groups: pd.DataFrame) -> li
     of_study = metrics[metrics["study"] == study.name]
     settings = of_study.drop_duplicates("variant").set_index("variant")
     won, collapsed = winners(metrics, study), collapsed_runs(metrics, study.name)
+    seeds = sorted(of_study["seed"].unique())
     rows = []
     for _, _, metric, split in groups.itertuples():
         values = final_values(metrics, study.name, metric, split)
         variants = [v.name for v in study.variants if v.name in values]
         of_metric = []
         for variant in variants:
-            run = settings.loc[variant]
+            run, present = settings.loc[variant], values[variant].dropna().index
             of_metric.append(
                 {"study": study.name, "scale": run["scale"], "recipe": run["recipe"]}
                 | {"variant": variant, "metric": metric, "split": split}
                 | run[SETTINGS].to_dict()
                 | asdict(estimate(values[variant].dropna()))
+                | {"missing": " ".join(str(s) for s in seeds if s not in present)}
                 | {"collapsed": int(collapsed.get(variant, pd.Series(dtype=bool)).sum())}
                 | _difference(values, variant, study.reference, collapsed)
                 | {"selected": " ".join(name for name, v in won.items() if v == variant)}
@@ -133,5 +139,5 @@ def _with_holm(rows: list[dict]) -> list[dict]:
 
 def read_statistics(path: Path) -> pd.DataFrame:
     """Read `statistics.csv`; empty texts stay texts."""
-    table = pd.read_csv(path, dtype={"label": str, "epsilon": str, "selected": str})
-    return table.fillna({"epsilon": "", "selected": ""})
+    texts = ("label", "epsilon", "missing", "selected")
+    return pd.read_csv(path, dtype=dict.fromkeys(texts, str)).fillna(dict.fromkeys(texts, ""))

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from types import CodeType, FunctionType
 
-from torch import nn
+from torch import Tensor, nn
 
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import LossPlace, unwrapped
@@ -51,34 +51,52 @@ class CallRecord:
 
     def __init__(self, places: list[LossPlace]) -> None:
         self._waiting = {place.path: place for place in places if _is_trained(place.owner)}
+        self._got_samples: dict[str, list[bool]] = {path: [] for path in self._waiting}
         self._handles = {
-            path: place.loss.register_forward_hook(lambda *_, path=path: self._note(path))
+            path: (
+                place.loss.register_forward_hook(lambda *_, path=path: self._note(path)),
+                place.owner.register_forward_hook(
+                    lambda _, given, __, path=path: self._got_samples[path].append(_any(given))
+                ),
+            )
             for path, place in self._waiting.items()
         }
 
     def require_calls(self, data_batch: object) -> None:
-        """After a training step: every loss was called, now or before, if the batch has objects.
+        """After a training step: every loss was called, now or before.
 
-        Without objects a mask head has no loss to compute.
+        A head may have had nothing to compute a loss of: no proposals, or no objects in the batch.
+        Then its loss has time until the next step.
 
         Raises:
             DetectionError: naming the head that ignores its loss.
         """
-        if self._waiting and has_objects(data_batch):
-            place = next(iter(self._waiting.values()))
-            self.stop()
-            raise DetectionError(never_called(place))
+        for path, place in self._waiting.items():
+            idle = self._got_samples[path] and not any(self._got_samples[path])
+            self._got_samples[path].clear()
+            if not idle and has_objects(data_batch):
+                self.stop()
+                raise DetectionError(never_called(place))
 
     def stop(self) -> None:
         """Take the hooks off the losses."""
-        for handle in self._handles.values():
-            handle.remove()
-        self._handles.clear()
-        self._waiting.clear()
+        for path in list(self._waiting):
+            self._note(path)
 
     def _note(self, path: str) -> None:
         if self._waiting.pop(path, None) is not None:
-            self._handles.pop(path).remove()
+            for handle in self._handles.pop(path):
+                handle.remove()
+
+
+def _any(inputs: tuple) -> bool:
+    """Whether a head's inputs, tensors or lists of them, hold any sample."""
+    tensors = [part for value in inputs for part in (value if _is_list(value) else [value])]
+    return any(tensor.numel() > 0 for tensor in tensors if isinstance(tensor, Tensor))
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def has_objects(data_batch: object) -> bool:
@@ -94,7 +112,7 @@ def _object_counts(data: object) -> Iterator[int]:
     elif isinstance(data, Mapping):
         for value in data.values():
             yield from _object_counts(value)
-    elif isinstance(data, list | tuple):
+    elif _is_list(data):
         for value in data:
             yield from _object_counts(value)
 

@@ -91,6 +91,8 @@ def series_binary_cross_entropy(
 class SeriesBinaryCrossEntropyLoss(nn.Module):
     """Module form of :func:`series_binary_cross_entropy`, with the same arguments."""
 
+    weight: Tensor | None
+
     def __init__(
         self,
         series: Series,

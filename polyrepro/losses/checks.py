@@ -3,11 +3,11 @@
 Nothing here looks at the contents of a tensor, so no check waits for a GPU.
 """
 
-import math
 import numbers
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -23,6 +23,16 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | numbers.Real) and not isinstance(value, bool)
 
 
+def checked_number(name: str, value: object, allowed: str, fits: Callable[[float], bool]) -> float:
+    """``value`` as a float, if it is a number and fits."""
+    if not is_number(value):
+        raise TypeError(f"{name} must be {allowed}, got {value!r}")
+    number = cast(float, value)
+    if not fits(number):
+        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+    return float(number)
+
+
 def checked_epsilon(epsilon: object) -> tuple[float, ...]:
     """e_1 .. e_N as a tuple of finite floats; warns about coefficients that turn negative."""
     if is_number(epsilon):
@@ -31,15 +41,16 @@ def checked_epsilon(epsilon: object) -> tuple[float, ...]:
         raise TypeError(
             f"epsilon must be a number or a sequence of numbers e_1 .. e_N, got {epsilon!r}"
         )
-    values = tuple(epsilon)
-    for j, value in enumerate(values, start=1):
+    values = []
+    for j, value in enumerate(epsilon, start=1):
         if not is_number(value):
             raise TypeError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
         if not abs(value) <= LARGEST:
             raise ValueError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
         if not torch.compiler.is_compiling() and value < -1 / j:
             _warn_about_negative_coefficient(j, value)
-    return tuple(float(value) for value in values)
+        values.append(float(value))
+    return tuple(values)
 
 
 def _warn_about_negative_coefficient(j: int, value: float) -> None:
@@ -54,17 +65,13 @@ def _warn_about_negative_coefficient(j: int, value: float) -> None:
 def _frames_of_this_package() -> int:
     """How far up the caller's own line is, for the warning to point there."""
     frame, count = sys._getframe(1), 1
-    while frame.f_globals.get("__name__", "").startswith(__package__):
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(str(__package__)):
         frame, count = frame.f_back, count + 1
     return count
 
 
 def checked_gamma(gamma: object) -> float:
-    if not is_number(gamma):
-        raise TypeError(f"gamma must be a finite number >= 0, got {gamma!r}")
-    if not 0 <= gamma <= LARGEST:
-        raise ValueError(f"gamma must be a finite number >= 0, got {gamma!r}")
-    return float(gamma)
+    return checked_number("gamma", gamma, "a finite number >= 0", lambda x: 0 <= x <= LARGEST)
 
 
 def checked_terms(terms: object) -> int | None:
@@ -78,25 +85,15 @@ def checked_terms(terms: object) -> int | None:
 
 
 def check_fraction(name: str, value: object) -> None:
-    """``value`` must be a number in [0, 1]."""
-    if not is_number(value):
-        raise TypeError(f"{name} must be a number in [0, 1], got {value!r}")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
+    checked_number(name, value, "a number in [0, 1]", lambda x: 0 <= x <= 1)
 
 
 def check_positive(name: str, value: object) -> None:
-    if not is_number(value):
-        raise TypeError(f"{name} must be a finite number > 0, got {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
+    checked_number(name, value, "a finite number > 0", lambda x: 0 < x <= LARGEST)
 
 
 def check_finite(name: str, value: object) -> None:
-    if not is_number(value):
-        raise TypeError(f"{name} must be a finite number, got {value!r}")
-    if not abs(value) <= LARGEST:
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    checked_number(name, value, "a finite number", lambda x: abs(x) <= LARGEST)
 
 
 def check_alpha(alpha: object) -> None:

@@ -14,7 +14,7 @@ from polyrepro.losses.checks import (
     check_softmax_input,
 )
 from polyrepro.losses.poly_series import PolySeries
-from polyrepro.losses.reduction import computing_dtype, reduced
+from polyrepro.losses.reduction import computing_dtype, is_known, reduced
 from polyrepro.losses.row_statistics import index_statistics, label_statistics
 from polyrepro.losses.series import Series
 
@@ -125,18 +125,20 @@ def _index_losses(
     class_weight: Tensor | None,
     ignore_index: int,
     smoothing: float,
-) -> tuple[Tensor, Tensor]:
-    """One loss per sample, times its weight, and the weights that a mean divides by."""
-    kept = target != ignore_index
+) -> tuple[Tensor, Tensor | None]:
+    """One loss per sample, times its weight, and the weights that a mean divides by, if any."""
+    target, kept = target.long(), target != ignore_index
+    if class_weight is None and not smoothing and is_known(kept.all()):
+        (nll,) = index_statistics(logits, target, averaged=False)
+        return series.value(-nll), None
     # Ignored samples get class 0: any would do, because their weight is 0.
-    index = target.long() * kept
-    ones = kept.to(computing_dtype(logits))
+    index, ones = target * kept, kept.to(computing_dtype(logits))
     sample_weight = ones if class_weight is None else class_weight[index] * ones
     if smoothing:
         # The classes' terms of the expectation bring their own weights.
         losses = _smoothed_losses(logits, index, kept, series, class_weight, smoothing)
         return losses * ones, sample_weight
-    nll, _ = index_statistics(logits, index, averaged=False)
+    (nll,) = index_statistics(logits, index, averaged=False)
     # A weight of 0 drops a loss, and its gradient, whatever the logits are.
     losses = series.value(-nll.masked_fill(sample_weight == 0, 0))
     return losses * sample_weight, sample_weight
@@ -170,6 +172,8 @@ def _smoothed_losses(
 
 class SeriesCrossEntropyLoss(nn.Module):
     """Module form of :func:`series_cross_entropy`, with the same arguments."""
+
+    weight: Tensor | None
 
     def __init__(
         self,

@@ -5,14 +5,13 @@ time, and keeping them is what costs memory. Here they are computed in blocks th
 cache, and computed again in the backward pass.
 """
 
-import inspect
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import computing_dtype, joined, row_blocks
+from polyrepro.losses.reduction import computing_dtype, is_known, joined, row_blocks, with_signature
 from polyrepro.losses.rows import Rows
 from polyrepro.losses.series import Series
 
@@ -59,12 +58,43 @@ def element_derivative(
     return result if alpha is None else result * _balance(labels, alpha)
 
 
+def hard_value(logits: Tensor, labels: Tensor, series: Series, alpha: float | None) -> Tensor:
+    """:func:`element_value` for labels of 0 and 1, in half as many operations."""
+    nll, q = _target_statistics(logits, labels)
+    losses = series.combine(series.base(nll), q)
+    return losses if alpha is None else losses * _balance(labels, alpha)
+
+
+def hard_derivative(logits: Tensor, labels: Tensor, series: Series, alpha: float | None) -> Tensor:
+    """:func:`element_derivative` for labels of 0 and 1."""
+    nll, q = _target_statistics(logits, labels)
+    _, by_base, by_q = series.combine_with_derivatives(series.base(nll), q)
+    # P_t rises with the logit of a 1 and falls with that of a 0.
+    sign = torch.rsub(labels, 1, alpha=2) if alpha is None else torch.rsub(labels, 1 - alpha)
+    return sign * q * (by_q * (1 - q) + by_base * series.base_weight(nll))
+
+
+def _target_statistics(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """``-log P_t`` and ``1 - P_t``."""
+    margin = torch.rsub(labels, 1, alpha=2) * logits
+    return _softplus(margin), torch.sigmoid(margin)
+
+
+def _are_hard(labels: Tensor) -> bool:
+    """Whether all labels are known to be 0 or 1."""
+    return labels.device.type == "cpu" and is_known((labels * labels == labels).all())
+
+
+@with_signature
 class Elements(Rows):
     """The losses, or their sum; keeps logits and labels."""
 
     @staticmethod
     def forward(logits, labels, series, alpha, summed):
-        blocks = [element_value(*pair, series, alpha) for pair in _blocks(logits, labels)]
+        blocks = [
+            (hard_value if _are_hard(pair[1]) else element_value)(*pair, series, alpha)
+            for pair in _blocks(logits, labels)
+        ]
         if summed:
             return torch.stack([block.sum() for block in blocks]).sum()
         return joined(blocks).view(logits.shape)
@@ -78,21 +108,25 @@ class Elements(Rows):
     def backward(ctx, by_loss):
         logits, labels = ctx.saved_tensors
         gradient = joined([
-            (element_derivative(*pair, ctx.series, ctx.alpha) * by).to(logits.dtype)
-            for *pair, by in _blocks(logits, labels, by_loss)
+            _gradient(*block, ctx.series, ctx.alpha).to(logits.dtype)
+            for block in _blocks(logits, labels, by_loss)
         ])  # fmt: skip
         return gradient.view(logits.shape), None, None, None, None
 
 
-Elements.forward.__signature__ = inspect.signature(Elements.forward)
+def _gradient(logits, labels, by_loss, series, alpha) -> Tensor:
+    hard = not torch.is_grad_enabled() and _are_hard(labels)
+    return (hard_derivative if hard else element_derivative)(
+        logits, labels, series, alpha
+    ) * by_loss
 
 
 def _blocks(logits: Tensor, labels: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Flat pieces of all, logits and labels in the precision to compute in."""
     dtype = computing_dtype(logits)
     flat = (each.reshape(-1) if each.dim() else each for each in (logits, labels, *others))
-    for logits, labels, *others in row_blocks(*flat):
-        yield logits.to(dtype), labels.to(dtype), *others
+    for block in row_blocks(*flat):
+        yield block[0].to(dtype), block[1].to(dtype), *block[2:]
 
 
 def _softplus(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -12,7 +13,9 @@ from polyrepro.losses.polynomial import (
     HORNER_LIMIT,
     evaluate_derivative,
     evaluate_polynomial,
+    integer_power,
     smallest_base,
+    truncated_logarithm,
 )
 from polyrepro.losses.series import Series
 
@@ -35,12 +38,18 @@ class PolySeries(Series):
     epsilon: float | Sequence[float] = ()
     terms: int | None = None
     gamma: float = 0.0
+    is_perturbed = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epsilon", checked_epsilon(self.epsilon))
         object.__setattr__(self, "gamma", checked_gamma(self.gamma))
         object.__setattr__(self, "terms", checked_terms(self.terms))
-        object.__setattr__(self, "is_perturbed", any(self.epsilon))
+        object.__setattr__(self, "is_perturbed", any(self._values))
+
+    @property
+    def _values(self) -> tuple[float, ...]:
+        """Epsilon as it is kept."""
+        return self.epsilon  # type: ignore[return-value]
 
     @property
     def is_cross_entropy(self) -> bool:
@@ -51,37 +60,36 @@ class PolySeries(Series):
         return self.terms is not None
 
     def bounded_base(self, q: Tensor) -> Tensor:
-        return evaluate_polynomial(q, self._base_coefficients(self.terms))
+        return truncated_logarithm(q, cast(int, self.terms))
 
     def bounded_base_weight(self, q: Tensor) -> Tensor:
-        return 1 - q**self.terms
+        return 1 - integer_power(q, cast(int, self.terms))
 
     def modulation(self, q: Tensor) -> Tensor | None:
-        # The floor keeps both derivatives of q^gamma free of 0 * inf at P_t = 1 for gamma below 1.
-        return q.clamp(min=smallest_base(q)) ** self.gamma if self.gamma else None
+        return self._focus(q) if self.gamma else None
 
     def polynomial(self, q: Tensor) -> Tensor | None:
         if not self.is_perturbed:
             return None
-        polynomial = evaluate_polynomial(q, self.epsilon)
-        return self.modulation(q) * polynomial if self.gamma else polynomial
+        polynomial = evaluate_polynomial(q, self._values)
+        return self._focus(q) * polynomial if self.gamma else polynomial
 
     def combine(self, base: Tensor, q: Tensor, weight: Tensor | None = None) -> Tensor:
         """As for any series, but with one power of q."""
         if self.is_perturbed:
-            polynomial = evaluate_polynomial(q, self.epsilon)
+            polynomial = evaluate_polynomial(q, self._values)
             base = base + (polynomial if weight is None else weight * polynomial)
-        return self.modulation(q) * base if self.gamma else base
+        return self._focus(q) * base if self.gamma else base
 
     def combine_with_derivatives(self, base: Tensor, q: Tensor) -> tuple[Tensor | float, ...]:
         """Written out, because the sigmoid form has one value per element."""
-        by_q = 0.0
+        by_q: Tensor | float = 0.0
         if self.is_perturbed:
-            base = base + evaluate_polynomial(q, self.epsilon)
-            by_q = evaluate_derivative(q, self.epsilon)
+            base = base + evaluate_polynomial(q, self._values)
+            by_q = evaluate_derivative(q, self._values)
         if not self.gamma:
             return base, torch.ones_like(q), by_q
-        modulation = self.modulation(q)
+        modulation = self._focus(q)
         along_modulation = self.gamma * base / q.clamp(min=smallest_base(q))
         return modulation * base, modulation, modulation * (along_modulation + by_q)
 
@@ -92,12 +100,12 @@ class PolySeries(Series):
         ``(1 + gamma) alpha_1 P_t q^gamma``.
         """
         leading = (1 + self.gamma) * self.coefficients(1)[0] * torch.exp(log_pt)
-        return leading * self.modulation(-torch.expm1(log_pt)) if self.gamma else leading
+        return leading * self._focus(-torch.expm1(log_pt)) if self.gamma else leading
 
     def coefficients(self, count: int) -> list[float]:
         """alpha_1 .. alpha_count, where alpha_j is the coefficient of q^(j + gamma)."""
         base = self._base_coefficients(count)
-        added = self.epsilon[:count] + (0.0,) * (count - len(self.epsilon))
+        added = self._values[:count] + (0.0,) * (count - len(self._values))
         return [first + second for first, second in zip(base, added, strict=True)]
 
     def for_compilation(self) -> "PolySeries":
@@ -106,16 +114,20 @@ class PolySeries(Series):
         ``torch.compile`` takes the numbers of a module for constants and compiles anew for each
         epsilon; tensors it takes for inputs.
         """
-        if len(self.epsilon) > HORNER_LIMIT:
+        if len(self._values) > HORNER_LIMIT:
             return self
         series = copy.copy(self)
-        values = tuple(torch.tensor(value, dtype=torch.float64) for value in self.epsilon)
+        values = tuple(torch.tensor(value, dtype=torch.float64) for value in self._values)
         object.__setattr__(series, "epsilon", values)
         return series
 
     def describe(self) -> str:
         """The arguments, for the ``repr`` of modules."""
         return f"epsilon={self.epsilon}, terms={self.terms}, gamma={self.gamma}"
+
+    def _focus(self, q: Tensor) -> Tensor:
+        """q^gamma, whose floor keeps both derivatives free of 0 * inf at P_t = 1 for gamma < 1."""
+        return q.clamp(min=smallest_base(q)) ** self.gamma
 
     def _base_coefficients(self, count: int) -> list[float]:
         kept = count if self.terms is None else self.terms

@@ -1,11 +1,13 @@
 """Polynomials without a constant term, evaluated elementwise on tensors."""
 
-import inspect
+import functools
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from polyrepro.losses.reduction import is_known, with_signature
 
 HORNER_LIMIT = 12
 SHORT_VECTOR = 2**15
@@ -21,6 +23,38 @@ def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     long = len(coefficients) > HORNER_LIMIT and q.numel() <= SHORT_VECTOR
     if long and not torch.compiler.is_compiling():
         return LongPolynomial.apply(q, coefficients)
+    return _horner(q, coefficients)
+
+
+def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
+    """``sum_{j<=terms} q^j / j``, the start of the series of ``-log(1 - q)``, shaped like ``q``.
+
+    Of many classes most have p = 1 - q below 1 / terms, and there few powers of p suffice::
+
+        sum_{j<=N} (1 - p)^j / j = H_N - sum_{k>=1} (-1)^(k-1) binomial(N, k) p^k / k
+    """
+    coefficients = [1 / j for j in range(1, terms + 1)]
+    expansion = _expansion(q.dtype, terms)
+    large = q.numel() > SHORT_VECTOR and not torch.is_grad_enabled()
+    sure = q < 1 - 1 / terms
+    if not (large and terms > 2 * len(expansion) and is_known(2 * sure.sum() < q.numel())):
+        return evaluate_polynomial(q, coefficients)
+    places = sure.flatten().nonzero().squeeze(1)
+    values = evaluate_polynomial(q.flatten()[places], coefficients)
+    result = _horner(1 - q, expansion) + math.fsum(coefficients)
+    return result.flatten().index_copy(0, places, values).view(q.shape)
+
+
+@functools.cache
+def _expansion(dtype: torch.dtype, terms: int) -> list[float]:
+    """Coefficients in p; for N p <= 1 the remainder after k terms is below ``1 / (k + 1)!``."""
+    count = 1
+    while 1 / math.factorial(count + 1) > torch.finfo(dtype).eps / 4:
+        count += 1
+    return [(-1) ** k * math.comb(terms, k) / k for k in range(1, min(count, terms) + 1)]
+
+
+def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     result = q * coefficients[-1]
     for coefficient in reversed(coefficients[:-1]):
         result = (result + coefficient) * q
@@ -33,11 +67,20 @@ def evaluate_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | fl
     return evaluate_polynomial(q, higher) + constant if higher else constant
 
 
+def integer_power(q: Tensor, exponent: int) -> Tensor:
+    """``q ** exponent`` for an exponent >= 1 by repeated squaring; torch takes a logarithm."""
+    result = q
+    for digit in f"{exponent:b}"[1:]:
+        result = result * result * q if digit == "1" else result * result
+    return result
+
+
 def smallest_base(q: Tensor) -> float:
     """The least q whose powers ``q^x``, x > 0, have two finite derivatives in its precision."""
     return torch.finfo(q.dtype).tiny ** 0.5
 
 
+@with_signature
 class LongPolynomial(torch.autograd.Function):
     """Keeps q alone for its derivatives, which are polynomials again."""
 
@@ -60,10 +103,6 @@ class LongPolynomial(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, tangent, _):
         return tangent * evaluate_derivative(*ctx.saved_tensors, ctx.coefficients)
-
-
-# torch looks the signature up at every call, which costs more than the arithmetic.
-LongPolynomial.forward.__signature__ = inspect.signature(LongPolynomial.forward)
 
 
 def _in_blocks(q: Tensor, coefficients: Sequence[float]) -> Tensor:

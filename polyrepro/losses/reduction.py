@@ -1,10 +1,13 @@
 """What all forms share: the precision, the blocks, and the way from losses to the result."""
 
+import inspect
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+Function = TypeVar("Function", bound=type[torch.autograd.Function])
 # Several passes over a block cost one pass over memory, while a block stays in the cache.
 ELEMENTS_PER_BLOCK = 2**18
 
@@ -22,10 +25,9 @@ def reduced(losses: Tensor, sample_weight: Tensor | None, reduction: str) -> Ten
     """
     if reduction == "none":
         return losses
-    if reduction == "mean" and sample_weight is None:
-        return losses.mean()
-    total = losses.sum()
-    return total / sample_weight.sum() if reduction == "mean" else total
+    if reduction == "sum":
+        return losses.sum()
+    return losses.mean() if sample_weight is None else losses.sum() / sample_weight.sum()
 
 
 def row_blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -49,17 +51,30 @@ def joined(blocks: list[Tensor]) -> Tensor:
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
 
 
-def is_known(condition: bool | Tensor) -> bool:
-    """Whether a condition holds, as far as this can be read at once.
+def known_number(value: Tensor) -> float | None:
+    """The number in a tensor without dimensions, if it can be read at once.
 
     On a GPU it would have to be waited for; in ``torch.compile``, under ``torch.vmap`` and with
     fake tensors there is nothing to read, which torch says by a RuntimeError.
     """
-    if isinstance(condition, bool):
-        return condition
-    if torch.compiler.is_compiling() or condition.device.type != "cpu":
-        return False
+    if torch.compiler.is_compiling() or value.device.type != "cpu":
+        return None
     try:
-        return bool(condition)
+        return value.item()
     except RuntimeError:
-        return False
+        return None
+
+
+def is_known(condition: Tensor) -> bool:
+    """Whether a condition holds and this can be read at once."""
+    return known_number(condition) is True
+
+
+def with_signature(function: Function) -> Function:
+    """Look the signature of an autograd function up once.
+
+    torch does so at every call, which costs more than the arithmetic on the samples.
+    """
+    forward = function.forward
+    forward.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
+    return function

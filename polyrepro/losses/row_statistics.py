@@ -12,8 +12,8 @@ from polyrepro.losses.series import Series
 
 def index_statistics(
     logits: Tensor, index: Tensor, averaged: bool, class_weight: Tensor | None = None
-) -> tuple[Tensor, Tensor | None]:
-    """``-log P_t`` and, if ``averaged``, the mean over the classes of ``-w_i log p_i``, else None.
+) -> tuple[Tensor, ...]:
+    """``-log P_t`` and, if ``averaged``, the mean over the classes of ``-w_i log p_i``.
 
     Args:
         logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
@@ -29,12 +29,11 @@ def index_statistics(
         # Imported here, because triton is needed on a GPU only.
         from polyrepro.losses.rows_cuda import TritonIndexRows
 
-        rows, arguments = TritonIndexRows, (logits, index, averaged, class_weight)
+        results = TritonIndexRows.apply(logits, index, averaged, class_weight)
     else:
-        dtype = computing_dtype(logits)
-        rows, arguments = IndexRows, (logits.to(dtype), index, averaged, class_weight)
-    nll, *others = rows.apply(*arguments)
-    return nll, others[0] if averaged else None
+        logits = logits.to(computing_dtype(logits))
+        results = IndexRows.apply(logits, index, averaged, class_weight)
+    return results[:-1]
 
 
 def label_statistics(
@@ -53,11 +52,10 @@ def label_statistics(
     if series.has_cross_entropy_base and use_triton_rows(logits):
         from polyrepro.losses.rows_cuda import TritonLabelRows
 
-        rows, arguments = TritonLabelRows, (logits, labels, class_weight)
+        base, q, mass, _ = TritonLabelRows.apply(logits, labels, class_weight)
     else:
         logits = logits.to(computing_dtype(logits))
-        rows, arguments = LabelRows, (logits, labels, class_weight, series)
-    base, q, mass, _ = rows.apply(*arguments)
+        base, q, mass, _ = LabelRows.apply(logits, labels, class_weight, series)
     return base, q, None if class_weight is None else mass
 
 
@@ -73,7 +71,7 @@ def _plain_index_statistics(logits, index, averaged, class_weight):
     others = logits.scatter(1, column, -torch.inf).logsumexp(1)
     nll = -functional.logsigmoid(own.squeeze(1) - others)
     if not averaged:
-        return nll, None
+        return (nll,)
     mean_weight = 1 if class_weight is None else class_weight.mean()
     return nll, weighted_mean(own - logits, class_weight) + mean_weight * nll
 

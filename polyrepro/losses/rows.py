@@ -11,13 +11,11 @@ differentiated. Nothing is written into a result of torch's once it exists: some
 saved it, as selective checkpoints do.
 """
 
-import inspect
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import is_known, joined, row_blocks
+from polyrepro.losses.reduction import is_known, joined, known_number, row_blocks, with_signature
 
 # nll_loss is given an ignored index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
@@ -36,6 +34,7 @@ class Rows(torch.autograd.Function):
         )
 
 
+@with_signature
 class IndexRows(Rows):
     """``-log P_t``, the mean of ``-w_i log p_i`` if it is wanted, and p."""
 
@@ -44,10 +43,9 @@ class IndexRows(Rows):
         column = index.unsqueeze(1)
         p = logits.softmax(1)
         own_logit, pt = _of_target(logits, column), _of_target(p, column)
-        q = _of_others(p, column, pt)
         # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
-        nll = torch.log1p(q / pt)
-        if not is_known(pt.numel() == 0 or pt.amin() > torch.finfo(pt.dtype).tiny):
+        nll = torch.log1p(_of_others(p, column, pt) / pt)
+        if not is_known((pt > torch.finfo(pt.dtype).tiny).all()):
             far = (logits.amax(1) - own_logit) - p.amax(1).log()
             nll = torch.where(pt > 0.5, nll, far)
         if not averaged:
@@ -76,31 +74,24 @@ class IndexRows(Rows):
         return gradient, None, None, None
 
 
-# torch looks the signature up at every call, which costs more than the arithmetic on the samples.
-IndexRows.forward.__signature__ = inspect.signature(IndexRows.forward)
-
-
 def index_gradient(index, class_weight, nll, p, by_nll, by_mean) -> Tensor:
     """``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
-    column = index.unsqueeze(1)
+    in_place = not torch.is_grad_enabled()
     softmax_residual = torch.expm1(-nll)
+    by_p = torch.zeros_like(nll) if by_nll is None else by_nll
+    own = softmax_residual * by_p
+    if by_mean is not None:
+        share = by_mean if class_weight is None else by_mean * class_weight.mean()
+        by_p, own = by_p + share, own + torch.exp(-nll) * share
+    gradient, at = p * by_p.unsqueeze(1), (1, index.unsqueeze(1), own.unsqueeze(1))
+    gradient = gradient.scatter_(*at) if in_place else gradient.scatter(*at)
     if by_mean is None:
-        gradient, own = p * by_nll.unsqueeze(1), softmax_residual * by_nll
-    else:
-        by_nll = torch.zeros_like(nll) if by_nll is None else by_nll
-        mean_weight = 1 if class_weight is None else class_weight.mean()
-        share = (by_mean / p.shape[1]).unsqueeze(1)
-        if class_weight is not None:
-            share = share * along_classes(class_weight, p)
-        gradient = p * (by_nll + by_mean * mean_weight).unsqueeze(1) - share
-        own = softmax_residual * by_nll + torch.exp(-nll) * by_mean * mean_weight
-        share = share.expand_as(p) if class_weight is not None else share
-        own = own - (share if class_weight is None else share.gather(1, column)).squeeze(1)
-    if torch.is_grad_enabled():
-        return gradient.scatter(1, column, own.unsqueeze(1))
-    return gradient.scatter_(1, column, own.unsqueeze(1))
+        return gradient
+    share = weighted_values((by_mean / p.shape[1]).unsqueeze(1), class_weight)
+    return gradient.sub_(share) if in_place else gradient - share
 
 
+@with_signature
 class LabelRows(Rows):
     """The base term, q, ``sum_i y_i w_i``, which is no function of the logits, and p."""
 
@@ -125,16 +116,13 @@ class LabelRows(Rows):
         gradient = None
         if by_base is not None or by_q is not None:
             zero = q.new_zeros(())
-            rows = [zero if by is None else by.unsqueeze(1) for by in (by_base, by_q)]
-            blocks = row_blocks(p, labels, q.unsqueeze(1), mass.unsqueeze(1), *rows)
+            rows = (zero if by is None else by.unsqueeze(1) for by in (by_base, by_q))
             bounded = ctx.series if ctx.series.has_bounded_base else None
-            gradient = joined([label_gradient(bounded, class_weight, *each) for each in blocks])
+            sums = (q.unsqueeze(1), mass.unsqueeze(1))
+            gradient = label_gradient(bounded, class_weight, p, labels, *sums, *rows)
         if by_p is not None:
             gradient = _sum(gradient, softmax_derivative(p, by_p))
         return gradient, None, None, None
-
-
-LabelRows.forward.__signature__ = inspect.signature(LabelRows.forward)
 
 
 def _label_sums(logits, labels, p, series, class_weight) -> tuple[Tensor, Tensor, Tensor]:
@@ -143,11 +131,21 @@ def _label_sums(logits, labels, p, series, class_weight) -> tuple[Tensor, Tensor
     if series.has_bounded_base:
         base = (weighted * series.bounded_base(1 - p)).sum(1)
     else:
-        # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
-        below = weighted * (logits.amax(1, keepdim=True) - logits)
-        base = below.sum(1) - mass * p.amax(1).log()
+        base = _cross_entropy(logits, weighted, p, mass)
     # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
     return base, torch.addcmul(p, p, labels, value=-1).sum(1), mass
+
+
+def _cross_entropy(logits, labels, p, mass) -> Tensor:
+    """``-sum_i y_i log p_i``."""
+    log_first = p[:, 0].log()
+    log_sum = logits[:, 0] - log_first
+    if is_known((log_sum.abs() <= 32).all() & (log_first >= -80).all()):
+        # Neither do differences to log_sum lose precision, nor has the first class underflowed.
+        return mass * log_sum - (labels * logits).sum(1)
+    # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
+    below = labels * (logits.amax(1, keepdim=True) - logits)
+    return below.sum(1) - mass * p.amax(1).log()
 
 
 def label_gradient(series, class_weight, p, labels, q, mass, by_base, by_q) -> Tensor:
@@ -155,12 +153,22 @@ def label_gradient(series, class_weight, p, labels, q, mass, by_base, by_q) -> T
 
     Here ``v_i = y_i w_i``, times the gradient weight of the bounded base term of a ``series``.
     """
-    v = weighted_values(labels, class_weight)
-    if series is not None:
+
+    def rest(p, labels, mass, by_base, by_q) -> Tensor:
+        """What is to be subtracted from the first part of the gradient."""
+        v = weighted_values(labels, class_weight)
+        if series is None:
+            return p * labels * by_q + by_base * v
         v = v * series.bounded_base_weight(1 - p)
-        mass = v.sum(1, keepdim=True)
-    factor = (by_base * mass + by_q * (1 - q)) - by_q * labels
-    return p * factor - by_base * v
+        return p * (labels * by_q + by_base * (mass - v.sum(1, keepdim=True))) + by_base * v
+
+    gradient = p * (by_base * mass + by_q * (1 - q))
+    if torch.is_grad_enabled():
+        return gradient - rest(p, labels, mass, by_base, by_q)
+    # In place, and in blocks: fresh memory costs more than the arithmetic.
+    for out, *block in row_blocks(gradient, p, labels, mass, by_base, by_q):
+        out.sub_(rest(*block))
+    return gradient
 
 
 def softmax_derivative(p: Tensor, direction: Tensor) -> Tensor:
@@ -168,13 +176,11 @@ def softmax_derivative(p: Tensor, direction: Tensor) -> Tensor:
     return p * (direction - (p * direction).sum(1, keepdim=True))
 
 
-def along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:
-    """One weight per class, in a shape that broadcasts with ``logits`` (N, C, d1, ...)."""
-    return class_weight.view(-1, *[1] * (logits.dim() - 2))
-
-
 def weighted_values(values: Tensor, class_weight: Tensor | None) -> Tensor:
-    return values if class_weight is None else values * along_classes(class_weight, values)
+    """``values`` (N, C, d1, ...), or (N, 1, d1, ...), times one weight per class, if there are."""
+    if class_weight is None:
+        return values
+    return values * class_weight.view(-1, *[1] * (values.dim() - 2))
 
 
 def weighted_mean(values: Tensor, class_weight: Tensor | None) -> Tensor:
@@ -187,11 +193,13 @@ def _sum(first: Tensor | None, second: Tensor) -> Tensor:
 
 def _of_others(p: Tensor, column: Tensor, pt: Tensor) -> Tensor:
     """``1 - P_t`` without its cancellation: the sum over the other classes where P_t is large."""
-    if is_known(pt.numel() == 0 or pt.amax() <= 0.5):
+    large = pt > 0.5
+    count = known_number(large.sum())
+    if count == 0:
         return 1 - pt
-    if p.dim() == 2 and is_known((pt > 0.5).sum() < len(pt) // 2):
-        rows = (pt > 0.5).nonzero().squeeze(1)
-        return (1 - pt).index_copy(0, rows, _of_others(p[rows], column[rows], pt[rows]))
+    if p.dim() == 2 and count is not None and 2 * count < len(p):
+        rows = large.nonzero().squeeze(1)
+        return (1 - pt).index_copy(0, rows, p[rows].scatter(1, column[rows], 0).sum(1))
     return joined([p.scatter(1, at, 0).sum(1) for p, at in row_blocks(p, column)])
 
 

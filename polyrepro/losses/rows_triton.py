@@ -32,66 +32,24 @@ def log1p(x):
 
 
 @triton.jit
-def row_start(row, classes, width: tl.constexpr):
-    """Where a row begins, as a multiple of ``width`` elements and what is left over.
-
-    Loads are wide only from multiples of 16 bytes, which rows of 21,843 classes do not begin at.
-    """
-    begin = row * classes
-    whole = begin // width
-    return whole * width, (begin - whole * width).to(tl.int32)
+def load_part(row, start, classes, other, block: tl.constexpr):
+    """``block`` elements of a row from ``start``, with ``other`` beyond its end."""
+    column = start + tl.arange(0, block)
+    return tl.load(row + column, mask=column < classes, other=other).to(tl.float32)
 
 
 @triton.jit
-def load_part(
-    row, start, first, end, other,
-    width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
-):  # fmt: skip
-    """``block`` elements of a row from ``start``, with ``other`` outside ``first .. end``.
-
-    Masks keep loads narrow unless they are known to change at multiples of ``width`` only, which
-    they do if the classes fill whole ones (``even``). Else all parts but the edges have none.
-    """
-    column = start + tl.arange(0, block)
-    if even:
-        values = tl.load(row + column, mask=column // width < end // width, other=other)
-    elif (start >= first) & (start + block <= end):
-        values = tl.load(row + column)
-    else:
-        values = tl.load(row + column, mask=(column >= first) & (column < end), other=other)
-    return values.to(tl.float32)
-
-
-@triton.jit
-def store_part(
-    row, start, first, end, values,
-    width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
-):  # fmt: skip
-    """The counterpart of ``load_part``."""
-    column = start + tl.arange(0, block)
-    if even:
-        tl.store(row + column, values, mask=column // width < end // width)
-    elif (start >= first) & (start + block <= end):
-        tl.store(row + column, values)
-    else:
-        tl.store(row + column, values, mask=(column >= first) & (column < end))
-
-
-@triton.jit
-def class_weights(class_weight, start, first, end, weighted: tl.constexpr, block: tl.constexpr):
-    """The weights that belong to a part of a row: 1 if there are none, 0 outside of the row."""
-    column = start + tl.arange(0, block)
-    inside = (column >= first) & (column < end)
+def class_weights(class_weight, start, classes, weighted: tl.constexpr, block: tl.constexpr):
+    """The weights that belong to a part of a row: 1 if there are none, 0 beyond its end."""
     if weighted:
-        return tl.load(class_weight + (column - first), mask=inside, other=0.0)
-    return tl.where(inside, 1.0, 0.0)
+        return load_part(class_weight, start, classes, 0.0, block)
+    return tl.where(start + tl.arange(0, block) < classes, 1.0, 0.0)
 
 
 @triton.jit(do_not_specialize=["rows"])
 def index_forward(
     logits, index, class_weight, statistics, rows, classes,
-    weighted: tl.constexpr, averaged: tl.constexpr,
-    width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
+    weighted: tl.constexpr, averaged: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """One row: an online softmax over the other classes, with one exponential per class.
 
@@ -100,29 +58,26 @@ def index_forward(
     (6, rows).
     """
     row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
-    begin, first = row_start(row, classes, width)
-    logits += begin
-    end = first + classes
+    logits += row * classes
     target = tl.load(index + row)
     in_range = (target >= 0) & (target < classes)
     tl.device_assert(in_range, "target is out of range")
-    own = tl.load(logits + first + target, mask=in_range, other=float("nan")).to(tl.float32)
-    place = first + target
+    own = tl.load(logits + target, mask=in_range, other=float("nan")).to(tl.float32)
     top = tl.full([], float("-inf"), tl.float32)
     others = tl.full([], 0.0, tl.float32)
     spread = tl.full([], 0.0, tl.float32)
     mass = tl.full([], 0.0, tl.float32)
-    for start in range(0, end, block):
-        z = load_part(logits, start, first, end, float("-inf"), width, even, block)
+    for start in range(0, classes, block):
+        z = load_part(logits, start, classes, float("-inf"), block)
         column = start + tl.arange(0, block)
         if averaged:
-            w = class_weights(class_weight, start, first, end, weighted, block)
+            w = class_weights(class_weight, start, classes, weighted, block)
             mass += tl.sum(w, 0)
             # As distances to the target's logit, where large logits cancel exactly.
-            apart = (column >= first) & (column < end) & (column != place)
+            apart = (column < classes) & (column != target)
             spread += tl.sum(tl.where(apart, (z - own) * w, 0.0), 0)
-        if (place >= start) & (place < start + block):
-            z = tl.where(column == place, float("-inf"), z)
+        if (target >= start) & (target < start + block):
+            z = tl.where(column == target, float("-inf"), z)
         higher = tl.maximum(top, tl.max(z, 0))
         # While all classes so far have a logit of -inf, do not compute inf - inf.
         higher = tl.where(higher == float("-inf"), own, higher)
@@ -147,35 +102,33 @@ def index_forward(
 @triton.jit(do_not_specialize=["rows"])
 def index_backward(
     logits, index, class_weight, statistics, by_nll, by_mean, by_logits, rows, classes,
-    weighted: tl.constexpr, averaged: tl.constexpr,
-    width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
+    weighted: tl.constexpr, averaged: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """A block of a row of ``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
     row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
-    begin, first = row_start(row, classes, width)
-    end, start = first + classes, tl.program_id(1) * block
+    start = tl.program_id(1) * block
     column = start + tl.arange(0, block)
-    z = load_part(logits + begin, start, first, end, float("-inf"), width, even, block)
+    z = load_part(logits + row * classes, start, classes, float("-inf"), block)
     top, log_sum = tl.load(statistics + 3 * rows + row), tl.load(statistics + 4 * rows + row)
     # Two steps, because their sum would round away log_sum for large logits.
     p = tl.exp((z - top) - log_sum)
     q, along = tl.load(statistics + 2 * rows + row), tl.load(by_nll + row)
     counts = along != 0.0
-    gradient = along * tl.where(column == first + tl.load(index + row), -q, p)
+    gradient = along * tl.where(column == tl.load(index + row), -q, p)
     if averaged:
         along = tl.load(by_mean + row)
         counts |= along != 0.0
-        w = class_weights(class_weight, start, first, end, weighted, block)
+        w = class_weights(class_weight, start, classes, weighted, block)
         gradient += along * (p * tl.load(statistics + 5 * rows + row) - w / classes)
     # Samples that do not count have no gradient, whatever their logits are.
     gradient = tl.where(counts, gradient, 0.0)
-    store_part(by_logits + begin, start, first, end, gradient, width, even, block)
+    tl.store(by_logits + row * classes + column, gradient, mask=column < classes)
 
 
 @triton.jit(do_not_specialize=["rows"])
 def label_forward(
     logits, labels, class_weight, statistics, rows, classes,
-    weighted: tl.constexpr, width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
+    weighted: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """One row: an online softmax, and the sums over the labels that go with it.
 
@@ -183,16 +136,14 @@ def label_forward(
     the softmax's denominator: ``statistics`` (5, rows).
     """
     row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
-    begin, first = row_start(row, classes, width)
-    end = first + classes
     top = tl.full([], float("-inf"), tl.float32)
     total = tl.full([], 0.0, tl.float32)
     others = tl.full([], 0.0, tl.float32)
     mass = tl.full([], 0.0, tl.float32)
     spread = tl.full([], 0.0, tl.float32)
-    for start in range(0, end, block):
-        z = load_part(logits + begin, start, first, end, float("-inf"), width, even, block)
-        y = load_part(labels + begin, start, first, end, 0.0, width, even, block)
+    for start in range(0, classes, block):
+        z = load_part(logits + row * classes, start, classes, float("-inf"), block)
+        y = load_part(labels + row * classes, start, classes, 0.0, block)
         higher = tl.maximum(top, tl.max(z, 0))
         # While all logits so far are -inf, do not compute inf - inf.
         shift = tl.where(higher == float("-inf"), 0.0, higher)
@@ -201,7 +152,7 @@ def label_forward(
         total = total * scale + tl.sum(e, 0)
         # p (1 - y), summed, is 1 - sum_i y_i p_i without its cancellation.
         others = others * scale + tl.sum(e * (1.0 - y), 0)
-        weight = y * class_weights(class_weight, start, first, end, weighted, block)
+        weight = y * class_weights(class_weight, start, classes, weighted, block)
         # As distances to the highest logit so far, where large logits cancel exactly.
         spread += tl.where(mass == 0, 0.0, mass * (top - shift))
         spread += tl.sum(tl.where(weight == 0, 0.0, weight * (z - shift)), 0)
@@ -218,35 +169,28 @@ def label_forward(
 @triton.jit(do_not_specialize=["rows"])
 def label_backward(
     logits, labels, class_weight, statistics, by_base, by_q, by_logits, rows, classes,
-    weighted: tl.constexpr, width: tl.constexpr, even: tl.constexpr, block: tl.constexpr,
+    weighted: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """A block of a row of ``by_base (p_i sum_k v_k - v_i) + by_q p_i (1 - q - y_i)``."""
     row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
-    begin, first = row_start(row, classes, width)
-    end, start = first + classes, tl.program_id(1) * block
-    z = load_part(logits + begin, start, first, end, float("-inf"), width, even, block)
-    y = load_part(labels + begin, start, first, end, 0.0, width, even, block)
+    start = tl.program_id(1) * block
+    column = start + tl.arange(0, block)
+    z = load_part(logits + row * classes, start, classes, float("-inf"), block)
+    y = load_part(labels + row * classes, start, classes, 0.0, block)
     q, mass = tl.load(statistics + rows + row), tl.load(statistics + 2 * rows + row)
     top, log_sum = tl.load(statistics + 3 * rows + row), tl.load(statistics + 4 * rows + row)
     # Two steps, because their sum would round away log_sum for large logits.
     p = tl.exp((z - top) - log_sum)
-    v = y * class_weights(class_weight, start, first, end, weighted, block)
+    v = y * class_weights(class_weight, start, classes, weighted, block)
     along_base, along_q = tl.load(by_base + row), tl.load(by_q + row)
     gradient = along_base * (p * mass - v) + along_q * p * ((1.0 - q) - y)
-    store_part(by_logits + begin, start, first, end, gradient, width, even, block)
+    tl.store(by_logits + row * classes + column, gradient, mask=column < classes)
 
 
-def row_options(logits: Tensor) -> dict:
-    """How the kernels for rows of ``logits`` cut them: into blocks, for loads of 16 bytes."""
-    classes, width = logits.shape[1], 16 // logits.element_size()
+def row_options(classes: int) -> dict:
+    """How the kernels cut rows of so many classes into blocks."""
     block = min(triton.next_power_of_2(classes), LARGEST_BLOCK)
-    return {
-        "width": width,
-        "even": classes % width == 0,
-        "block": block,
-        "num_warps": min(max(block // 512, 1), 8),
-        **LAUNCH,
-    }
+    return {"block": block, "num_warps": min(max(block // 512, 1), 8), **LAUNCH}
 
 
 def index_statistics(
@@ -293,8 +237,8 @@ def _forward(kernel, count: int, logits: Tensor, arguments: tuple, options: dict
     if rows:
         with _on_device_of(logits):
             kernel[(rows,)](
-                *arguments, statistics, rows, classes, **options, **row_options(logits)
-            )  # fmt: skip
+                *arguments, statistics, rows, classes, **options, **row_options(classes)
+            )
     return statistics
 
 
@@ -302,11 +246,10 @@ def _backward(kernel, logits: Tensor, arguments: tuple, options: dict) -> Tensor
     rows, classes = logits.shape
     by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
     if rows:
-        cut = row_options(logits)
-        # Wherever a row begins within a multiple of the width, its blocks cover it.
-        blocks = triton.cdiv(classes + (0 if cut["even"] else cut["width"] - 1), cut["block"])
+        options = {**options, **row_options(classes)}
+        blocks = triton.cdiv(classes, options["block"])
         with _on_device_of(logits):
-            kernel[(rows, blocks)](*arguments, by_logits, rows, classes, **options, **cut)
+            kernel[(rows, blocks)](*arguments, by_logits, rows, classes, **options)
     return by_logits
 
 

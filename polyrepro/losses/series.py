@@ -26,8 +26,10 @@ class Series:
     :func:`polyrepro.losses.check_series` finds out whether they are.
     """
 
-    is_cross_entropy = False
-    """Whether the loss is exactly cross-entropy, so that torch's own function can be called."""
+    @property
+    def is_cross_entropy(self) -> bool:
+        """Whether the loss is exactly cross-entropy, so that torch's own function can be called."""
+        return False
 
     def base(self, nll: Tensor) -> Tensor:
         """The main term for one class, from ``nll = -log p``; by default that itself."""

@@ -110,6 +110,7 @@ def _check_agreement(series: Series, log_pt: Tensor) -> None:
     nll, q = -log_pt, -torch.expm1(log_pt)
     base = series.base(nll)
     value = _called(series, "combine", base, q)
+    pairs: dict[str, tuple[Tensor | float, Tensor | float]]
     pairs = {"base_weight": (series.base_weight(nll), derivative(series.base, nll))}
     names = ("value", "derivative by base", "derivative by q")
     found = _called(series, "combine_with_derivatives", base, q)
@@ -122,13 +123,13 @@ def _check_agreement(series: Series, log_pt: Tensor) -> None:
     if series.is_cross_entropy:
         pairs["is_cross_entropy"] = (value, nll)
     for name, pair in pairs.items():
-        found, expected = (torch.as_tensor(x, dtype=q.dtype).expand(q.shape) for x in pair)
-        if not _near(found, expected, 1e-6).all():
-            worst = int((found - expected).abs().argmax())
+        one, other = (torch.as_tensor(each, dtype=q.dtype).expand(q.shape) for each in pair)
+        if not _near(one, other, 1e-6).all():
+            worst = int((one - other).abs().argmax())
             raise ValueError(
                 f"{series!r}: {name} does not agree with base, modulation and polynomial: at P_t = "
-                f"{_shown(log_pt[worst])} it is {found[worst]:.6g}, they give "
-                f"{expected[worst]:.6g}; correct it, or leave it out"
+                f"{_shown(log_pt[worst])} it is {one[worst]:.6g}, they give "
+                f"{other[worst]:.6g}; correct it, or leave it out"
             )
 
 

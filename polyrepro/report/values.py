@@ -15,6 +15,7 @@ from polyrepro.data.manifests import read_manifest
 from polyrepro.figures import FIGURES
 from polyrepro.files import data_folder
 from polyrepro.plan import Plan
+from polyrepro.report.atlas import atlas_values
 from polyrepro.report.findings import FINDINGS
 from polyrepro.report.labels import (
     METRIC_LABELS,
@@ -56,6 +57,7 @@ def report_values(plan: Plan) -> dict:
         "claims_count": sum(outcomes.values()),
         "published": _published_rows(),
         "benchmark": _benchmark(),
+        "atlas": atlas_values(results),
         "provenance": _provenance(plan, results),
     }
 

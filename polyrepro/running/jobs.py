@@ -1,6 +1,5 @@
 """A job: several runs in one process, because importing torch costs as much as a small run."""
 
-import json
 import shutil
 import sys
 import time
@@ -19,6 +18,7 @@ from polyrepro.running.records import (
     load_record,
     locked,
     make_current,
+    read_selection,
     run_folder,
     write_record,
 )
@@ -110,7 +110,7 @@ def resolve_prefix(run: Run, settings: Settings) -> Run:
             f"{run.id} needs the coefficients chosen by {run.variant.after}, but {path} does not "
             f"exist; make it first: {command(settings, 'select', run.variant.after)}"
         )
-    return run.model_copy(update={"prefix": tuple(json.loads(path.read_text())["epsilon"])})
+    return run.model_copy(update={"prefix": tuple(read_selection(path)["epsilon"])})
 
 
 def resolve_weights(run: Run, settings: Settings) -> Run:

@@ -8,6 +8,7 @@ one that was asked for last, so that a trial with other settings never overwrite
 
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,10 @@ class RunInUseError(PolyreproError):
 
 class RecordError(PolyreproError):
     """A record that is missing, damaged, or of another training than the one asked for."""
+
+
+class SelectionError(PolyreproError):
+    """The result of a selection that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,24 @@ def read_record(settings: Settings, run: Run) -> dict:
             f"{path} was made with another recipe or loss than the configuration asks for; {again}"
         )
     return record
+
+
+def read_selection(path: Path) -> dict:
+    """What a selection has chosen.
+
+    Raises:
+        SelectionError: if the file is none that `polyrepro select` writes.
+    """
+    try:
+        selection = json.loads(path.read_bytes())
+        coefficients = [float(value) for value in selection["epsilon"]]
+        if not all(map(math.isfinite, coefficients)) or not isinstance(selection["winner"], str):
+            raise ValueError("no finite coefficients or no winner")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SelectionError(
+            f"{path} is not the result of a selection ({error}); remove it to choose again"
+        ) from None
+    return selection
 
 
 @contextmanager

@@ -21,7 +21,7 @@ paper reports for box AR, and twice the variation of COCO's AP between seeds (0.
 
 PLANNED_SEEDS = 10
 """Seeds that test a claim unless it states another number. With ten, a difference of twice its
-standard deviation is found in nine of ten reports of the embedded scale (docs/verdicts.md)."""
+standard deviation is found in nine of ten reports of thirty questions (docs/verdicts.md)."""
 
 
 class Contrast(Frozen):
@@ -105,7 +105,9 @@ class Claim(Frozen):
         seeds: number of seeds that are to test it; with fewer the outcome says so.
         step_down: the contrasts are equivalences in an order, of which the first must hold; each
             further one is examined only if all before it hold. The claim then says how far that
-            goes. Contrasts of variants that a scale does not run are left out.
+            goes.
+
+    Contrasts of variants that a scale does not run are left out there.
     """
 
     name: str

@@ -6,8 +6,9 @@ from tidy_tables import full_table
 
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.images import bootstrap_interval
+from polyrepro.classification.predictions import Predictions, write_predictions
 from polyrepro.data import load
-from polyrepro.files import record_path
+from polyrepro.files import classifier_predictions_path
 
 
 @pytest.mark.parametrize(
@@ -40,10 +41,10 @@ def test_an_interval_over_images_too_is_wider_than_over_seeds_alone(tmp_path):
             lost = slice(0, 60) if variant == "cross_entropy" else slice(60, 80)
             predicted[lost] = (labels[lost] + 1) % 10
             predicted[wrong] = (labels[wrong] + 1) % 10
-            folder = record_path(tmp_path, f"fashion_mnist/{variant}/seed{seed}").parent
-            folder.mkdir(parents=True)
-            np.savez_compressed(folder / "predictions.npz", test_classes=predicted)
-            run = table["run"] == f"fashion_mnist/{variant}/seed{seed}"
+            run_id = f"fashion_mnist/{variant}/seed{seed}"
+            made = Predictions(predicted.astype("uint16"), np.full(len(labels), 0.5, "float32"))
+            write_predictions(classifier_predictions_path(tmp_path, run_id), {"test": made})
+            run = table["run"] == run_id
             at_end = run & (table["split"] == "test") & (table["epoch"] == 2)
             table.loc[at_end, "value"] = 100 * (predicted == labels).mean()
     claims = evaluate_claims(table, tmp_path).set_index("claim")

@@ -91,6 +91,15 @@ def test_a_probability_above_one_is_refused(table, tmp_path):
         read_metrics(written(probabilities, tmp_path / "damaged.csv"))
 
 
+def test_a_variant_in_fractions_throughout_is_named(table, tmp_path):
+    """Half of the table: neither unit is the usual one."""
+    pair = table[table["variant"].isin(["cross_entropy", "truncated_n1"])].reset_index(drop=True)
+    of_one = pair["variant"] == "truncated_n1"
+    mixed = pair.assign(value=pair["value"].where(~of_one, pair["value"] / 100))
+    with pytest.raises(MetricsError, match="where other runs have about 8"):
+        read_metrics(written(mixed, tmp_path / "metrics.csv"))
+
+
 def test_a_collapsed_run_is_no_error_of_units(table, tmp_path):
     """With a thousand classes guessing gives 0.1 %, and others may be at 10 % after one epoch."""
     low = table.assign(value=10.0, chance=0.1)
@@ -137,6 +146,9 @@ def test_records_made_elsewhere_are_compared(tmp_path, capsys):
 
 def test_fractions_throughout_are_refused_when_records_come_from_elsewhere(tmp_path):
     table = full_table("truncation", {})[ESSENTIAL]
-    path = written(table.assign(value=table["value"] / 100), tmp_path / "my.csv")
-    with pytest.raises(SystemExit, match="never above 1: fractions; multiply by 100"):
-        main(["compare", "--metrics", str(path)])
+    fractions = table.assign(value=table["value"] / 100)
+    others = full_table("poly_n", {})[ESSENTIAL]
+    for number, made in enumerate((fractions, pd.concat([others, fractions]))):
+        path = written(made, tmp_path / f"my{number}.csv")
+        with pytest.raises(SystemExit, match="never above 1: fractions; multiply by 100"):
+            main(["compare", "--metrics", str(path)])

@@ -5,13 +5,13 @@ import pytest
 from tidy_tables import metrics_table
 
 from polyrepro.analysis.selection import choosing_seeds, fresh_seeds, select, winners
-from polyrepro.runs import Loss, Variant
 from polyrepro.studies.study import Selection, Study
+from polyrepro.variants import Variant
 
 
 def study_with(*selections, selection_seeds=None):
     """A study with the variants a, b and c beside the reference, and these selections."""
-    named = [Variant(name=name, loss=Loss()) for name in ("cross_entropy", "a", "b", "c")]
+    named = [Variant(name=name) for name in ("cross_entropy", "a", "b", "c")]
     empty = {"title": "", "question": "", "recipes": {}}
     return Study(
         name="epsilon_sweep",

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_studies import SMALL_STUDIES
 from tidy_tables import metrics_table
 
 from polyrepro.analysis.claims import evaluate_claims
-from polyrepro.studies import STUDIES
+from polyrepro.analysis.outcomes import Evidence, judge
 
 ROOT = Path(__file__).parents[2]
 REPORTS = 300
@@ -43,37 +44,63 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seeds", [3, 10])
-def test_reports_are_rarely_wrong(benchmark, name, seeds):
+def test_reports_are_rarely_wrong(benchmark, real_studies, name, seeds):
     random = np.random.default_rng(seeds)
     rates = benchmark.simulate_reports(benchmark.SCENARIOS[name], seeds, REPORTS, random)
     assert rates["false_per_report"] <= FAMILY
     assert 0.93 <= rates["coverage"] <= 0.97
 
 
-def test_large_effects_are_found_with_twenty_seeds(benchmark):
+def test_large_effects_are_found_with_twenty_seeds(benchmark, real_studies):
     for name in ("large effect", "large opposite effect"):
         random = np.random.default_rng(0)
         rates = benchmark.simulate_reports(benchmark.SCENARIOS[name], 20, 100, random)
         assert rates["right_per_claim"] > 0.8 and rates["false_per_report"] <= 0.05
 
 
-def test_a_simulated_report_gets_the_verdicts_of_its_table(benchmark):
+def test_error_rates_of_the_documentation_are_those_of_the_tables():
+    page = (ROOT / "docs/verdicts.md").read_text()
+    for name, rows in pd.read_csv(ROOT / "results/reference/verdicts.csv").groupby("scenario"):
+        worst, claim = 100 * rows["false_per_report"].max(), 100 * rows["false_worst_claim"].max()
+        covered = 100 * rows.loc[rows["seeds"] >= 3, "coverage"]
+        ends = f"{covered.min():.1f} to {covered.max():.1f}"
+        assert f"| {name} | {worst:.1f} | {claim:.1f} | {ends} |" in page
+        assert worst <= 5 and covered.between(93, 97).all()
+    rates = pd.read_csv(ROOT / "results/reference/reproduced.csv")
+    for (noise, seeds), rows in rates.groupby(["sd_over_gain", "seeds"]):
+        if noise in (0.5, 1.0) and seeds >= 5:
+            reproduced = rows.set_index("effect_over_gain")["reproduced"].loc[0:]
+            cells = " | ".join(f"{100 * value:.1f}" for value in reproduced)
+            assert f"| {noise:g} | {seeds} | {cells} |" in page
+
+
+def test_a_simulated_report_gets_the_verdicts_of_its_table(benchmark, monkeypatch):
     """The shortcut of the simulation and the way through tables agree claim by claim."""
-    study = STUDIES["mask_rcnn_epsilon"]
-    random = np.random.default_rng(3)
-    scenario = benchmark.Scenario(effect=5.0, collapse=0.02)
-    made = benchmark.simulate(study, scenario, 8, 1, random)
-    tables = []
-    for metric, values in made.values.items():
-        split = "train" if metric == "mean_pt" else "test"
-        by_variant = {name: list(values[0, :, i] + 250) for i, name in enumerate(made.names)}
-        tables.append(metrics_table(by_variant, study.name, metric, split))
-    claims = evaluate_claims(pd.concat(tables, ignore_index=True))
-    claims = claims[(claims["study"] == study.name) & (claims["scale"] == "embedded")]
-    for claim in study.claims:
-        (contrast,) = claim.contrasts
-        estimates = benchmark.contrast_values(contrast, made)[1]
-        row = claims[claims["claim"] == claim.name].iloc[0]
-        if not made.collapsed.any():
-            assert row["measured"] == pytest.approx(estimates.mean[0])
-            assert row["low"] == pytest.approx(estimates.interval(0.95)[0][0])
+    monkeypatch.setattr(benchmark, "SCALE", "embedded")
+    study, outcomes = SMALL_STUDIES["mask_rcnn_epsilon"], set()
+    for effect in (-3.0, 0.0, 3.0):
+        random = np.random.default_rng(0)
+        made = benchmark.simulate(study, benchmark.Scenario(effect=effect), 8, 1, random)
+        tables = [
+            metrics_table(dict(zip(made.names, 50 + values[0].T, strict=True)), study.name, metric)
+            for metric, values in made.values.items()
+        ]
+        claims = evaluate_claims(pd.concat(tables, ignore_index=True)).set_index("claim")
+        claims = claims[claims["scale"] == "embedded"]
+        gains = {"mask_rcnn_box_ar": 2.5, "mask_rcnn_box_ap": np.nan}
+        evidence = [
+            Evidence(
+                claim,
+                claim.contrasts,
+                (benchmark.contrast_values(claim.contrasts[0], made)[1],),
+                gains[claim.name],
+            )
+            for claim in study.claims
+        ]
+        for one, judgement in zip(evidence, judge(evidence), strict=True):
+            row = claims.loc[one.claim.name]
+            assert row["outcome"] == judgement.outcome[0]
+            assert row["measured"] == pytest.approx(one.estimates[0].mean[0])
+            assert row["low"] == pytest.approx(one.estimates[0].interval(0.95)[0][0])
+            outcomes.add(row["outcome"])
+    assert len(outcomes) > 2

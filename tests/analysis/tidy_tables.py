@@ -2,8 +2,7 @@
 
 import numpy as np
 import pandas as pd
-
-from polyrepro.studies import STUDIES
+from small_studies import SMALL_STUDIES
 
 
 def metrics_table(
@@ -44,7 +43,7 @@ def full_table(study, gains, seeds=10, noise=0.05, scale="embedded"):
     """Both splits of a study with a given gain over its reference per variant, and small noise."""
     random = np.random.default_rng(0)
     common = random.normal(80, 2, seeds)
-    names = [variant.name for variant in STUDIES[study].variants_at(scale)]
+    names = [variant.name for variant in SMALL_STUDIES[study].variants_at(scale)]
     tables = []
     for metric in ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap"):
         values = {

@@ -57,8 +57,8 @@ def test_a_resumed_run_ends_with_the_same_bits(data, tmp_path, step):
     assert history(RUN, data, HERE, Checkpoints(tmp_path, "x")) == undisturbed
 
 
-@pytest.mark.parametrize("split", ["validation", "test"])
-def test_a_run_stopped_while_it_is_evaluated_ends_with_the_same_bits(data, tmp_path, split):
+@pytest.mark.parametrize(("split", "step"), [("validation", 10), ("test", STEPS)])
+def test_a_run_stopped_while_it_is_evaluated_ends_with_the_same_bits(data, tmp_path, split, step):
     interruption = Interruption()
     evaluate = loop._Training._evaluate
 
@@ -69,7 +69,7 @@ def test_a_run_stopped_while_it_is_evaluated_ends_with_the_same_bits(data, tmp_p
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop._Training, "_evaluate", signalled)
-        with pytest.raises(InterruptedTrainingError, match="after step 10 on SIGTERM"):
+        with pytest.raises(InterruptedTrainingError, match=f"after step {step} on SIGTERM"):
             train(RUN, data, Execution(ALONE, interruption), Checkpoints(tmp_path, "x"))
     assert history(RUN, data, HERE, Checkpoints(tmp_path, "x")) == history(RUN, data)
 

@@ -1,6 +1,7 @@
 """Heads that own a loss and never call it: nothing is replaced or recorded without a word."""
 
 import pytest
+import torch
 
 pytest.importorskip(
     "polyrepro.detection", reason="MMDetection is not installed", exc_type=ImportError
@@ -103,6 +104,17 @@ def test_a_mask_loss_waits_for_an_image_with_objects(tmp_path):
     hook = {**POLY, "heads": "mask_head"}
     _, losses = train(mask_rcnn(), scenes, tmp_path / "run", [hook])
     assert losses[0]["loss_mask"] == 0
+
+
+def test_a_head_without_proposals_has_time_until_it_gets_some():
+    model = MODELS.build(Config({"model": mask_rcnn()}).model)
+    head = model.roi_head.bbox_head
+    record = CallRecord(classification_losses(model))
+    head(torch.zeros(0, 16, 7, 7))
+    record.require_calls(None)
+    head(torch.zeros(2, 16, 7, 7))
+    with pytest.raises(DetectionError, match="never called"):
+        record.require_calls(None)
 
 
 def test_a_frozen_teacher_need_not_call_its_loss():

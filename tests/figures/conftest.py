@@ -35,10 +35,8 @@ def made_up_record(run: Run) -> dict:
     if run.recipe.name.endswith("long_tail"):
         end |= {"top1_head": top1 + 6, "top1_middle": top1 - 14, "top1_tail": top1 + 2}
     if run.recipe.kind == "detection":
-        end = {
-            "box_ap": 20 + random.normal(0, 0.2) - first,
-            "box_ar100": 37 + random.normal(0, 0.3) - first,
-        }
+        precision, recall = 20 + random.normal(0, 0.2), 37 + random.normal(0, 0.3)
+        end = {"box_ap": precision - first, "box_ar100": recall - first}
         if run.recipe.detector == "mask_rcnn":
             end |= {f"mask_{name[4:]}": value - 3 for name, value in end.items()}
     history = []

@@ -9,15 +9,21 @@ import pytest
 import torch
 
 from polyrepro.losses import (
+    HardGate,
     PolySeries,
     Series,
     SeriesBinaryCrossEntropyLoss,
     SeriesCrossEntropyLoss,
+    leading_term,
     polynomial,
     series_binary_cross_entropy,
     series_cross_entropy,
 )
-from polyrepro.losses.polynomial import evaluate_derivative, evaluate_polynomial
+from polyrepro.losses.polynomial import (
+    evaluate_derivative,
+    evaluate_polynomial,
+    truncated_logarithm,
+)
 
 PT = torch.linspace(0.01, 0.99, 25, dtype=torch.float64)
 Q = 1 - PT
@@ -70,10 +76,25 @@ def test_leading_weight_is_the_first_coefficient_s_part(series):
     torch.testing.assert_close(series.leading_weight(LOG), expected, rtol=1e-12, atol=0)
 
 
-def test_the_leading_share_of_cross_entropy_is_the_probability():
-    series = PolySeries()
-    share = series.leading_weight(LOG) / series.gradient_weight(LOG)
-    torch.testing.assert_close(share, PT)
+def test_the_leading_term_s_share():
+    share, leading, whole = leading_term(PolySeries(), LOG.float())
+    torch.testing.assert_close(share, PT, rtol=1e-6, atol=0)
+    torch.testing.assert_close(leading, PT * Q, rtol=1e-5, atol=0)
+    torch.testing.assert_close(whole, Q, rtol=1e-5, atol=0)
+    series = PolySeries(2.0, gamma=1.5)
+    share = leading_term(series, LOG).share
+    torch.testing.assert_close(share, series.leading_weight(LOG) / series.gradient_weight(LOG))
+
+
+def test_the_leading_term_s_share_at_the_ends():
+    ends = torch.tensor([-1e4, -1e-20, 0.0])
+    assert leading_term(PolySeries(2.0), ends).share.tolist() == pytest.approx([0, 1, 1], abs=1e-12)
+    # A truncated series' gradient consists of its leading term where P_t is small.
+    shares = leading_term(PolySeries(terms=1), ends).share.tolist()
+    assert shares == pytest.approx([1, 1, 1], rel=1e-3)
+    assert leading_term(PolySeries(terms=5), ends).share[0] == pytest.approx(0.2, rel=0.1)
+    # Where the whole gradient vanishes, so does the leading term's.
+    assert leading_term(HardGate(), ends).share.tolist() == [0, 0, 0]
 
 
 def test_coefficients():
@@ -113,6 +134,22 @@ def test_polynomials_and_their_derivatives(count, short, monkeypatch):
         assert computed[0, 0].item() == pytest.approx(expected, rel=1e-12, abs=1e-14)
         derivative = evaluate_derivative(q, coefficients) + torch.zeros_like(q)
         assert derivative[1, 2].item() == pytest.approx(slope, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("terms", [21, 40, 100, 1000])
+def test_truncated_logarithms_of_large_arrays(dtype, terms, monkeypatch):
+    # Most classes have a probability below 1 / terms, where another expansion is used.
+    probabilities = torch.logspace(-12, 0, 61, dtype=dtype)
+    q = (1 - probabilities).clamp(min=0)
+    expected = [
+        math.fsum(value**j / j for j in range(1, terms + 1)) for value in q.double().tolist()
+    ]
+    monkeypatch.setattr(polynomial, "SHORT_VECTOR", 0)
+    with torch.no_grad():
+        computed = truncated_logarithm(q.unsqueeze(0), terms).squeeze(0)
+    tolerance = 1e-13 if dtype == torch.float64 else 1e-5
+    assert computed.tolist() == pytest.approx(expected, rel=tolerance)
 
 
 @dataclass(frozen=True)

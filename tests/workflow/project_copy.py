@@ -16,7 +16,8 @@ TINY = {
     "studies": ["truncation", "poly_n"],
     "seeds": 2,
     "runs_per_job": 20,
-    "overrides": {"epochs": 1, "train_images": 256},
+    # Few images to train and to test on.
+    "overrides": {"epochs": 1, "train_images": 128, "dataset": "kanji_10"},
 }
 
 

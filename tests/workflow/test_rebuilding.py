@@ -65,12 +65,12 @@ def test_an_edit_rebuilds_what_depends_on_it(project, path, old, new, expected):
 def test_a_changed_grid_searches_again_and_trains_only_what_is_new(project):
     runs = project / "results/tiny/runs"
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("record.json")}
-    edit(project / "polyrepro/studies/truncation.py", "50, 100)", "50, 70)")
+    edit(project / "polyrepro/studies/truncation.py", "300, 1000)", "300, 700)")
     process = snakemake(project, "results/tiny/metrics.csv")
     assert process.returncode == 0, process.stderr
     after = {path: path.stat().st_mtime_ns for path in runs.rglob("record.json")}
     changed = {path.parent.parent.name for path in after if before.get(path) != after[path]}
-    assert changed == {"truncated_n70"}
+    assert changed == {"truncated_n700"}
 
 
 def test_how_it_is_run_rebuilds_nothing(project):
@@ -79,13 +79,23 @@ def test_how_it_is_run_rebuilds_nothing(project):
 
 
 def test_a_record_removed_by_hand_is_trained_again(project):
-    run = project / "results/tiny/runs/fashion_mnist/truncated_n5/seed1"
+    run = project / "results/tiny/runs/kanji/truncated_n100/seed1"
     before = json.loads((run / "record.json").read_text())
     shutil.rmtree(run.resolve())
     counts = planned(project)
     assert counts["train"] == counts["collect"] == 1
-    process = snakemake(project, "results/tiny/batches/fashion_mnist-00.json")
+    process = snakemake(project, "results/tiny/batches/kanji-00.json")
     assert process.returncode == 0, process.stderr
     after = json.loads((run / "record.json").read_text())
     assert after["identity"] == before["identity"]
     assert after["history"][-1]["top1"] == before["history"][-1]["top1"]
+
+
+def test_a_selection_changed_by_hand_is_refused_by_the_table(project):
+    path = project / "results/tiny/selections/best_poly_n1.json"
+    selection = json.loads(path.read_text())
+    path.write_text(json.dumps(selection | {"epsilon": [9.0]}))
+    (project / "results/tiny/metrics.csv").unlink()
+    process = snakemake(project, "results/tiny/metrics.csv", "--allowed-rules", "collect")
+    assert process.returncode != 0
+    assert "best_poly_n1.json does not follow from the records" in process.stdout + process.stderr

@@ -15,16 +15,16 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def test_jobs_are_counted(finished):
-    """48 runs: 9 + 15 variants (cross-entropy is shared) of 2 seeds, 20 runs per job at most."""
+    """42 runs: 5 variants of 2 seeds on many classes and 16 on few, 20 runs per job at most."""
     folder, printed = finished
     counts = job_counts(printed)
-    assert counts["train"] == 4  # 32 runs without a selection before them, then 8, then 8
+    assert counts["train"] == 4  # 10 runs; 16 without a selection before them, then 8, then 8
     assert counts["select"] == 2
     for rule in ("verify_data", "collect", "statistics", "claims", "report", "all"):
         assert counts[rule] == 1
     figures = {name for name in counts if name.startswith("figure_")}
     assert figures == {"figure_losses", "figure_truncation", "figure_poly_n"}
-    assert len(list((folder / "results/tiny/runs").rglob("record.json"))) == 48
+    assert len(list((folder / "results/tiny/runs").rglob("record.json"))) == 42
 
 
 def test_outputs_are_complete(finished):
@@ -47,16 +47,16 @@ def test_numbers_of_the_report_go_back_to_run_records(finished):
     values = []
     for seed in (0, 1):
         record = json.loads(
-            (results / f"runs/fashion_mnist/truncated_n5/seed{seed}/record.json").read_text()
+            (results / f"runs/kanji/truncated_n100/seed{seed}/record.json").read_text()
         )
         values += [r["top1"] for r in record["history"] if r["split"] == "test"]
     statistics = pd.read_csv(results / "statistics.csv").set_index(
         ["study", "variant", "metric", "split"]
     )
-    row = statistics.loc[("truncation", "truncated_n5", "top1", "test")]
+    row = statistics.loc[("truncation", "truncated_n100", "top1", "test")]
     assert row["mean"] == pytest.approx(sum(values) / 2)
     study = json.loads((results / "report.json").read_text())["studies"]["truncation"]
-    (shown,) = [r for r in study["rows"] if r["label"] == "first 5 terms"]
+    (shown,) = [r for r in study["rows"] if r["label"] == "first 100 terms"]
     assert shown["cells"][0]["value"].startswith(f"{sum(values) / 2:.2f} ± ")
 
 
@@ -113,13 +113,38 @@ def test_a_results_folder_that_cannot_be_written_is_an_error(tmp_path):
     assert not list(folder.rglob("record.json"))
 
 
+def test_it_runs_in_a_folder_of_ones_own_with_an_odd_name(tmp_path):
+    """`snakemake -s CHECKOUT/Snakefile`: nothing is written to the checkout or looked for here."""
+    checkout = tmp_path / "a checkout, [1] = ~ @"
+    checkout.mkdir()
+    copy_project(checkout)
+    before = {path for path in checkout.rglob("*") if "__pycache__" not in path.parts}
+    here = tmp_path / "my work, [2] = ~ @"
+    here.mkdir()
+    config = TINY | {"results": "my results", "studies": ["truncation"], "seeds": 1}
+    (here / "tiny.yaml").write_text(yaml.safe_dump(config))
+    words = [*SNAKEMAKE, "--cores", "1", "-s", str(checkout / "Snakefile")]
+    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    process = subprocess.run(
+        [*words, "--configfile", "tiny.yaml", "--", "my results/claims.csv"],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "few_terms_lose" in (here / "my results/claims.csv").read_text()
+    assert {p for p in checkout.rglob("*") if "__pycache__" not in p.parts} == before
+
+
 def test_a_damaged_data_file_stops_before_training(tmp_path):
     folder = copy_project(tmp_path)
-    file = folder / "polyrepro/data/embedded/fashion_mnist.npz"
+    file = folder / "polyrepro/data/embedded/kanji.npz"
     file.write_bytes(file.read_bytes()[:-100])
     process = snakemake(folder, config=TINY | {"results": "results/tiny"})
     assert process.returncode != 0
-    assert "fashion_mnist.npz is damaged" in process.stdout + process.stderr
+    assert "kanji.npz is damaged" in process.stdout + process.stderr
     assert not list(folder.rglob("record.json"))
 
 

@@ -3,7 +3,9 @@
 rule collect:
     input:
         batches=expand(f"{RESULTS}/batches/{{batch}}.json", batch=PLAN.batches),
-        code=source_files("polyrepro.analysis.metrics_table"),
+        code=source_files(
+            "polyrepro.analysis.metrics_table", "polyrepro.analysis.selection"
+        ),
     output:
         f"{RESULTS}/metrics.csv",
     log:

@@ -5,6 +5,7 @@ rule report:
         claims=f"{RESULTS}/claims.csv",
         data=expand(f"{RESULTS}/data/{{dataset}}/manifest.json", dataset=DATASETS),
         figures=FIGURES,
+        atlas=rules.atlas.output,
         published=project_files("results/published", "*.csv"),
         # The appendix on speed appears once `make bench` has been run.
         benchmarks=project_files("results/benchmarks", "losses.*"),

@@ -8,7 +8,7 @@ from torch import nn
 
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.loss_calls import CallRecord, require_reachable
-from polyrepro.detection.losses.series import chosen_series
+from polyrepro.detection.losses.arguments import chosen_series
 from polyrepro.detection.replacement import poly_loss_for
 from polyrepro.losses import PolySeries, Series
 

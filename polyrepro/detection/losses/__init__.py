@@ -1,6 +1,6 @@
 """The PolyLoss family with the interface of MMDetection's losses."""
 
-from polyrepro.detection.losses.cross_entropy import PolyCrossEntropyLoss
-from polyrepro.detection.losses.focal import PolyFocalLoss
+from polyrepro.detection.losses.poly_cross_entropy import PolyCrossEntropyLoss
+from polyrepro.detection.losses.poly_focal import PolyFocalLoss
 
 __all__ = ["PolyCrossEntropyLoss", "PolyFocalLoss"]

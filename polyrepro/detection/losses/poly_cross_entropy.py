@@ -3,15 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 import torch
+from mmdet.models.losses.utils import weight_reduce_loss
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyrepro.detection.losses.elementwise import loss_from_logits
-from polyrepro.detection.losses.reduction import chosen_reduction, weighted_reduction
-from polyrepro.detection.losses.series import chosen_series
+from polyrepro.detection.losses.arguments import chosen_reduction, chosen_series
+from polyrepro.detection.losses.sigmoid_variants import loss_from_logits
 from polyrepro.detection.losses.targets import NO_INDEX, sigmoid_labels
-from polyrepro.losses import Series, series_binary_cross_entropy, series_cross_entropy
-from polyrepro.losses.checks import check_reduction
+from polyrepro.losses import (
+    Series,
+    SeriesCrossEntropyLoss,
+    series_binary_cross_entropy,
+    series_cross_entropy,
+)
 
 
 def softmax_losses(
@@ -78,7 +82,7 @@ class PolyCrossEntropyLoss(nn.Module):
         TypeError, ValueError: naming the argument, its value and what is allowed.
     """
 
-    # What bounding box heads ask of a loss that brings its own channels, scores and accuracy.
+    # Bounding box heads look these up: no channels, scores or accuracy of the loss's own.
     custom_cls_channels = False
     custom_activation = False
     custom_accuracy = False
@@ -98,7 +102,6 @@ class PolyCrossEntropyLoss(nn.Module):
         series: Series | Mapping | None = None,
     ) -> None:
         super().__init__()
-        check_reduction(reduction)
         if use_sigmoid and use_mask:
             raise ValueError("use_sigmoid and use_mask exclude each other; set one of them")
         self.use_sigmoid = use_sigmoid
@@ -109,6 +112,8 @@ class PolyCrossEntropyLoss(nn.Module):
         self.loss_weight = loss_weight
         self.avg_non_ignore = avg_non_ignore
         self.series = chosen_series(series, epsilon, terms)
+        # Checks the reduction, too.
+        SeriesCrossEntropyLoss(self.series, reduction=reduction)
 
     def forward(
         self,
@@ -149,7 +154,7 @@ class PolyCrossEntropyLoss(nn.Module):
         if avg_factor is None and self.avg_non_ignore and reduction == "mean":
             avg_factor = counts.sum().item()
         weight = None if weight is None else weight.float()
-        return self.loss_weight * weighted_reduction(losses, weight, reduction, avg_factor)
+        return self.loss_weight * weight_reduce_loss(losses, weight, reduction, avg_factor)
 
     def extra_repr(self) -> str:
         kind = "sigmoid" if self.use_sigmoid else "mask" if self.use_mask else "softmax"

@@ -1,10 +1,27 @@
-"""Which series a registered loss computes."""
+"""Arguments of the registered losses: which series, which reduction."""
 
 from collections.abc import Mapping, Sequence
 
 from mmdet.registry import MODELS
 
 from polyrepro.losses import PolySeries, Series
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def chosen_reduction(reduction: str, override: str | None) -> str:
+    """The reduction of this call.
+
+    Raises:
+        ValueError: naming the choices.
+    """
+    if override is None:
+        return reduction
+    if override not in REDUCTIONS:
+        raise ValueError(
+            f"reduction_override must be None or one of {REDUCTIONS}, got {override!r}"
+        )
+    return override
 
 
 def chosen_series(

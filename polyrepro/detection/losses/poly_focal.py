@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import torch
+from mmdet.models.losses.utils import weight_reduce_loss
 from torch import Tensor, nn
 
-from polyrepro.detection.losses.elementwise import loss_from_probabilities
-from polyrepro.detection.losses.reduction import chosen_reduction, weighted_reduction
-from polyrepro.detection.losses.series import chosen_series
+from polyrepro.detection.losses.arguments import chosen_reduction, chosen_series
+from polyrepro.detection.losses.sigmoid_variants import loss_from_probabilities
 from polyrepro.detection.losses.targets import element_weight, one_hot_labels
-from polyrepro.losses import Series, series_binary_cross_entropy
-from polyrepro.losses.checks import check_fraction, check_reduction
+from polyrepro.losses import Series, SeriesBinaryCrossEntropyLoss, series_binary_cross_entropy
 
 
 def focal_losses(
@@ -71,9 +70,6 @@ class PolyFocalLoss(nn.Module):
         super().__init__()
         if use_sigmoid is not True:
             raise ValueError("PolyFocalLoss exists in the sigmoid form only: use_sigmoid=True")
-        check_reduction(reduction)
-        if alpha is not None:
-            check_fraction("alpha", alpha)
         self.use_sigmoid = use_sigmoid
         self.gamma = gamma
         self.alpha = alpha
@@ -81,6 +77,8 @@ class PolyFocalLoss(nn.Module):
         self.loss_weight = loss_weight
         self.activated = activated
         self.series = chosen_series(series, epsilon, terms, gamma)
+        # Checks alpha and the reduction, too.
+        SeriesBinaryCrossEntropyLoss(self.series, alpha=alpha, reduction=reduction)
 
     def forward(
         self,
@@ -102,7 +100,7 @@ class PolyFocalLoss(nn.Module):
         losses = focal_losses(pred, target, self.series, self.alpha, self.activated)
         if weight is not None:
             weight = element_weight(weight, losses)
-        return self.loss_weight * weighted_reduction(losses, weight, reduction, avg_factor)
+        return self.loss_weight * weight_reduce_loss(losses, weight, reduction, avg_factor)
 
     def extra_repr(self) -> str:
         return f"{self.series.describe()}, alpha={self.alpha}, loss_weight={self.loss_weight}"

@@ -1,0 +1,29 @@
+"""What is said and what stays when a disk is full; a limit of the system stands in for the disk."""
+
+import resource
+
+import pytest
+
+from polyrepro.files import naming_path, write_atomically
+
+
+@pytest.fixture
+def little_room():
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_file_is_named_and_the_one_before_it_stays(tmp_path, little_room):
+    path = tmp_path / "record.json"
+    write_atomically(path, "before")
+    with pytest.raises(OSError, match=rf"File too large: '{tmp_path}/.record.json"):
+        write_atomically(path, "x" * 200)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_that_names_a_file_already_keeps_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing"), naming_path(tmp_path / "other"):
+        (tmp_path / "missing").read_text()
