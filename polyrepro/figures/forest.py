@@ -12,12 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from polyrepro.analysis.claims import contrasts_at
+from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.statistics import read_statistics
 from polyrepro.figures import FigureError, rows, style
-from polyrepro.figures.names import contrast_label, unit_of
+from polyrepro.figures.names import contrast_label, labels_of, read_claims, unit_of
 from polyrepro.studies import STUDIES
-from polyrepro.variants import REFERENCE
 
 WIDEST_LABEL = 50
 INNER, OUTER = "95 % interval", "interval that decides"
@@ -47,7 +46,7 @@ def figure(results: Path) -> Figure:
     parts = {unit: [row for row in shown if row.unit == unit] for unit in units}
     counts = [sum(row.label.count("\n") + 1 for row in part) for part in parts.values()]
     drawing = Figure(
-        figsize=(style.TEXT_WIDTH, 0.45 + 0.5 * len(units) + rows.ROW_HEIGHT * sum(counts)),
+        figsize=(style.TEXT_WIDTH, 0.5 + 0.6 * len(units) + rows.ROW_HEIGHT * sum(counts)),
         layout="constrained",
     )
     panels = drawing.subplots(len(units), squeeze=False, height_ratios=counts)[:, 0]
@@ -55,26 +54,6 @@ def figure(results: Path) -> Figure:
         _draw_unit(axes, unit, part)
     style.legend_above(drawing, *panels, columns=4)
     return drawing
-
-
-def read_claims(path: Path) -> pd.DataFrame:
-    """`claims.csv` with empty texts as texts, and a column `number`: C1, C2, ... in its order."""
-    claims = pd.read_csv(path)
-    texts = claims.select_dtypes(exclude="number").columns
-    claims[texts] = claims[texts].fillna("")
-    keys = list(dict.fromkeys(zip(claims["claim"], claims["scale"], strict=True)))
-    numbers = {key: f"C{position}" for position, key in enumerate(keys, start=1)}
-    claims["number"] = [numbers[key] for key in zip(claims["claim"], claims["scale"], strict=True)]
-    return claims
-
-
-def labels_of(statistics: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Labels of variants, by study and variant; plain cross-entropy is short."""
-    pairs = statistics.drop_duplicates(["study", "variant"])
-    return {
-        (row.study, row.variant): "CE" if row.variant == REFERENCE else row.label
-        for row in pairs.itertuples()
-    }
 
 
 def forest_rows(claims: pd.DataFrame, labels: dict[tuple[str, str], str]) -> list[Row]:

@@ -6,7 +6,7 @@ import pytest
 from conftest import write_results
 from figures_drawn import figure_of, rows_of
 
-from polyrepro.figures import FIGURES, OWN, file_of, forest, style
+from polyrepro.figures import FIGURES, OWN, file_of, names, style
 from polyrepro.figures.rows import row_places, scale_differences
 from polyrepro.studies import STUDIES
 
@@ -84,7 +84,7 @@ def test_the_forest_has_every_measured_contrast_in_the_panel_of_its_unit(results
     units = [axes.get_xlabel().split(";")[0] for axes in figure.axes]
     assert units == ["points of top-1", "$P_t$", "share of the gradient", "points of AP or AR"]
     of_shares = [text.split()[0] for text in row_labels(figure.axes[2])]
-    numbers = forest.read_claims(results / "claims.csv").set_index("claim")["number"]
+    numbers = names.read_claims(results / "claims.csv").set_index("claim")["number"]
     assert of_shares == [
         numbers[name] for name in ("leading_term_majority", "leading_term_majority_summed")
     ]
