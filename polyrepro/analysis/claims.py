@@ -31,7 +31,12 @@ from polyrepro.analysis.outcomes import (
     questions,
 )
 from polyrepro.analysis.power import seeds_for_margin, seeds_needed
-from polyrepro.analysis.published import PAPER_SCALE, about_statement, published_statements
+from polyrepro.analysis.published import (
+    PAPER_SCALE,
+    about_statement,
+    published_statements,
+    statement_of,
+)
 from polyrepro.analysis.selection import winners
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast
@@ -49,6 +54,11 @@ class Measured:
     measurements: tuple[Measurement, ...]
     published: pd.Series | None
 
+    @property
+    def gain(self) -> float:
+        """The published gain; NaN if there is none."""
+        return math.nan if self.published is None else float(self.published["gain"])
+
     def evidence(self, scale: str) -> Evidence:
         """What the outcome is decided from."""
         verified = self.published is not None and self.published["status"] == "verified"
@@ -56,7 +66,7 @@ class Measured:
             claim=self.claim,
             contrasts=tuple(m.contrast for m in self.measurements),
             estimates=tuple(m.estimates for m in self.measurements),
-            gain=float(self.published["gain"]) if verified else math.nan,
+            gain=self.gain if verified else math.nan,
             paper_scale=scale == PAPER_SCALE,
         )
 
@@ -114,7 +124,7 @@ def _measured(
             study,
             claim,
             tuple(measure(contrast, runs) for contrast in contrasts),
-            None if claim.published is None else statements.loc[claim.published],
+            statement_of(claim, statements),
         )
         for claim in study.claims
         if (contrasts := contrasts_at(study, claim, scale))
@@ -175,7 +185,7 @@ def expected(contrast: Contrast) -> str:
     if contrast.kind == "equivalence":
         return f"within {contrast.margin:g} of {contrast.threshold:g}"
     if contrast.kind == "at_most":
-        return f"below {contrast.threshold + contrast.margin:g}"
+        return f"below {contrast.edges[1]:g}"
     return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
 
 
@@ -203,8 +213,7 @@ def _power(measured: Measured, measurement: Measurement, level: float) -> dict[s
     """How many seeds would decide, with the noise measured here."""
     contrast, estimates = measurement.contrast, measurement.estimates
     sd = float(estimates.sd)
-    alone = measured.published is not None and len(measured.measurements) == 1
-    gain = float(measured.published["gain"]) if alone else math.nan
+    gain = measured.gain if len(measured.measurements) == 1 else math.nan
     effect, margin = math.nan, contrast.margin or math.nan
     if contrast.kind == "superiority":
         effect = float(estimates.mean) - contrast.threshold

@@ -9,7 +9,7 @@ import math
 import pandas as pd
 
 from polyrepro.analysis.contrasts import contrasts_at
-from polyrepro.analysis.published import PAPER_SCALE, about_statement
+from polyrepro.analysis.published import PAPER_SCALE, about_statement, statement_of
 from polyrepro.settings import CONFIGURATIONS
 from polyrepro.studies import SCALES, STUDIES
 from polyrepro.studies.claim import Claim
@@ -61,7 +61,6 @@ def command_for(study: str, scale: str) -> str:
 
 
 def _row(study: Study, claim: Claim, scale: str, statements: pd.DataFrame) -> dict:
-    published = None if claim.published is None else statements.loc[claim.published]
     about = {"claim": claim.name, "statement": claim.statement, "quantity": claim.quantity}
     return {
         "study": study.name,
@@ -69,7 +68,7 @@ def _row(study: Study, claim: Claim, scale: str, statements: pd.DataFrame) -> di
         **about,
         **_nothing_measured(claim.seeds),
         "command": command_for(study.name, scale),
-        **about_statement(published),
+        **about_statement(statement_of(claim, statements)),
     }
 
 
