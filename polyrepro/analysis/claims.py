@@ -1,7 +1,7 @@
 """Verdicts: what the runs say about each statement of the paper.
 
 All claims of a report are judged together (see `outcomes`); those that were not run are listed with
-the command that would run them. A claim of several contrasts needs all of them.
+the command that would run them and its price. A claim of several contrasts needs all of them.
 """
 
 import math
@@ -21,7 +21,7 @@ from polyrepro.analysis.contrasts import (
 from polyrepro.analysis.images import interval_over_seeds_and_images
 from polyrepro.analysis.inference import SIGNIFICANCE
 from polyrepro.analysis.metrics_table import ELSEWHERE
-from polyrepro.analysis.not_run import rows_not_run
+from polyrepro.analysis.not_run import rows_not_run, with_commands
 from polyrepro.analysis.outcomes import (
     OUTCOMES,
     Evidence,
@@ -87,7 +87,8 @@ def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.Da
     same in words that name the scale; `note`: what is missing or odd; `seeds_for_published`,
     `seeds_for_measured`, `seeds_for_margin`: how many seeds would find the published gain, the
     measured difference, or equality, in four of five cases; `command`, for claims that were not
-    run; and of the publication `published`, `published_gain`, `published_status`,
+    run, and `price`, what it costs (`875 GPU-hours`; empty where that is unknown); and of the
+    publication `published`, `published_gain`, `published_status`,
     `published_source`.
     """
     statements = published_statements()
@@ -105,7 +106,7 @@ def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.Da
         for row in _rows(measured, judgement, scale, metrics, results)
     ]
     rows += rows_not_run({measured.claim.name for measured in claims}, scale, statements)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(with_commands(rows))
 
 
 def _measured(
@@ -174,7 +175,7 @@ def _rows(
                 "note": _note(measured, measurement, judgement),
             }
             | _power(measured, measurement, float(judgement.level))
-            | {"command": ""}
+            | {"command": "", "price": ""}
             | about_statement(measured.published)
         )
     return rows
