@@ -25,7 +25,7 @@ reproduce: setup
 	@echo "The report is results/embedded/report.pdf; in short: results/embedded/summary.md"
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff check .

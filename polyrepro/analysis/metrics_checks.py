@@ -23,6 +23,9 @@ SAME_IN_VARIANT = ("label", "series", "epsilon", "terms", "gamma", "learning_rat
 PERCENT = ("top1", "ece", "box_", "mask_")
 FRACTIONS = ("mean_pt", "leading_share")
 ACCURACIES = ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap")
+ROUNDING = 1e-6
+"""A share that is 1 may be summed up to a little more."""
+
 UNIT_TOLERANCE = 1.5
 """A value that times 100 comes within this factor of the other runs' is a fraction."""
 
@@ -165,7 +168,7 @@ def _check_units(table: pd.DataFrame, path: Path) -> None:
     percent = table["metric"].str.startswith(PERCENT)
     fraction = table["metric"].str.startswith(FRACTIONS)
     highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
-    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest))
+    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
     # Detectors of which nothing can be said record -1.
     outside &= ~(table["metric"].str.startswith(("box_", "mask_")) & (table["value"] == -1))
     if outside.any():
