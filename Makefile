@@ -31,6 +31,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
 
 # Follows pyproject.toml; what is locked already stays as it is, if it still fits. Needs `make setup`.
 lock:
