@@ -86,7 +86,6 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
 def test_the_abstract_counts_outcomes_and_gives_one_effect_per_study():
     contrast = {"contrast": "a − b", "measured": "+0.40", "interval": "+0.1 to +0.7"}
     claim = {"study": "s", "number": "C1", "outcome": "inconclusive", "gain": "+0.6"}
-    won = {"outcome": "reproduced"}
     claims = [
         claim | {"contrasts": [contrast]},
         claim | {"number": "C2", "gain": "–", "contrasts": [contrast]},
