@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 from made_up_results import made_up_record, write_results
+from test_page import Page
 
 from polyrepro import report
 from polyrepro.data.manifests import write_manifest
@@ -62,6 +63,25 @@ def test_the_same_inputs_give_the_same_bytes_and_the_date_is_given(plan, tmp_pat
     assert drawn[0] == drawn[1]
     assert b"STIXGeneral" in drawn[0]
     assert json.loads((folder / "report.json").read_text())["date"] == "2 January 1970"
+
+
+def test_the_page_is_one_file_with_the_same_numbers_that_lead_to_their_records(plan):
+    report.write_report(plan)
+    folder = report.Path(plan.settings.results)
+    page = Page((folder / "report.html").read_text())
+    assert not page.open, "every element is closed"
+    assert page.counts["h1"] == 1 and page.counts["table"] > 8
+    # Losses, truncation, its variants, the forest; the benchmark's if it was run.
+    assert page.counts["img"] >= 4
+    embedded = [a for a in page.addresses if a.startswith("data:")]
+    assert len(embedded) == page.counts["img"]
+    beside = {a for a in page.addresses if not a.startswith(("data:", "#"))}
+    assert "claims.csv" in beside and "runs/kanji/truncated_n100/" in beside
+    assert not any("//" in address for address in beside), "nothing is loaded from elsewhere"
+    values = report_values(plan)
+    text = " ".join(page.texts)
+    for claim in values["claims"]:
+        assert all(c["measured"] in text for c in claim["contrasts"])
 
 
 def test_a_missing_figure_is_an_error_that_names_it(plan):
