@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_results
 from figures_drawn import figure_of, rows_of
+from made_up_results import write_results
 
 from polyrepro.figures import FIGURES, OWN, file_of, names, style
 from polyrepro.figures.rows import row_places, scale_differences

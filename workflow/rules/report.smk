@@ -14,11 +14,17 @@ rule report:
         text=project_files("report", "**/*.typ"),
         bibliography=project_files("report", "*.bib"),
         code=source_files(
-            "polyrepro.report", "polyrepro.report.values", "polyrepro.report.summary"
+            "polyrepro.report",
+            "polyrepro.report.values",
+            "polyrepro.report.summary",
+            "polyrepro.report.page",
         ),
     output:
         report(
             f"{RESULTS}/report.pdf", category="Report", caption="../report/report.rst"
+        ),
+        report(
+            f"{RESULTS}/report.html", category="Report", caption="../report/report.rst"
         ),
         f"{RESULTS}/summary.md",
         f"{RESULTS}/report.json",
