@@ -14,6 +14,7 @@ among twenty claims, by the true effect, the noise and the number of seeds.
 """
 
 import argparse
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def simulate(
     shape = (reports, seeds, len(names))
     collapsed = random.random(shape) < scenario.collapse
     truth, values, winners = {}, {}, {}
-    for metric in {c.metric for claim in study.claims for c in claim.contrasts} | {study.metric}:
+    metrics = {c.metric for claim in study.claims for c in claim.contrasts} | {study.metric}
+    for metric in sorted(metrics):  # sets have another order in every process
         truth[metric] = true_values(study, metric, names, scenario)
         sd = noise(metric)
         luck = random.normal(0, sd, shape)
@@ -123,6 +125,12 @@ def simulate(
     return SimulatedStudy(study, names, truth, values, collapsed, winners)
 
 
+@functools.cache
+def statements() -> pd.DataFrame:
+    """The published statements, read once."""
+    return published_statements()
+
+
 def noise(metric: str) -> float:
     """Standard deviation of a run."""
     return FRACTION if metric.startswith(("mean_pt", "leading")) else POINTS
@@ -131,7 +139,7 @@ def noise(metric: str) -> float:
 def true_values(study: Study, metric: str, names: list[str], scenario: Scenario) -> np.ndarray:
     """True value of each variant, such that all contrasts are as the scenario says."""
     truth = np.zeros(len(names))
-    gains = published_statements()["gain"]
+    gains = statements()["gain"]
     for claim in study.claims:
         gain = gains.get(claim.published, np.nan)
         for contrast in contrasts_at(study, claim, SCALE):
@@ -200,7 +208,7 @@ def simulate_reports(
     scenario: Scenario, seeds: int, reports: int, random: np.random.Generator
 ) -> dict[str, float]:
     """Rates of false verdicts, coverage and power over many reports."""
-    statements = published_statements()
+    published = statements()
     evidence, truths = [], []
     for study in (s for s in STUDIES.values() if SCALE in s.recipes):
         simulated = simulate(study, scenario, seeds, reports, random)
@@ -209,8 +217,8 @@ def simulate_reports(
             if not contrasts:
                 continue
             pairs = [contrast_values(contrast, simulated) for contrast in contrasts]
-            verified = claim.published and statements["status"][claim.published] == "verified"
-            gain = statements["gain"][claim.published] if verified else np.nan
+            verified = claim.published and published["status"][claim.published] == "verified"
+            gain = published["gain"][claim.published] if verified else np.nan
             estimates = tuple(pair[1] for pair in pairs)
             evidence.append(Evidence(claim, contrasts, estimates, gain))
             truths.append([pair[0] for pair in pairs])

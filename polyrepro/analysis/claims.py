@@ -142,10 +142,10 @@ def _rows(
     claim, outcome = measured.claim, str(judgement.outcome)
     runs = metrics[metrics["study"] == measured.study.name].drop_duplicates("run")
     rows = []
-    for measurement in measured.measurements:
+    for measurement, level in zip(measured.measurements, judgement.levels, strict=True):
         contrast, estimates = measurement.contrast, measurement.estimates
         low, high = estimates.interval(1 - SIGNIFICANCE)
-        decisive = estimates.interval(judgement.confidence)
+        decisive = estimates.interval(1 - level)
         over_images = interval_over_seeds_and_images(measurement, runs, results)
         rows.append(
             {
@@ -169,12 +169,12 @@ def _rows(
                 "p_holm": float(judgement.p_holm),
                 "images_low": over_images[0],
                 "images_high": over_images[1],
-                "contrast_outcome": contrast_outcome(measured, measurement, judgement, scale),
+                "contrast_outcome": contrast_outcome(measured, measurement, level, scale),
                 "outcome": outcome,
                 "verdict": verdict(outcome, scale),
                 "note": _note(measured, measurement, judgement),
             }
-            | _power(measured, measurement, float(judgement.level))
+            | _power(measured, measurement, level)
             | {"command": "", "price": ""}
             | about_statement(measured.published)
         )
@@ -190,12 +190,12 @@ def expected(contrast: Contrast) -> str:
     return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
 
 
-def contrast_outcome(
-    measured: Measured, measurement: Measurement, judgement: Judgement, scale: str
-) -> str:
+def contrast_outcome(measured: Measured, measurement: Measurement, level: float, scale: str) -> str:
     """The outcome of one contrast on its own, read from the interval that decides.
 
-    Its questions are answered at the level at which Holm's procedure compared the claim.
+    Args:
+        level: at which Holm's procedure compared it. It is NaN beside a contrast without runs,
+            where nothing is decided. A published gain belongs to a claim of a single contrast.
     """
     evidence = measured.evidence(scale)
     alone = Evidence(
@@ -204,10 +204,10 @@ def contrast_outcome(
         ),
         contrasts=(measurement.contrast,),
         estimates=(measurement.estimates,),
-        gain=evidence.gain,
+        gain=evidence.gain if len(evidence.contrasts) == 1 else math.nan,
         paper_scale=evidence.paper_scale,
     )
-    return str(outcome_at(alone, questions(alone), float(judgement.level)))
+    return str(outcome_at(alone, questions(alone), level))
 
 
 def _power(measured: Measured, measurement: Measurement, level: float) -> dict[str, float]:

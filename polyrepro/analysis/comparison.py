@@ -38,7 +38,7 @@ def verdict_table(path: Path) -> str:
     lines += ["", "Outcomes"]
     shown = [outcome for outcome in OUTCOMES if outcome in set(judged["outcome"])]
     lines += [f"  {outcome}: {OUTCOMES[outcome]}" for outcome in shown]
-    left = claims.loc[claims["contrast"] == "", "claim"].nunique()
+    left = len(set(claims["claim"]) - set(judged["claim"]))
     scale = metrics["scale"].iloc[0]
     lines += ["", f"{left} further claims have no runs in this table. Scale: {scale}."]
     return "\n".join(lines)

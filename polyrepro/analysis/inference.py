@@ -126,9 +126,9 @@ def holm(family: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         family: (..., questions); NaN does not belong to the family of its report.
 
     Returns:
-        Two arrays like `family`; corrected values are NaN and levels 1 where it is NaN. An interval
-        of coverage 1 - level excludes a boundary exactly if the corrected p value of that boundary
-        is at most 5 %. (statsmodels corrects one report at a time, and collects garbage each time.)
+        Two arrays like `family`, NaN where it is. An interval of coverage 1 - level excludes a
+        boundary exactly if the corrected p value of that boundary is at most 5 %. (statsmodels
+        corrects one report at a time, and collects garbage each time.)
     """
     m = (~np.isnan(family)).sum(axis=-1, keepdims=True)
     order = np.argsort(family, axis=-1, kind="stable")  # NaN comes last
@@ -138,6 +138,6 @@ def holm(family: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     answered = (corrected <= SIGNIFICANCE).sum(axis=-1, keepdims=True)
     # Those that are not answered are all compared at the level at which the procedure stopped.
     levels = SIGNIFICANCE / np.maximum(remaining, m - answered)
-    levels = np.where(np.isnan(ordered), 1.0, levels)
+    levels = np.where(np.isnan(ordered), np.nan, levels)
     back = np.argsort(order, axis=-1, kind="stable")
     return np.take_along_axis(corrected, back, axis=-1), np.take_along_axis(levels, back, axis=-1)

@@ -4,7 +4,7 @@ Every claim poses one to three questions, each answered by a two-sided p value:
 
 - `direction`: do all its contrasts hold (or does one of them fail)?
 - `equal`: for superiority contrasts with a margin: is there no difference beyond the margin?
-- `gain`: where a gain was published and verified: is the effect smaller than that?
+- `gain`: for one superiority contrast with a published, verified gain: is the effect smaller?
 
 A claim that steps down has one `step` per further contrast. Holm's procedure corrects the p values
 over all questions of a report, so that the probability of any false answer is at most 5 %.
@@ -72,21 +72,17 @@ class Judgement:
         outcome: a key of `OUTCOMES`.
         p: of the question of direction, two-sided, not corrected.
         p_holm: the same after Holm's correction over the report.
-        confidence: coverage of the interval that decides: that of Holm's step.
-        level: significance level of that step.
+        levels: (..., contrasts) significance level at which Holm's procedure compared each
+            contrast: that of its step where the claim steps down, else that of the direction. The
+            interval of coverage 1 - level decides. NaN where the claim has not been measured.
         steps: of a claim that steps down, how many contrasts hold in a row.
     """
 
     outcome: np.ndarray
     p: np.ndarray
     p_holm: np.ndarray
-    level: np.ndarray
+    levels: np.ndarray
     steps: np.ndarray
-
-    @property
-    def confidence(self) -> np.ndarray:
-        """Coverage of the interval that decides."""
-        return 1 - self.level
 
 
 def p_holds(contrast: Contrast, estimates: Estimates) -> np.ndarray:
@@ -132,7 +128,7 @@ def questions(evidence: Evidence) -> dict[str, np.ndarray]:
     if all(c.kind == "superiority" and c.margin for c in contrasts):
         equal = [p_within(c, e) for c, e in zip(contrasts, evidence.estimates, strict=True)]
         answers["equal"] = 2 * np.max(equal, axis=0)
-    if not np.isnan(evidence.gain) and len(contrasts) == 1:
+    if not np.isnan(evidence.gain) and [c.kind for c in contrasts] == ["superiority"]:
         answers["gain"] = 2 * _p_smaller(contrasts[0], evidence.estimates[0], evidence.gain)
     return {
         name: np.where(evidence.complete, np.minimum(p, 1), np.nan) for name, p in answers.items()
@@ -169,14 +165,15 @@ def judge(report: list[Evidence]) -> list[Judgement]:
     for evidence, answers in zip(report, asked, strict=True):
         part = slice(start, start + len(answers))
         start += len(answers)
-        names = list(answers)
+        names, count = list(answers), len(evidence.contrasts)
+        compared = range(count) if evidence.claim.step_down else [0] * count
         p_holm = {name: corrected[..., part][..., i] for i, name in enumerate(names)}
         judgements.append(
             Judgement(
                 outcome=outcome_at(evidence, p_holm, SIGNIFICANCE),
                 p=answers["direction"],
                 p_holm=p_holm["direction"],
-                level=levels[..., part][..., 0],
+                levels=levels[..., part][..., compared],
                 steps=_steps(evidence, p_holm),
             )
         )

@@ -19,10 +19,13 @@ def seeds_needed(effect: float, sd: float, level: float, power: float = POWER) -
         level: significance level of the test, corrected for the number of claims.
 
     Returns:
-        A whole number, at least 2; infinity above `MOST_SEEDS`; NaN where an input is.
+        A whole number, at least 2; infinity above `MOST_SEEDS` and where there is no effect; NaN
+        where an input is.
     """
     if math.isnan(effect) or math.isnan(sd) or math.isnan(level):
         return math.nan
+    if effect == 0:
+        return math.inf
     size = abs(effect) / sd if sd > 0 else math.inf
     if math.isinf(size):
         return 2.0

@@ -57,6 +57,12 @@ class Contrast(Frozen):
                 f"the {self.kind} contrast of {self.metric} between {', '.join(self.weights)} "
                 "needs a margin, stated before the runs are seen; add margin=..."
             )
+        if self.kind != "superiority" and self.sign != 1:
+            raise ValueError(
+                f"the {self.kind} contrast of {self.metric} between {', '.join(self.weights)} has "
+                'a sign, which says nothing there; leave it out (for "at least" change the '
+                "signs of the weights)"
+            )
         if self.kind != "at_most" and self.margin == 0:
             raise ValueError(
                 f"the {self.kind} contrast of {self.metric} between {', '.join(self.weights)} has "

@@ -104,6 +104,45 @@ def test_a_missing_variant_is_named_and_its_claim_not_run():
     assert rows["price"][0].endswith(" CPU-hours")
 
 
+def test_beside_a_contrast_without_runs_nothing_is_decided():
+    table = full_table("truncation", {"truncated_n2": -9.0})
+    rows = judged(table[table["variant"] != "truncated_n1"], "few_terms_lose")
+    assert rows["contrast_outcome"].tolist() == ["not run", "inconclusive"]
+    assert rows["measured"][1] == pytest.approx(-9, abs=0.2)
+    assert rows[["decisive_low", "decisive_high"]].isna().all(axis=None)
+
+
+def test_without_the_reference_nothing_is_run():
+    table = full_table("truncation", {})
+    rows = judged(table[table["variant"] != "cross_entropy"], "few_terms_lose")
+    assert rows["outcome"].tolist() == ["not run"] * 2
+    assert "no runs of cross_entropy" in rows["note"][0]
+
+
+@pytest.mark.parametrize("scale", ["embedded", "embedded, overridden"])
+@pytest.mark.parametrize(("terms", "contrasts"), [(1, 1), (5, 0)])
+def test_contrasts_that_a_scale_does_not_run_do_not_count(monkeypatch, scale, terms, contrasts):
+    """Without any the claim is not judged there, and listed at the paper's scale, which runs it."""
+    study, names = SMALL_STUDIES["truncation"], ("cross_entropy", f"truncated_n{terms}")
+    few = study.model_copy(update={"restricted": {**study.restricted, "embedded": names}})
+    monkeypatch.setitem(STUDIES, study.name, few)
+    table = full_table("truncation", {"truncated_n1": -5.0}).assign(scale=scale)
+    table = table[table["variant"].isin(names)]
+    rows = judged(table, "few_terms_lose", scale)
+    assert rows["outcome"].tolist() == ["direction only"] * contrasts
+    assert judged(table, "few_terms_lose", "paper")["outcome"].tolist() == ["not run"]
+
+
+def test_a_contrast_of_several_has_no_published_gain_of_its_own(monkeypatch):
+    study = SMALL_STUDIES["truncation"]
+    few = study.claims[0].model_copy(update={"published": "imagenet1k_gain"})
+    changed = study.model_copy(update={"claims": (few,)})
+    monkeypatch.setitem(STUDIES, study.name, changed)
+    table = full_table("truncation", {}, noise=1e-3, scale="paper")
+    rows = judged(table, "few_terms_lose", "paper")
+    assert set(rows["contrast_outcome"]) <= {"inconclusive", "direction only", "not reproduced"}
+
+
 def test_a_single_seed_chooses_and_leaves_none_to_test():
     rows = judged(full_table("epsilon_sweep", {}, 1), "poly1_gain")
     assert rows["outcome"][0] == "not run"

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from tidy_tables import full_table
 
+from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_checks import MetricsError
 from polyrepro.analysis.metrics_table import read_metrics
 from polyrepro.cli import main
@@ -141,7 +142,8 @@ def test_records_made_elsewhere_are_compared(tmp_path, capsys):
     (row,) = [line for line in lines if "truncated_n1 - cross_entropy" in line and "few" in line]
     assert row.endswith("direction only") and "10 of 10" in row and "-5" in row
     assert any(line.startswith("  direction only: The effect has") for line in lines)
-    assert lines[-1].endswith("Scale: elsewhere.")
+    others = len(set(evaluate_claims(read_metrics(path))["claim"])) - 2
+    assert lines[-1] == f"{others} further claims have no runs in this table. Scale: elsewhere."
 
 
 def test_fractions_throughout_are_refused_when_records_come_from_elsewhere(tmp_path):

@@ -1,5 +1,7 @@
 """From estimates to outcomes, for every kind of claim."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
@@ -65,13 +67,6 @@ def test_outcomes(mean, contrasts, rest, expected):
     assert outcome(mean, contrasts=contrasts, **rest) == expected
 
 
-def test_without_runs_nothing_is_run_and_one_seed_decides_nothing():
-    for values, expected in (([], "not run"), ([5.0], "inconclusive")):
-        claim = Claim(name="c", statement="", quantity="", contrasts=GAIN)
-        found = judge([Evidence(claim, GAIN, (estimate_means(values),), **PAPER)])[0].outcome
-        assert found == expected
-
-
 def test_all_contrasts_must_hold_and_one_that_fails_is_enough():
     two = (against_reference("a"), against_reference("b"))
     assert outcome(0.5, 0.5, contrasts=two) == "direction only"
@@ -97,12 +92,70 @@ def test_steps_count_only_as_far_as_all_before_them_hold():
     assert judged.outcome == "not reproduced" and judged.steps == 0
 
 
+def test_each_step_is_compared_at_its_own_level():
+    """The interval that decides a step then lies within the margin exactly if the step holds."""
+    means = (0.0, 0.03, 0.06, 0.25, 0.25)
+    steps = evidence(*means, contrasts=EQUAL * 5, step_down=True)
+    judged = judge([steps, *[evidence(0.0, contrasts=GAIN)] * 5])[0]
+    inside = [
+        e.interval(1 - level)[1] < 0.3
+        for e, level in zip(steps.estimates, judged.levels, strict=True)
+    ]
+    assert 1 < judged.steps < 5 and sum(inside) == judged.steps
+    assert judged.levels[0] < judged.levels[judged.steps - 1]
+
+
+def test_a_published_gain_is_excluded_of_one_gain_only():
+    """An equality, or several contrasts, have no single gain that could be smaller."""
+    assert set(questions(evidence(0.1, contrasts=EQUAL, **PAPER))) == {"direction"}
+    assert set(questions(evidence(0.1, 0.1, contrasts=GAIN * 2, **PAPER))) == {"direction"}
+    assert set(questions(evidence(0.1, contrasts=GAIN, **PAPER))) == {"direction", "gain"}
+    assert outcome(0.25, contrasts=EQUAL, **PAPER) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], "not run"),
+        ([5.0], "inconclusive"),
+        ([5.0, 5.0], "inconclusive"),
+        ([5.0, 5.0, 5.0], "inconclusive"),
+        ([5.0, 5.1], "direction only"),
+        ([-5.0, -5.1], "not reproduced"),
+        ([0.1, -0.1], "inconclusive"),
+        ([0.0, 0.0], "inconclusive"),
+        ([0.0, 0.0, 0.0], EQUIVALENT),
+        ([np.nan, 5.0, 5.1], "inconclusive"),
+    ],
+)
+def test_very_few_seeds_no_noise_and_no_number(values, expected):
+    claim = Claim(name="c", statement="", quantity="", contrasts=GAIN_OR_EQUAL)
+    one = Evidence(claim, GAIN_OR_EQUAL, (estimate_means(values),))
+    assert judge([one])[0].outcome == expected
+
+
+def test_claims_with_the_same_p_value_get_the_same_verdict():
+    for mean in (0.14, 0.3):
+        judged = judge([evidence(mean, contrasts=GAIN)] * 3)
+        assert len({str(one.outcome) for one in judged}) == 1
+        assert judged[0].p_holm == pytest.approx(3 * judged[0].p)
+
+
+def test_a_claim_that_was_not_measured_weakens_no_other_and_has_no_level():
+    alone, missing = evidence(0.14, contrasts=GAIN), evidence(0.14, 0.14, contrasts=GAIN * 2)
+    missing = replace(missing, estimates=(missing.estimates[0], estimate_means([])))
+    judged = judge([alone, missing])
+    assert [str(one.outcome) for one in judged] == ["direction only", "not run"]
+    assert judged[0].p_holm == judged[0].p and np.isnan(judged[1].levels).all()
+    assert judge([]) == []
+
+
 def test_holm_is_that_of_statsmodels_and_its_levels_decide_alike():
     family = np.random.default_rng(0).random((8, 9)) ** 6
     family[:, 3] = np.nan
     family[0] = np.nan
     corrected, levels = holm(family)
-    assert np.isnan(corrected[0]).all() and (levels[0] == 1).all()
+    assert np.isnan(corrected[0]).all() and np.isnan(levels[0]).all()
     for p, of_report, level in zip(family[1:], corrected[1:], levels[1:], strict=True):
         known = ~np.isnan(p)
         assert of_report[known] == pytest.approx(multipletests(p[known], method="holm")[1])
@@ -122,7 +175,7 @@ def test_the_interval_that_decides_excludes_the_threshold_exactly_if_the_outcome
     for mean in np.linspace(0.05, 0.6, 30):
         report = [evidence(mean, contrasts=GAIN)] + [evidence(0.0, contrasts=GAIN)] * 9
         judged = judge(report)[0]
-        low, _ = report[0].estimates[0].interval(judged.confidence)
+        low, _ = report[0].estimates[0].interval(1 - judged.levels[0])
         assert (low > 0) == (judged.outcome == "direction only")
 
 

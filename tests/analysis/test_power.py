@@ -17,7 +17,13 @@ def test_seeds_of_a_paired_t_test(size, seeds):
 
 @pytest.mark.parametrize(
     ("effect", "sd", "expected"),
-    [(5.0, 0.0, 2), (-300.0, 0.1, 2), (0.0, 1.0, math.inf), (0.001, 1.0, math.inf)],
+    [
+        (5.0, 0.0, 2),
+        (0.0, 0.0, math.inf),
+        (-300.0, 0.1, 2),
+        (0.0, 1.0, math.inf),
+        (0.001, 1.0, math.inf),
+    ],
 )
 def test_extremes(effect, sd, expected):
     assert seeds_needed(effect, sd, 0.05) == expected

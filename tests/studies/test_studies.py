@@ -138,6 +138,13 @@ def test_a_margin_within_which_nothing_can_lie_is_refused():
         Contrast(weights={"a": 1, "b": -1}, metric="top1", kind="equivalence", margin=0.0)
 
 
+@pytest.mark.parametrize("kind", ["equivalence", "at_most"])
+def test_a_sign_where_it_says_nothing_is_refused(kind):
+    """Nobody should believe that "at most" with a sign is "at least"."""
+    with pytest.raises(ValueError, match=f"the {kind} contrast of top1 between a, b has a sign"):
+        Contrast(weights={"a": 1, "b": -1}, metric="top1", kind=kind, margin=0.3, sign=-1)
+
+
 def test_only_equivalences_step_down():
     contrast = Contrast(weights={"a": 1, "b": -1}, metric="top1")
     with pytest.raises(ValueError, match="claim c: step_down needs equivalence contrasts"):
