@@ -23,6 +23,7 @@ from polyrepro.report.provenance_values import (
     tuning_values,
 )
 from polyrepro.report.published_values import misattributions, published_rows
+from polyrepro.report.reference_values import reference_values
 from polyrepro.report.study_values import recipe_values, study_values
 
 
@@ -59,6 +60,7 @@ def report_values(plan: Plan) -> dict:
         "outcomes": outcome_counts(claims),
         "losses_figure": str((results / "figures/losses.pdf").resolve()),
         "forest_figure": str((results / "figures/forest.pdf").resolve()),
+        "references": reference_values(scale),
         "published": published_rows(),
         "misattributions": misattributions(),
         "simulation": simulation_values(),

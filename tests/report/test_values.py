@@ -14,6 +14,7 @@ from polyrepro.files import data_folder
 from polyrepro.plan import Plan
 from polyrepro.report import provenance_values
 from polyrepro.report.claim_values import claims_not_run, outcome_counts
+from polyrepro.report.reference_values import reference_values
 from polyrepro.report.values import report_values
 from polyrepro.settings import check_settings
 
@@ -119,6 +120,18 @@ def test_all_other_claims_are_listed_with_command_and_price(plan):
     runnable = [entry for entry in values["not_run"] if entry["runnable"]]
     assert all("snakemake" in entry["command"] for entry in runnable)
     assert any(entry["price"].endswith("GPU-hours") for entry in runnable)
+
+
+def test_committed_results_of_another_scale_are_shown_and_the_own_are_not(plan, tmp_path):
+    (tmp_path / "embedded").symlink_to(plan.settings.results)
+    assert reference_values("embedded", tmp_path) == []
+    (reference,) = reference_values("paper", tmp_path)
+    assert reference["scale"] == "embedded"
+    assert reference["claims"] == report_values(plan)["claims"]
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "claims.csv").write_text("claim,scale\na,embedded\n")
+    assert len(reference_values("paper", tmp_path)) == 1
 
 
 def test_no_claim_left_out_is_no_row():
