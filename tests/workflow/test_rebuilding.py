@@ -55,6 +55,7 @@ def edit(path, old, new):
         ("report/findings.py", "import pandas", "import pandas  ", {}),
         ("../report/sections/limits.typ", "=", "= ", {}),
         ("../results/published/numbers.csv", "id", "id ", {"claims": 1}),
+        ("../config/paper.yaml", "seeds: 3", "seeds: 4", {"claims": 1}),
     ],
 )
 def test_an_edit_rebuilds_what_depends_on_it(project, path, old, new, expected):
