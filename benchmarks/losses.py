@@ -275,8 +275,8 @@ def draw(rows: list[dict], path: Path) -> None:
         draw_panel(axis, panel)
         axis.set_title(f"{name}, {count:,} x {classes:,}, {dtype}", fontsize=8, loc="left")
     axes[-1, 0].set_xlabel(
-        "time, forward and backward, over torch's cross-entropy (bars: memory at hand; rings: "
-        "memory fetched anew);\nmemory kept for backward in multiples of the logits",
+        "time, forward and backward, over torch's cross-entropy\n(bars: memory at hand; rings: "
+        "memory fetched anew); memory kept for backward in multiples of the logits",
         fontsize=7,
     )
     figure.savefig(path, dpi=200)

@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, required=True, help="folder for all its files")
     command.set_defaults(command=_atlas)
 
-    command = commands.add_parser("report", help="report.pdf and summary.md")
+    command = commands.add_parser("report", help="report.pdf, report.html and summary.md")
     _add_settings(command)
     command.set_defaults(command=_report)
     return parser

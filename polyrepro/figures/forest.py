@@ -3,6 +3,7 @@
 Each unit has a panel of its own, because a share and a point of accuracy have no axis in common.
 """
 
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,17 @@ def forest_rows(claims: pd.DataFrame, labels: dict[tuple[str, str], str]) -> lis
         for (_, row), contrast in zip(of_claim.iterrows(), contrasts, strict=True):
             if pd.notna(row["measured"]):
                 text = f"{row['number']}  {contrast_label(row['contrast'], known)}"
-                text = "\n".join(textwrap.wrap(text, WIDEST_LABEL))
+                text = _wrapped(text)
                 found.append(Row(text, unit_of(contrast.metric), row, contrast.threshold, outcome))
                 outcome = ""
     return found
+
+
+def _wrapped(label: str) -> str:
+    """A long label in lines that break between losses, not within their parentheses."""
+    whole = re.sub(r"\([^)]*\)", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), label)
+    lines = textwrap.wrap(whole, WIDEST_LABEL)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _draw_unit(axes: Axes, unit: str, part: list[Row]) -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib.style
 import numpy as np
@@ -19,8 +20,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
-from polyrepro.figures.measured import Measured
 from polyrepro.files import write_atomically
+
+if TYPE_CHECKING:  # figures without tables do not depend on how tables are read
+    from polyrepro.figures.measured import Measured
 
 TEXT_WIDTH = 6.3
 """Inches: the width of the report's text, so that no figure is scaled there."""
@@ -118,7 +121,7 @@ def describe(axes: Axes, text: str) -> None:
 def draw_measured(
     axes: Axes,
     x: pd.Series,
-    measured: Measured,
+    measured: "Measured",
     *,
     colour: str,
     label: str | None = None,
@@ -164,7 +167,7 @@ def shifted(axes: Axes, points: float) -> Transform:
 
 
 def draw_epsilon_curve(
-    axes: Axes, measured: Measured, reference_label: str = "cross-entropy"
+    axes: Axes, measured: "Measured", reference_label: str = "cross-entropy"
 ) -> None:
     """A metric against the first coefficient; the reference is the point at 0 of the curve."""
     measured = measured.epsilon_curve
@@ -222,7 +225,7 @@ def draw_threshold(axes: Axes, y: float, label: str | None = None) -> None:
     axes.axhline(y, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), label=label, zorder=1.5)
 
 
-def mark_selected(axes: Axes, measured: Measured, selection: str) -> None:
+def mark_selected(axes: Axes, measured: "Measured", selection: str) -> None:
     """A ring around the point of an epsilon curve that a selection chose."""
     measured = measured.epsilon_curve
     chosen = measured.is_selected(selection)

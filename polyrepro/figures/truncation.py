@@ -47,6 +47,8 @@ def _mark_seeds_below(axes: Axes, terms: pd.Series, truncated: Measured) -> None
     """A small triangle at the lower edge for each number of terms with seeds below it."""
     edge = axes.get_ylim()[0]
     below = terms[(truncated.seeds < edge).any()]
+    if below.empty:  # a line without points would still take room
+        return
     axes.plot(
         below,
         [edge] * len(below),

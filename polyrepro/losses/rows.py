@@ -42,16 +42,19 @@ class IndexRows(Rows):
     def forward(logits, index, averaged, class_weight):
         column = index.unsqueeze(1)
         p = logits.softmax(1)
-        own_logit, pt = _of_target(logits, column), _of_target(p, column)
+        pt = _of_target(p, column)
+        lowest, highest = _known_range(pt)
+        # Where P_t is large, 1 - P_t cancels; the sum over the other classes does not.
+        q = 1 - pt if highest <= 0.5 else _of_others(p, column, pt)
         # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
-        nll = torch.log1p(_of_others(p, column, pt) / pt)
-        if not is_known((pt > torch.finfo(pt.dtype).tiny).all()):
-            far = (logits.amax(1) - own_logit) - p.amax(1).log()
+        nll = torch.log1p(q / pt)
+        if not lowest > torch.finfo(pt.dtype).tiny:
+            far = (logits.amax(1) - _of_target(logits, column)) - p.amax(1).log()
             nll = torch.where(pt > 0.5, nll, far)
         if not averaged:
             return nll, p
         # As distances to the target's logit, where large logits cancel exactly.
-        blocks = row_blocks(logits, own_logit.unsqueeze(1))
+        blocks = row_blocks(logits, logits.gather(1, column))
         below = joined([weighted_mean(own - logits, class_weight) for logits, own in blocks])
         mean_weight = 1 if class_weight is None else class_weight.mean()
         return nll, below + mean_weight * nll, p
@@ -191,12 +194,18 @@ def _sum(first: Tensor | None, second: Tensor) -> Tensor:
     return second if first is None else first + second
 
 
+def _known_range(pt: Tensor) -> tuple[float, float]:
+    """The lowest and the highest P_t; 0 and 1, which nothing follows from, if not to be read."""
+    if pt.numel() == 0:
+        return 0.0, 1.0
+    lowest, highest = (known_number(each) for each in torch.aminmax(pt))
+    return (0.0, 1.0) if lowest is None or highest is None else (lowest, highest)
+
+
 def _of_others(p: Tensor, column: Tensor, pt: Tensor) -> Tensor:
-    """``1 - P_t`` without its cancellation: the sum over the other classes where P_t is large."""
+    """``1 - P_t``, the sum over the other classes where P_t is large; of all if most are."""
     large = pt > 0.5
     count = known_number(large.sum())
-    if count == 0:
-        return 1 - pt
     if p.dim() == 2 and count is not None and 2 * count < len(p):
         rows = large.nonzero().squeeze(1)
         return (1 - pt).index_copy(0, rows, p[rows].scatter(1, column[rows], 0).sum(1))

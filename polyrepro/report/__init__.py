@@ -1,4 +1,4 @@
-"""The end of the pipeline: report.pdf (Typst) and summary.md, from the tables alone."""
+"""The end of the pipeline: report.pdf, report.html and summary.md, from the tables alone."""
 
 from pathlib import Path
 
@@ -13,32 +13,41 @@ class ReportError(PolyreproError):
 
 
 def write_report(plan: Plan) -> None:
-    """Write report.json (all values), report.pdf and summary.md into the results folder.
+    """Write report.json (all values), report.pdf, report.html and summary.md.
 
     Raises:
         ReportError: if a template asks for a value or figure that does not exist.
     """
-    import matplotlib
-    import typst
-
     from polyrepro.files import write_atomically, write_json
+    from polyrepro.report.page import interactive
     from polyrepro.report.summary import summary_markdown
     from polyrepro.report.values import report_values
 
     results = Path(plan.settings.results).resolve()
     values = report_values(plan)
     write_json(results / "report.json", values)
+    pdf, page = (_typeset(results / "report.json", kind) for kind in ("pdf", "html"))
+    write_atomically(results / "report.pdf", pdf)
+    write_atomically(results / "report.html", interactive(page.decode()))
+    write_atomically(results / "summary.md", summary_markdown(values))
+
+
+def _typeset(values: Path, kind: str) -> bytes:
+    """The report as a PDF, or as the body of a page."""
+    import matplotlib
+    import typst
+
     try:
         # The root is `/` so that a results folder may lie anywhere; the fonts are Typst's own and
         # those that come with matplotlib, so that the same values give the same bytes everywhere.
-        pdf = typst.compile(
+        made, _ = typst.compile_with_warnings(
             str(PAPER),
             root="/",
             ignore_system_fonts=True,
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
-            sys_inputs={"values": str(results / "report.json")},
+            sys_inputs={"values": str(values)},
+            format=kind,
         )
     except typst.TypstError as error:
         raise ReportError(f"{PAPER.name} cannot be typeset: {error}") from error
-    write_atomically(results / "report.pdf", pdf)
-    write_atomically(results / "summary.md", summary_markdown(values))
+    return made if isinstance(made, bytes) else made.encode()

@@ -25,10 +25,16 @@ def judged_claims(claims: pd.DataFrame, labels: dict[tuple[str, str], str]) -> l
             | {
                 "verdict": first["verdict"],
                 "contrasts": [_contrast(row, known) for row in rows.to_dict("records")],
-                "notes": "; ".join(dict.fromkeys(note for note in rows["note"] if note)),
+                "notes": _in_words(rows["note"], known),
             }
         )
     return entries
+
+
+def _in_words(notes: pd.Series, labels: dict[str, str]) -> str:
+    """The notes of a claim, each once, with labels instead of the names of variants."""
+    single = dict.fromkeys(part for note in notes for part in note.split("; ") if part)
+    return "; ".join(" ".join(labels.get(word, word) for word in note.split()) for note in single)
 
 
 def _about(row: pd.Series) -> dict:
@@ -64,17 +70,22 @@ def _contrast(row: dict, labels: dict[str, str]) -> dict:
 
 
 def claims_not_run(claims: pd.DataFrame) -> list[dict]:
-    """The claims that this report says nothing about, with command and price."""
+    """What would run the claims that this report says nothing about: commands and prices."""
     prices: dict[str, Estimate] = {}
     entries = []
-    for _, row in claims[claims["contrast"] == ""].iterrows():
-        known = row["study"] != "" and row["scale"] in CONFIGURATIONS
-        if known and row["scale"] not in prices:
-            prices[row["scale"]] = _estimate(row["scale"])
-        price = _price(prices[row["scale"]], row["study"]) if known else "–"
+    waiting = claims[claims["contrast"] == ""]
+    # One command runs all claims of a study.
+    for (study, scale), rows in waiting.groupby(["study", "scale"], sort=False):
+        known = study != "" and scale in CONFIGURATIONS
+        if known and scale not in prices:
+            prices[scale] = _estimate(scale)
         entries.append(
-            _about(row)
-            | {"command": row["command"] or row["note"], "runnable": known, "price": price}
+            {
+                "claims": [_about(row) for _, row in rows.iterrows()],
+                "command": rows["command"].iloc[0] or rows["note"].iloc[0],
+                "runnable": known,
+                "price": _price(prices[scale], study) if known else "–",
+            }
         )
     return entries
 
@@ -90,6 +101,8 @@ def _price(costs: Estimate, study: str) -> str:
     if not cost.hours:
         return "unknown"
     lower = "at least " if cost.unknown else ""
+    if cost.hours < 1:
+        return f"{lower}{60 * cost.hours:.1f} {costs.processor.upper()}-minutes"
     digits = 1 if cost.hours < 10 else 0
     return f"{lower}{cost.hours:.{digits}f} {costs.processor.upper()}-hours"
 

@@ -43,6 +43,7 @@ def study_values(plan: Plan, study: Study, metrics: pd.DataFrame, statistics: pd
                 "label": labels[row["variant"]],
                 "selected": bool(row["selected"]),
                 "n": row["n"],
+                "records": f"runs/{row['recipe']}/{row['variant']}/",
                 "cells": _cells(of_test[of_test["variant"] == row["variant"]], metrics_shown),
             }
             for row in shown.to_dict("records")

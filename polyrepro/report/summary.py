@@ -13,7 +13,7 @@ def summary_markdown(values: dict) -> str:
     lines += [
         f"{values['provenance']['runs']} runs, seeds per variant: {values['seeds']}. Of "
         f"{values['abstract']['claims']} claims, {values['abstract']['counts']}; "
-        f"{len(values['not_run'])} more were not run.",
+        f"{values['not_run_count']} more were not run.",
         "",
         "| claim | published | measured (interval, seeds) | outcome |",
         "|---|---|---|---|",

@@ -23,6 +23,7 @@ from polyrepro.report.provenance_values import (
     tuning_values,
 )
 from polyrepro.report.published_values import misattributions, published_rows
+from polyrepro.report.reference_values import reference_values
 from polyrepro.report.study_values import recipe_values, study_values
 
 
@@ -36,7 +37,7 @@ def report_values(plan: Plan) -> dict:
     statistics = read_statistics(results / "statistics.csv")
     table = read_claims(results / "claims.csv")
     claims = judged_claims(table, labels_of(statistics))
-    forest = results / "figures/forest.pdf"
+    not_run = claims_not_run(table)
     scale = plan.settings.scale_label
     return {
         "scale": scale,
@@ -53,11 +54,13 @@ def report_values(plan: Plan) -> dict:
             study.name: study_values(plan, study, metrics, statistics) for study in plan.studies
         },
         "claims": claims,
-        "not_run": claims_not_run(table),
+        "not_run": not_run,
+        "not_run_count": sum(len(entry["claims"]) for entry in not_run),
         "prices": run_prices(plan),
         "outcomes": outcome_counts(claims),
         "losses_figure": str((results / "figures/losses.pdf").resolve()),
-        "forest_figure": str(forest.resolve()),
+        "forest_figure": str((results / "figures/forest.pdf").resolve()),
+        "references": reference_values(scale),
         "published": published_rows(),
         "misattributions": misattributions(),
         "simulation": simulation_values(),

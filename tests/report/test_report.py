@@ -5,10 +5,12 @@ import math
 import pytest
 
 from polyrepro import report
+from polyrepro.report.abstract import abstract
 from polyrepro.report.labels import (
     contrast_label,
     interval,
     number,
+    seeds_text,
     signed,
     with_half_width,
 )
@@ -26,6 +28,8 @@ from polyrepro.report.summary import summary_markdown
         (interval(-0.2, 0.4, 2, shown=signed), "−0.20 to +0.40"),
         (interval(math.nan, math.nan, 2), "no interval"),
         (with_half_width(86.62, 87.08, 2), "86.62 ± 0.46"),
+        (seeds_text(math.inf), "> 9999"),
+        (seeds_text(12.0), "12"),
         (with_half_width(0.1, 0.3, 1, shown=signed), "+0.1 ± 0.2"),
     ],
 )
@@ -52,12 +56,12 @@ def test_a_value_that_is_missing_is_an_error_not_a_gap(tmp_path, monkeypatch):
     assert not (tmp_path / "report.pdf").exists()
 
 
-def test_summary_says_that_it_is_about_an_analogue():
+def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
     claim = {
         "statement": "S",
         "outcome": "direction only",
-        "published": "P",
         "published_status": "secondary",
+        "gain": "–",
         "contrasts": [{"contrast": "a − b", "measured": "+1", "interval": "0 to 2", "n": 5}],
     }
     values = {
@@ -66,9 +70,31 @@ def test_summary_says_that_it_is_about_an_analogue():
         "seeds": 5,
         "confidence": "95",
         "provenance": {"runs": 1, "command": "snakemake"},
-        "studies": {"s": {"title": "T", "claims": [claim], "finding": "F."}},
+        "abstract": {"claims": 1, "counts": "1 is direction only"},
+        "not_run_count": 3,
+        "claims": [claim],
     }
     text = summary_markdown(values)
     assert "small analogue" in text
-    assert "| T | S | a − b: +1 (0 to 2, n = 5) | **direction only** | P (secondary) |" in text
+    assert "| S | secondary | a − b: +1 (0 to 2, n = 5) | **direction only** |" in text
+    assert "Of 1 claims, 1 is direction only; 3 more were not run." in text
     assert "small analogue" not in summary_markdown(values | {"analogue": False})
+    verified = claim | {"gain": "+0.6", "published_status": "verified"}
+    assert "| +0.6 (verified) |" in summary_markdown(values | {"claims": [verified]})
+
+
+def test_the_abstract_counts_outcomes_and_gives_one_effect_per_study():
+    contrast = {"contrast": "a − b", "measured": "+0.40", "interval": "+0.1 to +0.7"}
+    claim = {"study": "s", "number": "C1", "outcome": "inconclusive", "gain": "+0.6"}
+    claims = [
+        claim | {"contrasts": [contrast]},
+        claim | {"number": "C2", "gain": "–", "contrasts": [contrast]},
+        claim
+        | {"study": "t", "number": "C3", "outcome": "reproduced", "contrasts": [contrast] * 2},
+    ]
+    words = abstract(claims)
+    assert words["counts"] == "1 is reproduced and 2 are inconclusive"
+    assert words["effects"] == [
+        {"number": "C1", "text": "a − b: +0.40 (+0.1 to +0.7; published +0.6)"},
+        {"number": "C3", "text": "a − b: +0.40 (+0.1 to +0.7)"},
+    ]

@@ -26,7 +26,15 @@ def copy_project(folder: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("Snakefile", "environment.yml"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("workflow", "polyrepro", "config", "profiles", "report", "results/published"):
+    for name in (
+        "workflow",
+        "polyrepro",
+        "config",
+        "profiles",
+        "report",
+        "results/published",
+        "results/reference",
+    ):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     return folder
 

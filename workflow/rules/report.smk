@@ -9,16 +9,22 @@ rule report:
         published=project_files("results/published", "*.csv"),
         # The appendix on speed appears once `make bench` has been run.
         benchmarks=project_files("results/benchmarks", "losses.*"),
-        tuning=project_files("results/reference", "**/kanji.csv"),
         simulated=project_files("results/reference", "verdicts.csv"),
+        references=project_files("results/reference", "*/*.csv"),
         text=project_files("report", "**/*.typ"),
         bibliography=project_files("report", "*.bib"),
         code=source_files(
-            "polyrepro.report", "polyrepro.report.values", "polyrepro.report.summary"
+            "polyrepro.report",
+            "polyrepro.report.values",
+            "polyrepro.report.summary",
+            "polyrepro.report.page",
         ),
     output:
         report(
             f"{RESULTS}/report.pdf", category="Report", caption="../report/report.rst"
+        ),
+        report(
+            f"{RESULTS}/report.html", category="Report", caption="../report/report.rst"
         ),
         f"{RESULTS}/summary.md",
         f"{RESULTS}/report.json",
