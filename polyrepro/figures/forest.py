@@ -16,8 +16,19 @@ from matplotlib.patches import Rectangle
 from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.statistics import read_statistics
 from polyrepro.figures import FigureError, rows, style
-from polyrepro.figures.names import contrast_label, labels_of, read_claims, unit_of
+from polyrepro.figures.names import contrast_label, labels_of, mathematical, read_claims, unit_of
 from polyrepro.studies import STUDIES
+
+OUTCOMES = {
+    "reproduced": "#1B6E3C",
+    "direction only": "#2A6F97",
+    "equivalent within a margin": "#2A6F97",
+    "published gain excluded": "#A4243B",
+    "not reproduced": "#A4243B",
+    "inconclusive": "#6C6C6C",
+    "not run": "#6C6C6C",
+}
+"""Outcome of a claim to its colour."""
 
 WIDEST_LABEL = 50
 INNER, OUTER = "95 % interval", "interval that decides"
@@ -87,7 +98,7 @@ def _wrapped(label: str) -> str:
 def _draw_unit(axes: Axes, unit: str, part: list[Row]) -> None:
     labels = [row.label for row in part]
     for y, row in zip(rows.row_places(labels), part, strict=True):
-        values, colour = row.measured, style.OUTCOMES[row.measured["outcome"]]
+        values, colour = row.measured, OUTCOMES[row.measured["outcome"]]
         inner, outer = values[["low", "high"]], values[["decisive_low", "decisive_high"]]
         rows.draw_interval(axes, y, values["measured"], inner, outer, colour=colour)
         if pd.notna(values["margin"]) and values["margin"] > 0:
@@ -105,7 +116,7 @@ def _draw_unit(axes: Axes, unit: str, part: list[Row]) -> None:
     _limit(axes, part, logarithmic=bool(scale))
     for threshold in sorted({row.threshold for row in part}):
         axes.axvline(threshold, color=style.NEUTRAL, linewidth=0.8, zorder=1.5)
-    axes.set_xlabel(style.mathematical(f"{unit}{scale}"))
+    axes.set_xlabel(mathematical(f"{unit}{scale}"))
     for width, label in ((2.0, INNER), (0.7, OUTER)):
         axes.plot([float("nan")] * 2, [0, 0], color=style.NEUTRAL, linewidth=width, label=label)
 

@@ -19,6 +19,7 @@ from polyrepro.data.coco_format import CocoData, open_coco
 from polyrepro.data.decoding import decode_rgb, open_image
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
+from polyrepro.figures.names import mathematical
 from polyrepro.files import data_folder, predictions_path
 from polyrepro.studies.mask_rcnn_epsilon import BEST, STUDY
 
@@ -58,7 +59,7 @@ def figure(tables: Tables) -> Figure:
     for variant in variants:
         (run,) = runs.loc[(runs.variant == variant) & (runs.seed == seed), "run"]
         found = _predictions(tables.results, run, truth)
-        name = style.mathematical(measured.rows.loc[variant, "label"])
+        name = mathematical(measured.rows.loc[variant, "label"])
         rows[name] = [_judged(found.get(i["id"], []), truth, i["id"]) for i in images]
     return _page(rows, images, data, f"seed {seed}")
 

@@ -1,10 +1,14 @@
 """Metrics, contrasts and claims in a reader's words, for figures and report alike."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
 from polyrepro.variants import REFERENCE
+
+DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+SUBSCRIPTED = re.compile("ε([₀-₉]+)")
 
 METRIC_LABELS = {
     "top1": "top-1",
@@ -56,3 +60,9 @@ def labels_of(statistics: pd.DataFrame) -> dict[tuple[str, str], str]:
         (row.study, row.variant): "CE" if row.variant == REFERENCE else row.label
         for row in pairs.itertuples()
     }
+
+
+def mathematical(text: str) -> str:
+    """A label with its symbols as mathematics: the text's font has no subscript digits."""
+    text = SUBSCRIPTED.sub(lambda found: f"$\\epsilon_{{{found[1].translate(DIGITS)}}}$", text)
+    return text.replace("P_t", "$P_t$")

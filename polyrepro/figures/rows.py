@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from polyrepro.figures import style
+from polyrepro.figures.names import mathematical
 
 ROW_HEIGHT = 0.185
 """Inches."""
@@ -43,7 +43,7 @@ def row_places(labels: Sequence[str]) -> list[float]:
 def label_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Label the rows of `row_places`."""
     places = row_places(labels)
-    axes.set_yticks(places, [style.mathematical(label) for label in labels])
+    axes.set_yticks(places, [mathematical(label) for label in labels])
     axes.tick_params(axis="y", length=0, labelsize=LABEL_SIZE)
     lines = sum(label.count("\n") + 1 for label in labels)
     axes.set_ylim(lines - 0.4, -0.6)

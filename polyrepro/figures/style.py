@@ -5,7 +5,6 @@ Colours are those of Okabe and Ito (2008), told apart also by the colour-blind; 
 
 import io
 import math
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,26 +36,12 @@ PRECISION = "#E69F00"
 """Average precision, beside recall in the colour of Poly-1."""
 NEUTRAL = "#777777"
 
-OUTCOMES = {
-    "reproduced": "#1B6E3C",
-    "direction only": "#2A6F97",
-    "equivalent within a margin": "#2A6F97",
-    "published gain excluded": "#A4243B",
-    "not reproduced": "#A4243B",
-    "inconclusive": "#6C6C6C",
-    "not run": "#6C6C6C",
-}
-"""Outcome of a claim to its colour."""
-
 BESIDE = 3.5
 """Points between a mean and the dots of its seeds."""
 
 EPSILON_LABEL = r"first coefficient $\epsilon_1$"
 DIFFERENCE_LABEL = "paired difference to\ncross-entropy (points of top-1)"
 SELECTED_LABEL = "chosen on validation images"
-
-DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-SUBSCRIPTED = re.compile("ε([₀-₉]+)")
 
 STYLE = {
     # The report's family; it comes with matplotlib, so that every machine draws the same.
@@ -199,12 +184,6 @@ def logarithmic_axis(axes: Axes, values: Iterable[float], closest: float = 1.9) 
         if all(max(tick / other, other / tick) >= closest for other in labelled):
             labelled.append(tick)
     axes.set_xticks(ticks, [f"{tick:g}" if tick in labelled else "" for tick in ticks])
-
-
-def mathematical(text: str) -> str:
-    """A label with its symbols as mathematics: the text's font has no subscript digits."""
-    text = SUBSCRIPTED.sub(lambda found: f"$\\epsilon_{{{found[1].translate(DIGITS)}}}$", text)
-    return text.replace("P_t", "$P_t$")
 
 
 def shades(colour: str, count: int) -> list[str]:

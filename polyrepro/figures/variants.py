@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from polyrepro.figures import rows, style
 from polyrepro.figures.measured import Measured, Tables
-from polyrepro.figures.names import METRIC_LABELS, unit_of
+from polyrepro.figures.names import METRIC_LABELS, mathematical, unit_of
 from polyrepro.studies import STUDIES
 from polyrepro.variants import POLY_SERIES
 
@@ -41,9 +41,7 @@ def figure(tables: Tables, study: str) -> Figure:
     name = METRIC_LABELS.get(metric, metric)
     axes.text(1.06, 1.0, f"{name} (%)", transform=axes.transAxes, va="bottom", ha="center")
     reference = values.rows["label"].get(definition.reference, definition.reference)
-    axes.set_xlabel(
-        style.mathematical(f"paired difference to {reference} ({unit_of(metric)}{scale})")
-    )
+    axes.set_xlabel(mathematical(f"paired difference to {reference} ({unit_of(metric)}{scale})"))
     style.legend_above(drawing, axes, columns=3)
     return drawing
 

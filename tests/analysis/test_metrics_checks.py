@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 import pytest
-from tidy_tables import full_table
+from tidy_tables import full_table, metrics_table
 
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_checks import MetricsError
@@ -154,3 +154,17 @@ def test_fractions_throughout_are_refused_when_records_come_from_elsewhere(tmp_p
         path = written(made, tmp_path / f"my{number}.csv")
         with pytest.raises(SystemExit, match="never above 1: fractions; multiply by 100"):
             main(["compare", "--metrics", str(path)])
+
+
+def test_a_loss_that_learns_next_to_nothing_is_no_fraction(tmp_path):
+    """Ten terms of the series with a thousand classes: half a percent beside sixty."""
+    values = {"cross_entropy": [60.0, 61.0, 60.5], "truncated_n10": [0.475, 0.5, 1.04]}
+    table = metrics_table(values, study="truncation").assign(chance=0.1)
+    read = read_metrics(written(table, tmp_path / "metrics.csv"))
+    assert len(read) == len(table)
+
+
+def test_calibration_errors_near_zero_are_no_fractions(tmp_path):
+    values = {"cross_entropy": [6.0, 6.2, 6.1], "truncated_n10": [0.05, 0.06, 0.07]}
+    table = metrics_table(values, study="truncation", metric="ece_scaled")
+    read_metrics(written(table, tmp_path / "metrics.csv"))

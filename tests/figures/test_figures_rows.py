@@ -26,7 +26,7 @@ def test_every_study_has_the_figure_of_its_variants_and_no_other_without_a_file(
 def test_variants_are_rows_by_label_with_their_difference_and_value(results):
     rows = rows_of(results, "epsilon_sweep")
     axes = figure_of("epsilon_sweep_variants", results).axes[0]
-    assert row_labels(axes) == [style.mathematical(label) for label in rows["label"]]
+    assert row_labels(axes) == [names.mathematical(label) for label in rows["label"]]
     drawn = [entry for entry in axes.lines if entry.get_markersize() == 4]
     means = [entry.get_xydata()[0] for entry in drawn if len(entry.get_xdata()) == 1]
     means = [point for point in means if np.isfinite(point[0])]
