@@ -58,7 +58,7 @@ MpiDefault=none
 ReturnToService=2
 KillWait=15
 GresTypes=gpu
-NodeName=$name NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=1000 Gres=gpu:2
+NodeName=$name NodeAddr=127.0.0.1 CPUs=$(getconf _NPROCESSORS_ONLN) RealMemory=1000 Gres=gpu:2
 # Jobs of the second partition pre-empt those of the first, which are requeued.
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE

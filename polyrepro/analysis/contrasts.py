@@ -69,7 +69,8 @@ def measure(contrast: Contrast, runs: StudyRuns) -> Measurement:
     seeds = fresh_seeds(runs.study, runs.seeds) if contrast.selections else list(runs.seeds)
     notes = [f"nothing to choose from for {name}" for name in undecided]
     if contrast.selections and not seeds:
-        notes.append("the only seed chose; none is left to test")
+        chose = "the only seed" if len(runs.seeds) == 1 else f"all {len(runs.seeds)} seeds"
+        notes.append(f"{chose} chose; none is left to test")
     per_variant = _values(contrast, runs).reindex(index=seeds)
     absent = [name for name in weights if name not in per_variant]
     notes += [f"no runs of {name}" for name in absent]

@@ -149,6 +149,14 @@ def test_a_single_seed_chooses_and_leaves_none_to_test():
     assert "the only seed chose; none is left to test" in rows["note"][0]
 
 
+def test_where_all_seeds_choose_none_is_left_to_test(monkeypatch):
+    study = SMALL_STUDIES["epsilon_sweep"].model_copy(update={"selection_seeds": 5})
+    monkeypatch.setitem(STUDIES, study.name, study)
+    rows = judged(full_table("epsilon_sweep", {}, 5), "poly1_gain")
+    assert rows["outcome"][0] == "not run"
+    assert "all 5 seeds chose; none is left to test" in rows["note"][0]
+
+
 def test_a_collapsed_run_is_counted_and_hides_no_effect():
     table = full_table("truncation", {"truncated_n1": -5.0, "truncated_n2": -5.0})
     lost = (table["variant"] == "cross_entropy") & (table["seed"] == 0) & (table["epoch"] == 2)

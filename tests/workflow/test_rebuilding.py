@@ -56,6 +56,7 @@ def edit(path, old, new):
         ("report/findings.py", "import pandas", "import pandas  ", {}),
         ("../report/sections/limits.typ", "=", "= ", {}),
         ("../results/published/numbers.csv", "id", "id ", JUDGED),
+        ("../config/paper.yaml", "seeds: 3", "seeds: 4", JUDGED),
     ],
 )
 def test_an_edit_rebuilds_what_depends_on_it(project, path, old, new, expected):

@@ -50,6 +50,8 @@ rule claims:
     input:
         metrics=f"{RESULTS}/metrics.csv",
         published=project_files("results/published", "*.csv"),
+        # Prices are those of the configurations that come with the scales.
+        configurations=project_files("config", "*.yaml"),
         code=source_files("polyrepro.analysis.claims"),
     output:
         report(
