@@ -25,12 +25,13 @@ reproduce: setup
 	@echo "The report is results/embedded/report.pdf; in short: results/embedded/summary.md"
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
 
 # Follows pyproject.toml; what is locked already stays as it is, if it still fits. Needs `make setup`.
 lock:

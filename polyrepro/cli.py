@@ -16,8 +16,8 @@ from polyrepro.settings import (
     SettingsError,
     check_settings,
     read_config,
-    read_value,
 )
+from polyrepro.strict_yaml import read_value
 from polyrepro.studies import SCALES
 
 

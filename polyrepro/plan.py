@@ -135,7 +135,7 @@ class Plan:
     @property
     def waited_for(self) -> list[str]:
         """Names of the selections that jobs wait for; the others are made within the tables."""
-        return sorted({batch.after for batch in self.batches.values()} - {None})
+        return sorted({b.after for b in self.batches.values() if b.after is not None})
 
     def batches_for(self, selection_name: str) -> list[str]:
         """Names of the jobs that train the candidates of a selection."""
@@ -177,18 +177,13 @@ def parse_run_id(text: str, overrides: Overrides) -> Run:
     Raises:
         PlanError: if there is no such recipe or variant.
     """
-    try:
-        recipe_name, variant_name, seed = text.split("/")
-        recipe, number = RECIPES[recipe_name], re.fullmatch(r"seed(\d+)", seed)[1]
-        variant = next(
-            variant
-            for study in STUDIES.values()
-            for variant in study.variants
-            if variant.name == variant_name
-        )
-    except (ValueError, KeyError, TypeError, StopIteration):
+    parts = re.fullmatch(r"([^/]+)/([^/]+)/seed(\d+)", text)
+    recipe = RECIPES.get(parts[1]) if parts else None
+    known = {variant.name: variant for study in STUDIES.values() for variant in study.variants}
+    variant = known.get(parts[2]) if parts else None
+    if parts is None or recipe is None or variant is None:
         raise PlanError(
             f"no study has a run {text!r}; a run id is recipe/variant/seedN, for example "
-            "fashion_mnist/poly1_e+2/seed0"
-        ) from None
-    return Run(recipe=overridden(recipe, overrides), variant=variant, seed=int(number))
+            "kanji/poly1_e+2/seed0"
+        )
+    return Run(recipe=overridden(recipe, overrides), variant=variant, seed=int(parts[3]))

@@ -5,7 +5,7 @@ import json
 
 from pydantic import Field
 
-from polyrepro.recipes import RECIPES, AnyRecipe, Frozen
+from polyrepro.recipes import RECIPES, AnyRecipe, ClassificationRecipe, Frozen
 from polyrepro.variants import Loss, Variant
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -57,9 +57,11 @@ class Run(Frozen):
 
     @property
     def label_smoothing(self) -> float:
-        """The loss's own, or else the recipe's."""
-        own = self.loss.label_smoothing
-        return self.recipe.label_smoothing if own is None else own
+        """The loss's own, or else the recipe's; 0 for detectors."""
+        own, recipe = self.loss.label_smoothing, self.recipe
+        if own is not None:
+            return own
+        return recipe.label_smoothing if isinstance(recipe, ClassificationRecipe) else 0.0
 
     @property
     def label(self) -> str:

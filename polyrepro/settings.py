@@ -12,9 +12,9 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from polyrepro.data import DATASETS, EXTERNAL_DATASETS, IMAGE_DATASETS
-from polyrepro.errors import PolyreproError
 from polyrepro.recipes import RECIPES, Frozen
 from polyrepro.runs import InitialWeights
+from polyrepro.strict_yaml import SettingsError, load_strictly
 from polyrepro.studies import SCALES, STUDIES
 
 _FOLDER = Path(__file__).parents[1] / "config"
@@ -29,10 +29,6 @@ CONFIGURATIONS = {
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxlist, SHORT.maxstring = 2, 4, 80
 """How values are shown in messages."""
-
-
-class SettingsError(PolyreproError):
-    """A configuration that cannot be used; the text says what, where and how to mend it."""
 
 
 class Overrides(Frozen):
@@ -164,7 +160,7 @@ class Settings(Frozen):
     @field_validator("weights")
     @classmethod
     def _known_weights(cls, value: dict[str, InitialWeights]) -> dict[str, InitialWeights]:
-        allowed = sorted({recipe.pretraining for recipe in RECIPES.values()} - {None})
+        allowed = sorted(r.pretraining for r in RECIPES.values() if r.pretraining is not None)
         for name in value:
             if name not in allowed:
                 raise ValueError(f"no recipe starts from {name!r}{_known(name, allowed)}")
@@ -184,24 +180,12 @@ def read_config(path: Path) -> dict[str, Any]:
         SettingsError: if it cannot be read, is not YAML, or holds something else than keys.
     """
     try:
-        config = _load_strictly(path)
+        config = load_strictly(path)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the configuration {path}: {error}") from None
     if not isinstance(config, dict):
         raise SettingsError(f"{path} holds no keys; config/config.yaml shows how it looks")
     return config
-
-
-def read_value(text: str) -> Any:
-    """The value of one key as YAML reads it, with the same care as a file.
-
-    Raises:
-        SettingsError: if it is not YAML.
-    """
-    try:
-        return yaml.load(text, _StrictLoader)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{text!r} is not valid YAML: {error}") from None
 
 
 def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Settings:
@@ -215,7 +199,7 @@ def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Sett
         SettingsError: naming every key that is wrong, what it holds and what is allowed.
     """
     for path in files:
-        _load_strictly(path)
+        load_strictly(path)
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
@@ -265,43 +249,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; this one refuses.
-
-    It also refuses aliases, which a configuration this small does not need: a few lines of them
-    stand for gigabytes, or for themselves without end.
-    """
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise SettingsError(
-                f"{event.start_mark.name}, line {event.start_mark.line + 1}: YAML aliases "
-                f"(*{event.anchor}) are not allowed; write the value out"
-            )
-        return super().compose_node(parent, index)
-
-
-def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise SettingsError(
-                f"{node.start_mark.name}: the key {key!r} is given twice; remove one of the lines"
-            )
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
-
-
-_StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates
-)
-
-
-def _load_strictly(path: Path) -> Any:
-    with open(path, encoding="utf-8") as file:
-        try:
-            return yaml.load(file, _StrictLoader)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"{path} is not valid YAML: {error}") from None

@@ -117,7 +117,7 @@ def test_hosted_integration_keeps_what_the_pipeline_makes():
 def test_hooks_before_a_commit_call_locked_tools():
     (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     tools = {hook["entry"].split()[0] for hook in local["hooks"]}
-    assert tools == {".venv/bin/ruff", ".venv/bin/snakefmt"}
+    assert tools == {".venv/bin/ruff", ".venv/bin/snakefmt", ".venv/bin/mypy"}
     assert {tool.rsplit("/", 1)[1] for tool in tools} <= set(locked_versions())
 
 

@@ -1,7 +1,7 @@
 """Verdicts: what the runs say about each statement of the paper.
 
 All claims of a report are judged together (see `outcomes`); those that were not run are listed with
-the command that would run them. A claim of several contrasts needs all of them.
+the command that would run them and its price. A claim of several contrasts needs all of them.
 """
 
 import math
@@ -21,7 +21,7 @@ from polyrepro.analysis.contrasts import (
 from polyrepro.analysis.images import interval_over_seeds_and_images
 from polyrepro.analysis.inference import SIGNIFICANCE
 from polyrepro.analysis.metrics_table import ELSEWHERE
-from polyrepro.analysis.not_run import rows_not_run
+from polyrepro.analysis.not_run import rows_not_run, with_commands
 from polyrepro.analysis.outcomes import (
     OUTCOMES,
     Evidence,
@@ -31,7 +31,12 @@ from polyrepro.analysis.outcomes import (
     questions,
 )
 from polyrepro.analysis.power import seeds_for_margin, seeds_needed
-from polyrepro.analysis.published import PAPER_SCALE, about_statement, published_statements
+from polyrepro.analysis.published import (
+    PAPER_SCALE,
+    about_statement,
+    published_statements,
+    statement_of,
+)
 from polyrepro.analysis.selection import winners
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast
@@ -49,6 +54,11 @@ class Measured:
     measurements: tuple[Measurement, ...]
     published: pd.Series | None
 
+    @property
+    def gain(self) -> float:
+        """The published gain; NaN if there is none."""
+        return math.nan if self.published is None else float(self.published["gain"])
+
     def evidence(self, scale: str) -> Evidence:
         """What the outcome is decided from."""
         verified = self.published is not None and self.published["status"] == "verified"
@@ -56,7 +66,7 @@ class Measured:
             claim=self.claim,
             contrasts=tuple(m.contrast for m in self.measurements),
             estimates=tuple(m.estimates for m in self.measurements),
-            gain=float(self.published["gain"]) if verified else math.nan,
+            gain=self.gain if verified else math.nan,
             paper_scale=scale == PAPER_SCALE,
         )
 
@@ -77,7 +87,8 @@ def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.Da
     same in words that name the scale; `note`: what is missing or odd; `seeds_for_published`,
     `seeds_for_measured`, `seeds_for_margin`: how many seeds would find the published gain, the
     measured difference, or equality, in four of five cases; `command`, for claims that were not
-    run; and of the publication `published`, `published_gain`, `published_status`,
+    run, and `price`, what it costs (`875 GPU-hours`; empty where that is unknown); and of the
+    publication `published`, `published_gain`, `published_status`,
     `published_source`.
     """
     statements = published_statements()
@@ -95,7 +106,7 @@ def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.Da
         for row in _rows(measured, judgement, scale, metrics, results)
     ]
     rows += rows_not_run({measured.claim.name for measured in claims}, scale, statements)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(with_commands(rows))
 
 
 def _measured(
@@ -114,7 +125,7 @@ def _measured(
             study,
             claim,
             tuple(measure(contrast, runs) for contrast in contrasts),
-            None if claim.published is None else statements.loc[claim.published],
+            statement_of(claim, statements),
         )
         for claim in study.claims
         if (contrasts := contrasts_at(study, claim, scale))
@@ -164,7 +175,7 @@ def _rows(
                 "note": _note(measured, measurement, judgement),
             }
             | _power(measured, measurement, float(judgement.level))
-            | {"command": ""}
+            | {"command": "", "price": ""}
             | about_statement(measured.published)
         )
     return rows
@@ -175,7 +186,7 @@ def expected(contrast: Contrast) -> str:
     if contrast.kind == "equivalence":
         return f"within {contrast.margin:g} of {contrast.threshold:g}"
     if contrast.kind == "at_most":
-        return f"below {contrast.threshold + contrast.margin:g}"
+        return f"below {contrast.edges[1]:g}"
     return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
 
 
@@ -203,8 +214,7 @@ def _power(measured: Measured, measurement: Measurement, level: float) -> dict[s
     """How many seeds would decide, with the noise measured here."""
     contrast, estimates = measurement.contrast, measurement.estimates
     sd = float(estimates.sd)
-    alone = measured.published is not None and len(measured.measurements) == 1
-    gain = float(measured.published["gain"]) if alone else math.nan
+    gain = measured.gain if len(measured.measurements) == 1 else math.nan
     effect, margin = math.nan, contrast.margin or math.nan
     if contrast.kind == "superiority":
         effect = float(estimates.mean) - contrast.threshold

@@ -21,7 +21,8 @@ from scipy import stats
 
 from polyrepro.analysis.contrasts import Measurement
 from polyrepro.analysis.inference import SIGNIFICANCE
-from polyrepro.data import DATASETS, IMAGE_DATASETS, open_dataset
+from polyrepro.data import DATASETS, IMAGE_DATASETS, ImageArrays, open_dataset
+from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.files import classifier_predictions_path, data_folder
 
 SAMPLES = 1000
@@ -100,11 +101,10 @@ def bootstrap_interval(
 @functools.lru_cache(maxsize=4)
 def _labels(dataset: str, results: Path) -> np.ndarray | None:
     """Labels of the test images; None where a data set is unknown or images have several."""
-    if dataset in DATASETS:
-        return open_dataset(dataset, results).splits["test"].labels
-    if dataset not in IMAGE_DATASETS or not data_folder(results, dataset).exists():
-        return None
-    data = open_dataset(dataset, results)
-    if len(data.index.target_ends):
-        return None
-    return data.index.labels[data.rows("test")]
+    verified = dataset in IMAGE_DATASETS and data_folder(results, dataset).exists()
+    data = open_dataset(dataset, results) if verified or dataset in DATASETS else None
+    if isinstance(data, ImageArrays):
+        return data.splits["test"].labels
+    if isinstance(data, IndexedImages) and not data.several_labels:
+        return data.index.labels[data.rows("test")]
+    return None

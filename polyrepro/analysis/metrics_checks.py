@@ -23,6 +23,9 @@ SAME_IN_VARIANT = ("label", "series", "epsilon", "terms", "gamma", "learning_rat
 PERCENT = ("top1", "ece", "box_", "mask_")
 FRACTIONS = ("mean_pt", "leading_share")
 ACCURACIES = ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap")
+ROUNDING = 1e-6
+"""A share that is 1 may be summed up to a little more."""
+
 UNIT_TOLERANCE = 1.5
 """A value that times 100 comes within this factor of the other runs' is a fraction."""
 
@@ -83,16 +86,21 @@ def numbers(table: pd.DataFrame, column: str, path: Path, *, whole: bool = False
         MetricsError: naming the first row whose value is empty, no number, or not finite.
     """
     values = pd.to_numeric(table[column], errors="coerce").astype(float)
-    bad = ~np.isfinite(values)
+    bad = values.isna() | values.isin([np.inf, -np.inf])
     if whole:
         bad |= (values % 1 != 0) | (values < 0)
     if bad.any():
-        row = bad.idxmax()
+        row = _first(bad)
         wanted = "a whole number, at least 0" if whole else "a finite number"
         raise MetricsError(
             f"{path}, row {_number(row)}, column {column}: {table[column][row]!r} is not {wanted}"
         )
     return values.astype(int) if whole else values
+
+
+def _first(mask: pd.Series) -> int:
+    """Index of the first row for which `mask` is true."""
+    return int(mask.index[mask][0])
 
 
 def _number(row: int) -> int:
@@ -104,7 +112,7 @@ def _check_names(table: pd.DataFrame, path: Path) -> None:
     _check_known(table, path, "study", STUDIES)
     _check_known(table, path, "split", SPLITS)
     for study, rows in table.groupby("study"):
-        _check_known(rows, path, "variant", [v.name for v in STUDIES[study].variants])
+        _check_known(rows, path, "variant", [v.name for v in STUDIES[str(study)].variants])
 
 
 def _check_known(table: pd.DataFrame, path: Path, column: str, known: Iterable[str]) -> None:
@@ -142,23 +150,16 @@ def _check_same(
 
 def _check_epochs(table: pd.DataFrame, path: Path) -> None:
     """All runs of a study must have been trained equally long."""
-    ends = table.groupby(["study", "metric", "split", "variant", "seed"])["epoch"].max()
-    for (study, metric, split), of_group in ends.groupby(level=["study", "metric", "split"]):
-        usual = of_group.mode().iloc[0]
-        odd = of_group[of_group != usual]
+    ends = table.loc[table.groupby(KEY[:-1])["epoch"].idxmax()].sort_values(KEY[:-1])
+    for (study, metric, split), of_group in ends.groupby(["study", "metric", "split"]):
+        usual = of_group["epoch"].mode().iloc[0]
+        odd = of_group[of_group["epoch"] != usual]
         if len(odd):
-            *_, variant, seed = odd.index[0]
-            rows = table[
-                (table["study"] == study)
-                & (table["metric"] == metric)
-                & (table["split"] == split)
-                & (table["variant"] == variant)
-                & (table["seed"] == seed)
-            ]
+            first = odd.iloc[0]
             raise MetricsError(
-                f"{path}, row {_number(rows['epoch'].idxmax())}, column epoch: seed {seed} of "
-                f"{variant} in {study} ends at epoch {odd.iloc[0]:g}, other runs at {usual:g} "
-                f"({metric}, {split}); train all equally long, or remove the run"
+                f"{path}, row {_number(odd.index[0])}, column epoch: seed {first['seed']} of "
+                f"{first['variant']} in {study} ends at epoch {first['epoch']:g}, other runs at "
+                f"{usual:g} ({metric}, {split}); train all equally long, or remove the run"
             )
 
 
@@ -167,11 +168,11 @@ def _check_units(table: pd.DataFrame, path: Path) -> None:
     percent = table["metric"].str.startswith(PERCENT)
     fraction = table["metric"].str.startswith(FRACTIONS)
     highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
-    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest))
+    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
     # Detectors of which nothing can be said record -1.
     outside &= ~(table["metric"].str.startswith(("box_", "mask_")) & (table["value"] == -1))
     if outside.any():
-        row = outside.idxmax()
+        row = _first(outside)
         raise MetricsError(
             f"{path}, row {_number(row)}, column value: {table['metric'][row]} is "
             f"{table['value'][row]:g}, outside 0 to {highest[table.index.get_loc(row)]:g}; "
@@ -190,7 +191,7 @@ def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
     alike = (times_100 > 1 / UNIT_TOLERANCE) & (times_100 < UNIT_TOLERANCE)
     mixed = (rows["value"] <= 1) & alike & ~collapsed
     if mixed.any():
-        row = mixed.idxmax()
+        row = _first(mixed)
         raise MetricsError(
             f"{path}, row {_number(row)}, column value: {rows['metric'][row]} is "
             f"{rows['value'][row]:g} where other runs have about {usual:.3g}: a fraction among "

@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.typing import NAType
 
 from polyrepro.analysis.metrics_checks import (
     MetricsError,
@@ -54,7 +55,12 @@ TEXTS = (
 ELSEWHERE = "elsewhere"
 """The scale of records made elsewhere that name none."""
 
-UNSAID = {"scale": ELSEWHERE, "gamma": 0.0, "learning_rate": float("nan"), "terms": pd.NA}
+UNSAID: dict[str, str | float | NAType] = {
+    "scale": ELSEWHERE,
+    "gamma": 0.0,
+    "learning_rate": float("nan"),
+    "terms": pd.NA,
+}
 UNSAID |= {"chance": float("nan")}
 UNSAID |= dict.fromkeys(("recipe", "dataset", "model", "series", "epsilon", "data_sha256"), "")
 """Columns that a table may lack, with what stands in for them."""

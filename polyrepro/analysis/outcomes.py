@@ -91,25 +91,27 @@ class Judgement:
 
 def p_holds(contrast: Contrast, estimates: Estimates) -> np.ndarray:
     """One-sided p value against the contrary of what a contrast expects."""
-    threshold, margin = contrast.threshold, contrast.margin
+    threshold, (_, high) = contrast.threshold, contrast.edges
     if contrast.kind == "equivalence":
-        return np.maximum(
-            estimates.p_above(threshold - margin), estimates.p_below(threshold + margin)
-        )
+        return p_within(contrast, estimates)
     if contrast.kind == "at_most":
-        return estimates.p_below(threshold + margin)
+        return estimates.p_below(high)
     return estimates.p_above(threshold) if contrast.sign > 0 else estimates.p_below(threshold)
+
+
+def p_within(contrast: Contrast, estimates: Estimates) -> np.ndarray:
+    """One-sided p value against a difference of the margin or more: that of two one-sided tests."""
+    low, high = contrast.edges
+    return np.maximum(estimates.p_above(low), estimates.p_below(high))
 
 
 def p_fails(contrast: Contrast, estimates: Estimates) -> np.ndarray:
     """One-sided p value against what a contrast expects."""
-    threshold, margin = contrast.threshold, contrast.margin
+    threshold, (low, high) = contrast.threshold, contrast.edges
     if contrast.kind == "equivalence":
-        return np.minimum(
-            estimates.p_below(threshold - margin), estimates.p_above(threshold + margin)
-        )
+        return np.minimum(estimates.p_below(low), estimates.p_above(high))
     if contrast.kind == "at_most":
-        return estimates.p_above(threshold + margin)
+        return estimates.p_above(high)
     return estimates.p_below(threshold) if contrast.sign > 0 else estimates.p_above(threshold)
 
 
@@ -128,7 +130,7 @@ def questions(evidence: Evidence) -> dict[str, np.ndarray]:
         for number, p in enumerate(np.maximum.accumulate(steps, axis=0)[1:], start=2):
             answers[f"step {number}"] = 2 * p
     if all(c.kind == "superiority" and c.margin for c in contrasts):
-        equal = [_p_equal(c, e) for c, e in zip(contrasts, evidence.estimates, strict=True)]
+        equal = [p_within(c, e) for c, e in zip(contrasts, evidence.estimates, strict=True)]
         answers["equal"] = 2 * np.max(equal, axis=0)
     if not np.isnan(evidence.gain) and len(contrasts) == 1:
         answers["gain"] = 2 * _p_smaller(contrasts[0], evidence.estimates[0], evidence.gain)
@@ -145,11 +147,6 @@ def _sides(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     holds = np.max([p_holds(*pair) for pair in pairs], axis=0)
     fails = len(pairs) * np.min([p_fails(*pair) for pair in pairs], axis=0)
     return holds, fails
-
-
-def _p_equal(contrast: Contrast, estimates: Estimates) -> np.ndarray:
-    edges = contrast.threshold - contrast.margin, contrast.threshold + contrast.margin
-    return np.maximum(estimates.p_above(edges[0]), estimates.p_below(edges[1]))
 
 
 def _p_smaller(contrast: Contrast, estimates: Estimates, gain: float) -> np.ndarray:

@@ -1,10 +1,12 @@
 """The published numbers and statements, with how sure we are of each."""
 
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
 from polyrepro.errors import PolyreproError
+from polyrepro.studies.claim import Claim
 
 FOLDER = Path(__file__).parents[2] / "results" / "published"
 PAPER_SCALE = "paper"
@@ -55,6 +57,14 @@ def published_facts(folder: Path = FOLDER) -> pd.DataFrame:
     return _read(folder / "facts.csv")
 
 
+def statement_of(claim: Claim, statements: pd.DataFrame) -> pd.Series | None:
+    """The row of the statement that a claim comes from; None for a question of our own."""
+    if claim.published is None:
+        return None
+    # Ids do not repeat, so this is a row and not a table, which the types cannot know.
+    return cast(pd.Series, statements.loc[claim.published])
+
+
 def about_statement(statement: pd.Series | None) -> dict:
     """The columns of `claims.csv` about the publication; empty for a question of our own."""
     if statement is None:
@@ -74,6 +84,11 @@ def about_statement(statement: pd.Series | None) -> dict:
 
 def _read(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, index_col="id")
+    if repeated := list(table.index[table.index.duplicated()]):
+        raise PublishedRecordError(
+            f"{path}, row {repeated[0]}, column id: the id is there twice; "
+            "each row needs one of its own"
+        )
     for column in ("status", "place", "source"):
         empty = table.index[table[column].isna()]
         if len(empty):

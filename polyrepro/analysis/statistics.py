@@ -64,7 +64,7 @@ def paired_difference(
     result = estimate_means(difference.to_numpy(), lost.to_numpy())
     low, high = result.interval(CONFIDENCE)
     wide = result.interval(1 - SIGNIFICANCE / comparisons)
-    p_value = 2 * min(result.p_above(0), result.p_below(0))
+    p_value = 2 * np.minimum(result.p_above(0), result.p_below(0))
     return {
         "difference": float(result.mean),
         "difference_low": float(low),

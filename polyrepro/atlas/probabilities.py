@@ -106,7 +106,7 @@ def squared_gives_probabilities_and_hinge_classes() -> Finding:
 
 def figure() -> Figure:
     """Minimisers of simulated risks against the probability, with the formulas as lines."""
-    drawing, (axes,) = style.new_figure(style.COLUMN_WIDTH, 2.4)
+    drawing, (axes,) = style.new_figure(0.55 * style.TEXT_WIDTH, 2.4)
     p = np.linspace(0.02, 0.98, 200)
     odds = np.log(p / (1 - p))
     entries = (

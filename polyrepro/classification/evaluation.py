@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from polyrepro.losses import Series, series_cross_entropy
+from polyrepro.losses import Series, leading_term, series_cross_entropy
 
 ECE_BINS = 15
 MEANS = ("loss", "cross_entropy", "top1", "mean_pt", "leading_share")
@@ -45,11 +45,9 @@ class Metrics:
         else:
             cross_entropy, loss = -log_pt, self._series.value(log_pt)
             correct = (predicted == targets).float()
-        leading, total, q = leading_weights(self._series, log_pt)
-        # Where the whole gradient vanishes (P_t = 1), so does the leading term's: count it as 0.
-        share = torch.where(total == 0, 0, leading / total)
-        columns = [torch.ones_like(loss), loss, cross_entropy, correct, log_pt.exp(), share]
-        sums = torch.stack([c.double() for c in (*columns, leading * q, total * q)]).sum(dim=1)
+        columns = [torch.ones_like(loss), loss, cross_entropy, correct, log_pt.exp()]
+        columns += leading_term(self._series, log_pt)
+        sums = torch.stack([column.double() for column in columns]).sum(dim=1)
         parts = [sums, calibration_gaps(confidence, correct).double()]
         for classes in self._groups.values():
             member = torch.isin(targets, torch.tensor(classes, device=targets.device))
@@ -114,14 +112,3 @@ def calibration_gaps(confidence: Tensor, correct: Tensor) -> Tensor:
         # index_add has no deterministic order there; a matrix product has.
         return torch.nn.functional.one_hot(bins, ECE_BINS).float().T @ (correct - confidence)
     return gaps.index_add(0, bins, correct - confidence)
-
-
-def leading_weights(series: Series, log_pt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Per image the gradient weight of the leading term, that of the whole series, and q.
-
-    Per image both gradients point the same way, so the leading term's share is a ratio of weights.
-    Below P_t = 1e-13 the ratio has reached its limit, but not even float64 resolves 1 - P_t from 1,
-    so P_t is kept above that.
-    """
-    log_pt = log_pt.double().clamp(min=-30)
-    return series.leading_weight(log_pt), series.gradient_weight(log_pt), -torch.expm1(log_pt)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from polyrepro.detection.losses.targets import NO_INDEX, element_weight, sigmoid_labels
 from polyrepro.detection.replacement import LossKind
+from polyrepro.losses import leading_term
 
 GROUPS = ("foreground", "background")
 # A dense head has millions of elements per step; in pieces, their sums need little memory.
@@ -76,15 +77,10 @@ class TargetProbabilityMeter:
 
     def _sums_of(self, log_pt: Tensor) -> Tensor:
         """Histogram, then the sums of: 1, P_t, share, leading gradient, whole gradient."""
-        # Above P_t = 1 - 1e-13 the share has reached its limit, but 1 - P_t is no longer resolved.
-        log_pt = log_pt.double().clamp(min=-30)
-        pt, q = log_pt.exp(), -torch.expm1(log_pt)
-        leading = self.kind.series.leading_weight(log_pt)
-        whole = self.kind.series.gradient_weight(log_pt)
-        share = torch.where(whole == 0, 0, leading / whole)
+        pt = log_pt.double().exp()
         bins = (pt * self.bins).long().clamp(max=self.bins - 1)
         histogram = torch.bincount(bins, minlength=self.bins).double()
-        sums = [torch.ones_like(pt), pt, share, leading * q, whole * q]
+        sums = [torch.ones_like(pt), pt, *leading_term(self.kind.series, log_pt)]
         return torch.cat([histogram, torch.stack([value.sum() for value in sums])])
 
     def state(self, device: torch.device | None = None) -> Tensor:

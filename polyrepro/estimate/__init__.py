@@ -4,6 +4,7 @@ The runs are those of the plan, so they are the ones that Snakemake would train.
 """
 
 from polyrepro.estimate.costs import Estimate, RecipeCost, StudyCost, estimate
+from polyrepro.estimate.prices import study_prices
 from polyrepro.estimate.table import describe, study_rows, sums
 from polyrepro.estimate.throughputs import GIVEN, ThroughputError, read_throughputs
 
@@ -16,6 +17,7 @@ __all__ = [
     "describe",
     "estimate",
     "read_throughputs",
+    "study_prices",
     "study_rows",
     "sums",
 ]

@@ -39,10 +39,10 @@ def _recipe_row(cost: RecipeCost, sources: list[str]) -> list[str]:
         cost.recipe.name,
         f"{cost.runs}",
         images,
-        "unknown" if cost.rate is None else _short(cost.rate.images_per_second),
+        "unknown" if cost.rate is None else short(cost.rate.images_per_second),
         "" if cost.rate is None else _reference(cost.rate, sources),
-        _short(hours) if known else "unknown",
-        _short(hours * cost.runs) if known else "unknown",
+        short(hours) if known else "unknown",
+        short(hours * cost.runs) if known else "unknown",
         _size(cost.kept),
         _size(cost.while_training),
     ]
@@ -54,7 +54,7 @@ def _reference(rate: Rate, sources: list[str]) -> str:
     how = f", times {rate.scaled:.2f} for the area of the images" if rate.scaled != 1 else ""
     line = (
         f"{row.model}{size}, {row.precision}{', compiled' if row.compile else ''}, {row.device}: "
-        f"{_short(row.images_per_second)}{how} ({row.status}: {row.source})"
+        f"{short(row.images_per_second)}{how} ({row.status}: {row.source})"
     )
     if line not in sources:
         sources.append(line)
@@ -68,7 +68,7 @@ def sums(estimate: Estimate) -> str:
     lines = [
         f"{estimate.runs} runs, {_hours(hours, unknown > 0)} {unit}-hours; one run after the other "
         f"on {count} {unit}{'s' if count > 1 else ''}: {_hours(hours / count, unknown > 0)} hours "
-        f"({_short(hours / count / 24)} days)."
+        f"({short(hours / count / 24)} days)."
     ]
     if unknown:
         lines.append(
@@ -98,10 +98,10 @@ def _assumptions(unit: str) -> str:
 def _hours(hours: float, lower_bound: bool) -> str:
     if lower_bound and not hours:
         return "unknown"
-    return f"{'at least ' if lower_bound else ''}{_short(hours)}"
+    return f"{'at least ' if lower_bound else ''}{short(hours)}"
 
 
-def _short(number: float) -> str:
+def short(number: float) -> str:
     """Three digits are more than an estimate can promise."""
     if number >= 100:
         return f"{number:,.0f}"
@@ -113,7 +113,7 @@ def _size(count: int | None) -> str:
         return "unknown"
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):
         if count >= factor:
-            return f"{_short(count / factor)} {unit}"
+            return f"{short(count / factor)} {unit}"
     return f"{count / 1e3:.0f} kB"
 
 

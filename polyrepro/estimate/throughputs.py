@@ -59,13 +59,17 @@ class Rate:
     scaled: float
 
 
-def read_throughputs(given: Path = GIVEN, measured: Path = MEASURED) -> list[Throughput]:
+def read_throughputs(given: Path = GIVEN, measured: Path | None = MEASURED) -> list[Throughput]:
     """The rows of a table, and what `make bench` measured if it has been run.
+
+    Args:
+        given: the table.
+        measured: the measurements; None leaves them out.
 
     Raises:
         ThroughputError: if a file cannot be read, a column is missing or a value is wrong.
     """
-    here = _read(measured) if measured.exists() else []
+    here = _read(measured) if measured is not None and measured.exists() else []
     return _read(given) + here
 
 

@@ -1,6 +1,8 @@
 """The figures by name. Importing this needs no matplotlib; the Snakefile does it to plan.
 
-A new figure is one file in this folder with a function `figure`, and one line in `FIGURES`.
+A figure of a study's own is one file in this folder with a function `figure`, and one line in
+`OWN`. Without one a study still has the figure that all have: each of its variants, by its label,
+against the reference.
 """
 
 import difflib
@@ -8,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from polyrepro.errors import PolyreproError
+from polyrepro.studies import STUDIES
 
-FIGURES: dict[str, str | None] = {
-    "losses": None,
+OWN: dict[str, str] = {
     "truncation": "truncation",
     "truncation_lr": "truncation_lr",
     "poly_n": "poly_n",
@@ -24,7 +26,33 @@ FIGURES: dict[str, str | None] = {
     "retinanet_epsilon": "retinanet_epsilon",
     "retinanet_pt": "retinanet_epsilon",
 }
-"""Name to the study whose runs are shown; None: the figure shows the losses themselves."""
+"""Name of a figure, and of its file, to the study whose runs are shown."""
+
+GENERIC = "variants"
+"""The file of the figure that every study has."""
+
+OF_CLAIMS = ("forest",)
+"""Figures of all claims of a report together."""
+
+FIGURES: dict[str, str | None] = {
+    "losses": None,
+    **dict.fromkeys(OF_CLAIMS),
+    **OWN,
+    **{f"{study}_{GENERIC}": study for study in STUDIES},
+}
+"""Name to the study whose runs are shown; None: the losses themselves, or all claims."""
+
+
+def file_of(name: str) -> str:
+    """Name of the module in this folder that draws a figure; its caption has the same."""
+    return name if name in OWN or FIGURES[name] is None else GENERIC
+
+
+def tables_of(name: str) -> tuple[str, ...]:
+    """Names of the tables that a figure shows."""
+    if name in OF_CLAIMS:
+        return "claims.csv", "statistics.csv"
+    return () if FIGURES[name] is None else ("metrics.csv", "statistics.csv")
 
 
 class FigureError(PolyreproError):
@@ -36,33 +64,47 @@ def draw(name: str, results: Path) -> None:
 
     Args:
         name: a key of `FIGURES`.
-        results: folder with `metrics.csv` and `statistics.csv`; a figure without a study reads
-            neither.
+        results: folder with the tables of `tables_of`.
 
     Raises:
         FigureError: if there is no such figure, no table, or not its study in the tables.
         OSError: if the figures cannot be written.
     """
     # Imported here to keep the registry light.
-    from polyrepro.figures.measured import read_tables
     from polyrepro.figures.style import in_style, save
 
     if name not in FIGURES:
         close = difflib.get_close_matches(name, FIGURES, n=1)
         guess = f"; did you mean {close[0]!r}?" if close else "."
         raise FigureError(f"unknown figure {name!r}{guess} Known are: {', '.join(FIGURES)}")
+    for table in tables_of(name):
+        if not (results / table).exists():
+            raise FigureError(
+                f"{results / table} does not exist; make it with: "
+                f"snakemake --cores 2 {results / table}"
+            )
+    with in_style():
+        save(drawing(name, results), results / "figures" / name)
+
+
+def drawing(name: str, results: Path):
+    """The figure, as an object of matplotlib.
+
+    Raises:
+        FigureError: if the study of the figure is not in the tables.
+    """
+    from polyrepro.figures.measured import read_tables
+
+    module = import_module(f"polyrepro.figures.{file_of(name)}")
+    if name in OF_CLAIMS:
+        return module.figure(results)
     study = FIGURES[name]
-    try:
-        tables = [] if study is None else [read_tables(results)]
-    except FileNotFoundError as error:
-        raise FigureError(
-            f"{error.filename} does not exist; make it with: snakemake --cores 2 {error.filename}"
-        ) from None
-    if tables and study not in set(tables[0].statistics["study"]):
+    if study is None:
+        return module.figure()
+    tables = read_tables(results)
+    if study not in set(tables.statistics["study"]):
         raise FigureError(
             f"figure {name!r} needs the study {study!r}, which {results / 'statistics.csv'} does "
             f"not contain; add it to the configuration: snakemake --config studies={study}"
         )
-    module = import_module(f"polyrepro.figures.{name}")
-    with in_style():
-        save(module.figure(*tables), results / "figures" / name)
+    return module.figure(tables) if name in OWN else module.figure(tables, study)

@@ -23,7 +23,7 @@ SHARES = {
 
 def figure(tables: Tables) -> Figure:
     """Both shares against time, each point averaging over the part of an epoch before it."""
-    drawing, (axes,) = style.new_figure(style.COLUMN_WIDTH, 2.4)
+    drawing, (axes,) = style.new_figure(style.TEXT_WIDTH, 2.3)
     for metric, (label, line, marker, face) in SHARES.items():
         values = _within_epochs(tables.metrics, metric)
         axes.plot(values, color=style.CROSS_ENTROPY, alpha=0.3, linewidth=0.6, zorder=2)

@@ -22,7 +22,7 @@ GROUPS = {
 
 def figure(tables: Tables) -> Figure:
     """Paired differences of top-1 to cross-entropy over the first coefficient, group by group."""
-    drawing, panels = style.new_figure(style.TEXT_WIDTH, 2.4, ncols=len(GROUPS), sharey=True)
+    drawing, panels = style.new_figure(style.TEXT_WIDTH, 2.5, ncols=len(GROUPS), sharey=True)
     for axes, metric in zip(panels, GROUPS, strict=True):
         _draw_group(axes, tables, metric)
     panels[0].set(ylabel=style.DIFFERENCE_LABEL)
@@ -39,4 +39,4 @@ def _draw_group(axes: Axes, tables: Tables, metric: str) -> None:
     style.draw_epsilon_curve(axes, differences)
     if metric == "top1":
         style.mark_selected(axes, differences, BEST.name)
-    axes.set_title(f"{GROUPS[metric]}\ncross-entropy: {level:.1f} %", fontsize=7)
+    style.describe(axes, f"{GROUPS[metric]}\ncross-entropy: {level:.1f} %")

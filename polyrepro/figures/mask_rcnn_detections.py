@@ -22,7 +22,7 @@ from polyrepro.figures.measured import Tables
 from polyrepro.files import data_folder, predictions_path
 from polyrepro.studies.mask_rcnn_epsilon import BEST, STUDY
 
-IMAGES, LEAST_OBJECTS = 5, 4
+IMAGES, LEAST_OBJECTS = 3, 4
 LEAST_SCORE = 0.3
 MATCH = 0.5
 """Intersection over union from which a detection counts as right."""
@@ -58,20 +58,21 @@ def figure(tables: Tables) -> Figure:
     for variant in variants:
         (run,) = runs.loc[(runs.variant == variant) & (runs.seed == seed), "run"]
         found = _predictions(tables.results, run, truth)
-        poly = f"Poly-1, $\\epsilon_1 = {measured.epsilon1[variant]:g}$"
-        name = "cross-entropy" if variant == STUDY.reference else poly
+        name = style.mathematical(measured.rows.loc[variant, "label"])
         rows[name] = [_judged(found.get(i["id"], []), truth, i["id"]) for i in images]
-    return _page(rows, images, data)
+    return _page(rows, images, data, f"seed {seed}")
 
 
-def _page(rows: dict[str, list[list[Drawn]]], images: list[dict], data: CocoData) -> Figure:
+def _page(
+    rows: dict[str, list[list[Drawn]]], images: list[dict], data: CocoData, seed: str
+) -> Figure:
     size = style.TEXT_WIDTH / len(images)
     drawing = Figure(figsize=(style.TEXT_WIDTH, 0.3 + size * len(rows)), layout="constrained")
     panels = drawing.subplots(len(rows), len(images), squeeze=False)
     for (name, drawn), line in zip(rows.items(), panels, strict=True):
         for axes, boxes, image in zip(line, drawn, images, strict=True):
             _draw_image(axes, boxes, data.images["test"] / image["file_name"])
-        line[0].set_ylabel(name)
+        line[0].set_ylabel(name if name == "objects" else f"{name}, {seed}")
     handles = [Line2D([], [], color=colour, label=name) for name, colour in LOOKS.items()]
     drawing.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return drawing
@@ -86,7 +87,7 @@ def _draw_image(axes: Axes, boxes: list[Drawn], path: Path) -> None:
     for entry in boxes:
         x, y, width, height = entry.box
         colour = LOOKS[entry.look]
-        axes.add_patch(Rectangle((x, y), width, height, fill=False, color=colour, linewidth=0.8))
+        axes.add_patch(Rectangle((x, y), width, height, fill=False, color=colour, linewidth=1.0))
         if entry.outline is not None:
             inside = coco_mask.decode(entry.outline)
             axes.contour(inside, levels=[0.5], colors=[colour], linewidths=0.5)
@@ -94,7 +95,7 @@ def _draw_image(axes: Axes, boxes: list[Drawn], path: Path) -> None:
             x,
             y,
             entry.text,
-            fontsize=3.6,
+            fontsize=6,
             color="white",
             verticalalignment="bottom",
             clip_on=True,

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from polyrepro.analysis.collapse import collapsed_runs
 from polyrepro.analysis.metrics_table import final_values, read_metrics
 from polyrepro.analysis.statistics import read_statistics
 from polyrepro.studies import STUDIES
+from polyrepro.variants import POLY_SERIES
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,25 @@ class Measured:
         """Only the variants for which the condition, indexed like `rows`, holds."""
         rows = self.rows[condition]
         return Measured(rows, self.seeds[rows.index], self.reference)
+
+    @property
+    def of_family(self) -> "Measured":
+        """Only losses of the paper's family: others have no coefficients to be drawn at."""
+        return self.where(self.rows["series"] == POLY_SERIES)
+
+    @property
+    def epsilon_curve(self) -> "Measured":
+        """The reference, and the losses that differ from it in the first coefficient alone."""
+        rows = self.rows
+        alike = rows["series"] == POLY_SERIES
+        for setting in ("gamma", "terms", "learning_rate"):
+            usual = rows.loc[self.is_reference, setting]
+            if len(usual):
+                value = usual.iloc[0]
+                same = rows[setting].isna() if pd.isna(value) else rows[setting].eq(value)
+                alike &= same.fillna(False).astype(bool)
+        single = rows["epsilon"].str.split().str.len() == 1
+        return self.where(self.is_reference | (alike & single))
 
     @property
     def epsilon1(self) -> pd.Series:
@@ -62,6 +83,10 @@ class Tables:
         rows = self.metrics[self.metrics["study"] == study]
         return rows.drop_duplicates("run")[["variant", "seed", "dataset", "run"]]
 
+    def collapsed(self, study: str) -> pd.DataFrame:
+        """Which runs have learnt nothing: a row per seed, a column per variant."""
+        return collapsed_runs(self.metrics, study)
+
     def measured(
         self, study: str, metric: str, *, split: str = "test", paired: bool = False
     ) -> Measured:
@@ -79,7 +104,10 @@ class Tables:
             rows = rows.drop(columns=["mean", "low", "high"]).rename(
                 columns=lambda name: name.replace("difference_", "").replace("difference", "mean")
             )
-            seeds = seeds.sub(seeds[reference], axis="index").assign(**{reference: float("nan")})
+            none = pd.Series(float("nan"), seeds.index)
+            seeds = seeds.sub(seeds.get(reference, none), axis="index")
+            if reference in seeds:
+                seeds[reference] = float("nan")
         return Measured(rows, seeds, reference)
 
 

@@ -14,8 +14,8 @@ from polyrepro.studies.poly_n import BEST
 
 def figure(tables: Tables) -> Figure:
     """Top-1 of cross-entropy and of the selected losses, with the grids they were selected from."""
-    measured = tables.measured("poly_n", "top1")
-    drawing, (axes,) = style.new_figure(style.COLUMN_WIDTH, 2.8)
+    measured = tables.measured("poly_n", "top1").of_family
+    drawing, (axes,) = style.new_figure(style.TEXT_WIDTH, 2.6)
     reference = measured.where(measured.is_reference)
     style.draw_band(axes, reference.rows.iloc[0], colour=style.CROSS_ENTROPY)
     style.draw_measured(

@@ -4,6 +4,8 @@ Colours are those of Okabe and Ito (2008), told apart also by the colour-blind; 
 """
 
 import io
+import math
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +22,8 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from polyrepro.figures.measured import Measured
 from polyrepro.files import write_atomically
 
-COLUMN_WIDTH, TEXT_WIDTH = 3.3, 6.8
-"""Inches: one column of a two-column paper, and both."""
+TEXT_WIDTH = 6.3
+"""Inches: the width of the report's text, so that no figure is scaled there."""
 
 CROSS_ENTROPY = "#000000"
 POLY = "#0072B2"
@@ -32,6 +34,17 @@ PRECISION = "#E69F00"
 """Average precision, beside recall in the colour of Poly-1."""
 NEUTRAL = "#777777"
 
+OUTCOMES = {
+    "reproduced": "#1B6E3C",
+    "direction only": "#2A6F97",
+    "equivalent within a margin": "#2A6F97",
+    "published gain excluded": "#A4243B",
+    "not reproduced": "#A4243B",
+    "inconclusive": "#6C6C6C",
+    "not run": "#6C6C6C",
+}
+"""Outcome of a claim to its colour."""
+
 BESIDE = 3.5
 """Points between a mean and the dots of its seeds."""
 
@@ -39,15 +52,20 @@ EPSILON_LABEL = r"first coefficient $\epsilon_1$"
 DIFFERENCE_LABEL = "paired difference to\ncross-entropy (points of top-1)"
 SELECTED_LABEL = "chosen on validation images"
 
+DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+SUBSCRIPTED = re.compile("ε([₀-₉]+)")
+
 STYLE = {
-    # Fonts that come with matplotlib, so that every machine draws the same.
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    # The report's family; it comes with matplotlib, so that every machine draws the same.
+    # Subscripts have 0.7 times the size of their text: with these sizes they are above 6 points.
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 9,
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
     "axes.linewidth": 0.6,
@@ -89,6 +107,12 @@ def new_figure(width: float, height: float, **layout) -> tuple[Figure, list[Axes
         for letter, axes in zip("abcdef", panels, strict=False):
             axes.set_title(f"({letter})", loc="left", pad=3)
     return figure, panels
+
+
+def describe(axes: Axes, text: str) -> None:
+    """Say what a panel shows, after its letter if it has one."""
+    letter = axes.get_title(loc="left")
+    axes.set_title(f"{letter} {text}".strip(), loc="left", pad=3, fontsize=8.6)
 
 
 def draw_measured(
@@ -139,12 +163,15 @@ def shifted(axes: Axes, points: float) -> Transform:
     return axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
 
 
-def draw_epsilon_curve(axes: Axes, measured: Measured) -> None:
-    """A metric against the first coefficient; cross-entropy is the point at 0 of the curve."""
+def draw_epsilon_curve(
+    axes: Axes, measured: Measured, reference_label: str = "cross-entropy"
+) -> None:
+    """A metric against the first coefficient; the reference is the point at 0 of the curve."""
+    measured = measured.epsilon_curve
     x, reference = measured.epsilon1.sort_values(), measured.is_reference
     axes.plot(x, measured.rows.loc[x.index, "mean"], color=POLY)
     draw_measured(axes, x[~reference], measured, colour=POLY, label="Poly-1", line="none")
-    look = {"colour": CROSS_ENTROPY, "marker": "s", "label": "cross-entropy"}
+    look = {"colour": CROSS_ENTROPY, "marker": "s", "label": reference_label}
     draw_measured(axes, x[reference], measured, line="none", **look)
     axes.set(xlabel=EPSILON_LABEL)
     axes.xaxis.set_major_locator(whole_numbers())
@@ -155,12 +182,26 @@ def whole_numbers() -> MultipleLocator:
     return MultipleLocator(1)
 
 
-def logarithmic_axis(axes: Axes, values: Iterable[float], base: float = 10) -> None:
-    """A logarithmic x axis with a tick at each value of a grid and nowhere else."""
-    axes.set_xscale("log", base=base)
+def logarithmic_axis(axes: Axes, values: Iterable[float], closest: float = 1.9) -> None:
+    """A logarithmic x axis with a tick at each value of a grid and nowhere else.
+
+    Args:
+        closest: smallest ratio of values that are both labelled; powers of ten come first.
+    """
+    axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     ticks = sorted(set(values))
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    labelled: list[float] = []
+    for tick in sorted(ticks, key=lambda value: (math.log10(value) % 1 != 0, value)):
+        if all(max(tick / other, other / tick) >= closest for other in labelled):
+            labelled.append(tick)
+    axes.set_xticks(ticks, [f"{tick:g}" if tick in labelled else "" for tick in ticks])
+
+
+def mathematical(text: str) -> str:
+    """A label with its symbols as mathematics: the text's font has no subscript digits."""
+    text = SUBSCRIPTED.sub(lambda found: f"$\\epsilon_{{{found[1].translate(DIGITS)}}}$", text)
+    return text.replace("P_t", "$P_t$")
 
 
 def shades(colour: str, count: int) -> list[str]:
@@ -181,8 +222,9 @@ def draw_threshold(axes: Axes, y: float, label: str | None = None) -> None:
     axes.axhline(y, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), label=label, zorder=1.5)
 
 
-def mark_selected(axes: Axes, measured: Measured, selection: str, shift: float = 0.0) -> None:
-    """A ring around the point of an epsilon curve that a selection chose; `shift` in points."""
+def mark_selected(axes: Axes, measured: Measured, selection: str) -> None:
+    """A ring around the point of an epsilon curve that a selection chose."""
+    measured = measured.epsilon_curve
     chosen = measured.is_selected(selection)
     axes.plot(
         measured.epsilon1[chosen],
@@ -195,7 +237,6 @@ def mark_selected(axes: Axes, measured: Measured, selection: str, shift: float =
         markeredgewidth=1.1,
         label=SELECTED_LABEL,
         zorder=4,
-        transform=shifted(axes, shift),
     )
 
 

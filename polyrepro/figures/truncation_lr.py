@@ -14,8 +14,10 @@ from polyrepro.figures.measured import Tables
 
 def figure(tables: Tables) -> Figure:
     """Top-1 over the initial learning rate; one line per number of terms, and cross-entropy's."""
-    measured = tables.measured("truncation_lr", "top1")
-    drawing, (axes,) = style.new_figure(style.COLUMN_WIDTH, 2.6)
+    measured = tables.measured("truncation_lr", "top1").of_family
+    # Without coefficients: cross-entropy and its truncations.
+    measured = measured.where(measured.rows["epsilon"] == "")
+    drawing, (axes,) = style.new_figure(style.TEXT_WIDTH, 2.6)
     terms = measured.rows["terms"]
     counts = sorted(terms.dropna().unique())
     colours = style.shades(style.TRUNCATED, len(counts))
@@ -34,8 +36,11 @@ def figure(tables: Tables) -> Figure:
             label=label,
             shift=7 * (number - (len(looks) - 1) / 2),
         )
-    style.logarithmic_axis(axes, measured.rows["learning_rate"], base=2)
-    axes.margins(x=0.15)
+    style.logarithmic_axis(axes, measured.rows["learning_rate"], closest=1.3)
+    axes.margins(x=0.08)
     axes.set(xlabel="initial learning rate", ylabel="test top-1 (%)")
-    style.legend_above(drawing, axes, columns=4)
+    # An interval over collapsed runs would leave the range of accuracies.
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -2), min(high, 102))
+    style.legend_above(drawing, axes, columns=len(looks))
     return drawing

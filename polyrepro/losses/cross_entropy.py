@@ -101,21 +101,30 @@ def series_cross_entropy(
             label_smoothing=label_smoothing,
             reduction=reduction,
         )
-    logits, dtype = input, computing_dtype(input)
-    weight = None if weight is None else weight.to(dtype)
+    logits = input
+    weight = None if weight is None else weight.to(computing_dtype(logits))
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
+    arguments = (logits, target, series, weight, float(label_smoothing))
     if target.is_floating_point():
-        labels = target.to(dtype)
-        if label_smoothing:
-            labels = labels * (1 - label_smoothing) + label_smoothing / logits.shape[1]
-        losses = series.combine(*label_statistics(logits, labels, series, weight))
-        sample_weight = None
+        result = reduced(_label_losses(*arguments), None, reduction)
     else:
-        arguments = (logits, target, series, weight, ignore_index, float(label_smoothing))
-        losses, sample_weight = _index_losses(*arguments)
-    result = reduced(losses, sample_weight, reduction)
+        result = reduced(*_index_losses(*arguments, ignore_index), reduction)
     return result.squeeze(0) if input.dim() == 1 else result
+
+
+def _label_losses(
+    logits: Tensor,
+    labels: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    smoothing: float,
+) -> Tensor:
+    """One loss per sample for probabilities, class weights included."""
+    labels = labels.to(computing_dtype(logits))
+    if smoothing:
+        labels = labels * (1 - smoothing) + smoothing / logits.shape[1]
+    return series.combine(*label_statistics(logits, labels, series, class_weight))
 
 
 def _index_losses(
@@ -123,8 +132,8 @@ def _index_losses(
     target: Tensor,
     series: Series,
     class_weight: Tensor | None,
-    ignore_index: int,
     smoothing: float,
+    ignore_index: int,
 ) -> tuple[Tensor, Tensor | None]:
     """One loss per sample, times its weight, and the weights that a mean divides by, if any."""
     target, kept = target.long(), target != ignore_index
@@ -157,7 +166,7 @@ def _smoothed_losses(
     if not series.has_cross_entropy_base:
         labels = torch.full_like(logits, share, dtype=computing_dtype(logits))
         labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
-        losses = series.combine(*label_statistics(logits, labels, series, class_weight))
+        losses = _label_losses(logits, labels, series, class_weight, smoothing=0.0)
         return losses.masked_fill(~kept, 0)
     # Two numbers per sample are all that is needed, without ever making the array of labels.
     statistics = index_statistics(logits, index, averaged=True, class_weight=class_weight)

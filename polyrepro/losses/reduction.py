@@ -55,9 +55,11 @@ def known_number(value: Tensor) -> float | None:
     """The number in a tensor without dimensions, if it can be read at once.
 
     On a GPU it would have to be waited for; in ``torch.compile``, under ``torch.vmap`` and with
-    fake tensors there is nothing to read, which torch says by a RuntimeError.
+    fake tensors there is nothing to read, which torch says by a RuntimeError; in a trace it holds
+    for one input only.
     """
-    if torch.compiler.is_compiling() or value.device.type != "cpu":
+    symbolic = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if symbolic or value.device.type != "cpu":
         return None
     try:
         return value.item()

@@ -42,16 +42,19 @@ class IndexRows(Rows):
     def forward(logits, index, averaged, class_weight):
         column = index.unsqueeze(1)
         p = logits.softmax(1)
-        own_logit, pt = _of_target(logits, column), _of_target(p, column)
+        pt = _of_target(p, column)
+        lowest, highest = _known_range(pt)
+        # Where P_t is large, 1 - P_t cancels; the sum over the other classes does not.
+        q = 1 - pt if highest <= 0.5 else _of_others(p, column, pt)
         # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
-        nll = torch.log1p(_of_others(p, column, pt) / pt)
-        if not is_known((pt > torch.finfo(pt.dtype).tiny).all()):
-            far = (logits.amax(1) - own_logit) - p.amax(1).log()
+        nll = torch.log1p(q / pt)
+        if not lowest > torch.finfo(pt.dtype).tiny:
+            far = (logits.amax(1) - _of_target(logits, column)) - p.amax(1).log()
             nll = torch.where(pt > 0.5, nll, far)
         if not averaged:
             return nll, p
         # As distances to the target's logit, where large logits cancel exactly.
-        blocks = row_blocks(logits, own_logit.unsqueeze(1))
+        blocks = row_blocks(logits, logits.gather(1, column))
         below = joined([weighted_mean(own - logits, class_weight) for logits, own in blocks])
         mean_weight = 1 if class_weight is None else class_weight.mean()
         return nll, below + mean_weight * nll, p
@@ -76,23 +79,19 @@ class IndexRows(Rows):
 
 def index_gradient(index, class_weight, nll, p, by_nll, by_mean) -> Tensor:
     """``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
-    column = index.unsqueeze(1)
+    in_place = not torch.is_grad_enabled()
     softmax_residual = torch.expm1(-nll)
+    by_p = torch.zeros_like(nll) if by_nll is None else by_nll
+    own = softmax_residual * by_p
+    if by_mean is not None:
+        share = by_mean if class_weight is None else by_mean * class_weight.mean()
+        by_p, own = by_p + share, own + torch.exp(-nll) * share
+    gradient, at = p * by_p.unsqueeze(1), (1, index.unsqueeze(1), own.unsqueeze(1))
+    gradient = gradient.scatter_(*at) if in_place else gradient.scatter(*at)
     if by_mean is None:
-        gradient, own = p * by_nll.unsqueeze(1), softmax_residual * by_nll
-    else:
-        by_nll = torch.zeros_like(nll) if by_nll is None else by_nll
-        mean_weight = 1 if class_weight is None else class_weight.mean()
-        share = (by_mean / p.shape[1]).unsqueeze(1)
-        if class_weight is not None:
-            share = share * along_classes(class_weight, p)
-        gradient = p * (by_nll + by_mean * mean_weight).unsqueeze(1) - share
-        own = softmax_residual * by_nll + torch.exp(-nll) * by_mean * mean_weight
-        share = share.expand_as(p) if class_weight is not None else share
-        own = own - (share if class_weight is None else share.gather(1, column)).squeeze(1)
-    if torch.is_grad_enabled():
-        return gradient.scatter(1, column, own.unsqueeze(1))
-    return gradient.scatter_(1, column, own.unsqueeze(1))
+        return gradient
+    share = weighted_values((by_mean / p.shape[1]).unsqueeze(1), class_weight)
+    return gradient.sub_(share) if in_place else gradient - share
 
 
 @with_signature
@@ -180,13 +179,11 @@ def softmax_derivative(p: Tensor, direction: Tensor) -> Tensor:
     return p * (direction - (p * direction).sum(1, keepdim=True))
 
 
-def along_classes(class_weight: Tensor, logits: Tensor) -> Tensor:
-    """One weight per class, in a shape that broadcasts with ``logits`` (N, C, d1, ...)."""
-    return class_weight.view(-1, *[1] * (logits.dim() - 2))
-
-
 def weighted_values(values: Tensor, class_weight: Tensor | None) -> Tensor:
-    return values if class_weight is None else values * along_classes(class_weight, values)
+    """``values`` (N, C, d1, ...), or (N, 1, d1, ...), times one weight per class, if there are."""
+    if class_weight is None:
+        return values
+    return values * class_weight.view(-1, *[1] * (values.dim() - 2))
 
 
 def weighted_mean(values: Tensor, class_weight: Tensor | None) -> Tensor:
@@ -197,12 +194,18 @@ def _sum(first: Tensor | None, second: Tensor) -> Tensor:
     return second if first is None else first + second
 
 
+def _known_range(pt: Tensor) -> tuple[float, float]:
+    """The lowest and the highest P_t; 0 and 1, which nothing follows from, if not to be read."""
+    if pt.numel() == 0:
+        return 0.0, 1.0
+    lowest, highest = (known_number(each) for each in torch.aminmax(pt))
+    return (0.0, 1.0) if lowest is None or highest is None else (lowest, highest)
+
+
 def _of_others(p: Tensor, column: Tensor, pt: Tensor) -> Tensor:
-    """``1 - P_t`` without its cancellation: the sum over the other classes where P_t is large."""
+    """``1 - P_t``, the sum over the other classes where P_t is large; of all if most are."""
     large = pt > 0.5
     count = known_number(large.sum())
-    if count == 0:
-        return 1 - pt
     if p.dim() == 2 and count is not None and 2 * count < len(p):
         rows = large.nonzero().squeeze(1)
         return (1 - pt).index_copy(0, rows, p[rows].scatter(1, column[rows], 0).sum(1))

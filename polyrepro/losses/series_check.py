@@ -83,24 +83,24 @@ def _check_part(series: Series, name: str, log_pt: Tensor) -> None:
             f"{single[worst]:g} alone and {result[worst]:g} among others; compute every element "
             "from itself alone"
         )
-    slope = _reverse(series, name, at)
-    _finite(series, f"the derivative of {name} by {ARGUMENTS[name]}", slope, log_pt)
+    found = _reverse(series, name, at)
+    _finite(series, f"the derivative of {name} by {ARGUMENTS[name]}", found, log_pt)
     if at.dtype == torch.float64:
-        _check_differences(series, name, at[len(LOG_EDGES) :], slope[len(LOG_EDGES) :])
+        _check_differences(series, name, at[len(LOG_EDGES) :], found[len(LOG_EDGES) :])
 
 
-def _check_differences(series: Series, name: str, at: Tensor, slope: Tensor) -> None:
+def _check_differences(series: Series, name: str, at: Tensor, found: Tensor) -> None:
     """A derivative must agree with the difference quotient, at a step with that of one side."""
     middle = _called(series, name, at)
     above, below = ((_called(series, name, at + step) - middle) / step for step in (STEP, -STEP))
     mean = (above + below) / 2
-    near = [_near(slope, quotient, 1e-5) for quotient in (mean, above, below)]
+    near = [_near(found, quotient, 1e-5) for quotient in (mean, above, below)]
     if not torch.stack(near).any(0).all():
-        worst = int((slope - mean).abs().argmax())
+        worst = int((found - mean).abs().argmax())
         pt = torch.exp(-at[worst]) if name == "base" else 1 - at[worst]
         raise ValueError(
             f"{series!r}: {name} is not differentiable: at P_t = {pt:.4g} automatic "
-            f"differentiation gives {slope[worst]:.6g}, the difference quotient "
+            f"differentiation gives {found[worst]:.6g}, the difference quotient "
             f"{mean[worst]:.6g}; {TORCH} (no detach, item, numpy or no_grad)"
         )
 

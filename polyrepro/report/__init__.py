@@ -18,6 +18,7 @@ def write_report(plan: Plan) -> None:
     Raises:
         ReportError: if a template asks for a value or figure that does not exist.
     """
+    import matplotlib
     import typst
 
     from polyrepro.files import write_atomically, write_json
@@ -28,12 +29,13 @@ def write_report(plan: Plan) -> None:
     values = report_values(plan)
     write_json(results / "report.json", values)
     try:
-        # The root is `/` so that a results folder may lie anywhere; the fonts are Typst's own, so
-        # that the same values give the same bytes on every machine.
+        # The root is `/` so that a results folder may lie anywhere; the fonts are Typst's own and
+        # those that come with matplotlib, so that the same values give the same bytes everywhere.
         pdf = typst.compile(
             str(PAPER),
             root="/",
             ignore_system_fonts=True,
+            font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
             sys_inputs={"values": str(results / "report.json")},
         )
     except typst.TypstError as error:

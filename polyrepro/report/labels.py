@@ -1,15 +1,18 @@
-"""Numbers, metrics and contrasts as a reader sees them."""
+"""Numbers as a reader sees them."""
 
 import math
 
-METRIC_LABELS = {
-    "top1": "top-1",
-    "box_ap": "box AP",
-    "box_ar100": "box AR",
-    "mask_ap": "mask AP",
-    "mask_ar100": "mask AR",
-}
-"""Metrics in percent that a study can be about, as tables call them."""
+from polyrepro.figures.names import METRIC_LABELS, contrast_label
+
+__all__ = [
+    "METRIC_LABELS",
+    "contrast_label",
+    "interval",
+    "number",
+    "seeds_text",
+    "signed",
+    "with_half_width",
+]
 
 
 def number(value: float, digits: int) -> str:
@@ -37,7 +40,8 @@ def with_half_width(mean: float, high: float, digits: int, shown=number) -> str:
     return f"{shown(mean, digits)} ± {number(high - mean, digits)}"
 
 
-def contrast_label(contrast: str, labels: dict[str, str]) -> str:
-    """A contrast of `claims.csv` with variants in words: `Poly-1 (ε₁ = 2) − cross-entropy`."""
-    _, _, terms = contrast.partition(": ")
-    return " ".join("−" if word == "-" else labels.get(word, word) for word in terms.split(" "))
+def seeds_text(value: float) -> str:
+    """A number of seeds that would be needed; infinity stands for more than anybody trains."""
+    if math.isinf(value):
+        return "> 9999"
+    return number(value, 0)

@@ -2,9 +2,8 @@
 
 
 def summary_markdown(values: dict) -> str:
-    """The report's claims as a Markdown table."""
-    scale = values["scale"]
-    lines = [f"# PolyLoss reproduction, scale `{scale}`", ""]
+    """How many claims have each outcome, and one row per claim that was judged."""
+    lines = [f"# PolyLoss reproduction, scale `{values['scale']}`", ""]
     if values["analogue"]:
         lines += [
             "Every verdict below is about a small analogue on the data named in the report, not "
@@ -12,23 +11,30 @@ def summary_markdown(values: dict) -> str:
             "",
         ]
     lines += [
-        f"{values['provenance']['runs']} runs, seeds per variant: {values['seeds']}; intervals are "
-        f"{values['confidence']} % t intervals, differences are paired by seed.",
+        f"{values['provenance']['runs']} runs, seeds per variant: {values['seeds']}. Of "
+        f"{values['abstract']['claims']} claims, {values['abstract']['counts']}; "
+        f"{values['not_run_count']} more were not run.",
         "",
-        "| study | claim | measured (interval) | outcome | the paper (status) |",
-        "|---|---|---|---|---|",
+        "| claim | published | measured (interval, seeds) | outcome |",
+        "|---|---|---|---|",
     ]
-    for study in values["studies"].values():
-        for claim in study["claims"]:
-            measured = "<br>".join(
-                f"{c['contrast']}: {c['measured']} ({c['interval']}, n = {c['n']})"
-                for c in claim["contrasts"]
-            )
-            lines.append(
-                f"| {study['title']} | {claim['statement']} | {measured} | **{claim['outcome']}** "
-                f"| {claim['published']} ({claim['published_status']}) |"
-            )
-    lines += [""]
-    lines += [study["finding"] + "\n" for study in values["studies"].values() if study["finding"]]
-    lines += [f"Made with `{values['provenance']['command']}`.", ""]
+    lines += [_row(claim) for claim in values["claims"]]
+    lines += [
+        "",
+        f"Intervals are {values['confidence']} % t intervals of differences paired by seed; "
+        "outcomes are corrected for the number of claims. A claim with several comparisons shows "
+        "the first.",
+        "",
+        f"Made with `{values['provenance']['command']}`.",
+        "",
+    ]
     return "\n".join(lines)
+
+
+def _row(claim: dict) -> str:
+    first = claim["contrasts"][0]
+    measured = f"{first['contrast']}: {first['measured']} ({first['interval']}, n = {first['n']})"
+    published = claim["published_status"] or "our question"
+    if claim["gain"] != "–":
+        published = f"{claim['gain']} ({published})"
+    return f"| {claim['statement']} | {published} | {measured} | **{claim['outcome']}** |"

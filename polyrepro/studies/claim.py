@@ -4,6 +4,7 @@ Kind, margin and number of seeds are stated here, before anybody looks at a resu
 an outcome is described in docs/verdicts.md.
 """
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -62,6 +63,12 @@ class Contrast(Frozen):
                 "a margin of 0, within which nothing can be shown to lie; give a larger one"
             )
         return self
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """The threshold minus and plus the margin; NaN, within which nothing lies, without one."""
+        margin = math.nan if self.margin is None else self.margin
+        return self.threshold - margin, self.threshold + margin
 
     @property
     def selections(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from polyrepro.errors import PolyreproError
 from polyrepro.recipes import RECIPES
-from polyrepro.studies.study import Study
+from polyrepro.studies.study import Selection, Study
 from polyrepro.variants import Variant
 
 STATEMENTS = Path(__file__).parents[2] / "results" / "published" / "statements.csv"
@@ -28,7 +28,8 @@ def check_studies(studies: Iterable[Study], scales: Sequence[str]) -> None:
             means two losses, and for a selection or claim whose name is taken.
     """
     variants: dict[str, Variant] = {}
-    selections, claims = {}, {}
+    selections: dict[str, Selection] = {}
+    claims: dict[str, str] = {}
     published = _published()
     for study in studies:
         for scale, recipe in study.recipes.items():

@@ -9,48 +9,50 @@ Cost: embedded 12 runs per seed of 2 CPU seconds; embedded_full 24 runs per seed
 seconds; paper 12 runs per seed (4 shared) of ResNet-50, see `polyrepro estimate`.
 """
 
+from itertools import chain
+
 from polyrepro.studies.claim import Claim, against_reference
 from polyrepro.studies.study import Selection, Study
-from polyrepro.variants import cross_entropy, truncated
+from polyrepro.variants import Variant, cross_entropy, truncated
 
 # Where the truncation costs accuracy depends on the number of classes: ten, or a thousand.
 FEW, MANY = (1, 2, 5), (10, 100, 300)
 NARROW, WIDE = (0.5, 2.0), (0.25, 0.5, 2.0, 4.0, 10.0)
 
 
-def _grid(terms: tuple[int, ...], factors: tuple[float, ...]) -> dict:
-    """Number of terms (None: cross-entropy) to its variants, the default learning rate first."""
-    losses = {None: cross_entropy, **{n: lambda f=1.0, n=n: truncated(n, f) for n in terms}}
-    return {n: (loss(), *(loss(factor) for factor in factors)) for n, loss in losses.items()}
+def _plain(factors: tuple[float, ...]) -> tuple[Variant, ...]:
+    return (cross_entropy(), *(cross_entropy(factor) for factor in factors))
 
 
-def _names(grid: dict) -> tuple[str, ...]:
-    return tuple(variant.name for variants in grid.values() for variant in variants)
+def _truncated(
+    terms: tuple[int, ...], factors: tuple[float, ...]
+) -> dict[int, tuple[Variant, ...]]:
+    """Number of terms to its variants, the default learning rate first."""
+    return {n: (truncated(n), *(truncated(n, factor) for factor in factors)) for n in terms}
 
 
-SMALL, LARGE = _grid(FEW, NARROW), _grid(MANY, WIDE)
-ALL = {v.name: v for grid in (LARGE, SMALL) for variants in grid.values() for v in variants}
+SMALL, LARGE = _truncated(FEW, NARROW), _truncated(MANY, WIDE)
+SMALL_GRID = (*_plain(NARROW), *chain.from_iterable(SMALL.values()))
+LARGE_GRID = (*_plain(WIDE), *chain.from_iterable(LARGE.values()))
 BEST = {
-    n: Selection(name=f"best_lr_n{n}", candidates=tuple(v.name for v in grid[n]))
-    for grid in (SMALL, LARGE)
-    for n in grid
-    if n is not None
+    n: Selection(name=f"best_lr_n{n}", candidates=tuple(variant.name for variant in variants))
+    for n, variants in (SMALL | LARGE).items()
 }
 
 STUDY = Study(
     name="truncation_lr",
     title="Truncation against the learning rate",
     question="Can another learning rate make up for the dropped terms?",
-    variants=tuple(ALL.values()),
+    variants=tuple({v.name: v for v in (*LARGE_GRID, *SMALL_GRID)}.values()),
     recipes={
         "embedded": "fashion_mnist",
         "embedded_full": "kanji",
         "paper": "resnet50_imagenet1k",
     },
     restricted={
-        "embedded": _names(SMALL),
-        "embedded_full": _names(LARGE),
-        "paper": _names(SMALL),
+        "embedded": tuple(v.name for v in SMALL_GRID),
+        "embedded_full": tuple(v.name for v in LARGE_GRID),
+        "paper": tuple(v.name for v in SMALL_GRID),
     },
     selections=tuple(BEST.values()),
     claims=(

@@ -7,14 +7,21 @@ from polyrepro.studies import STUDIES
 
 
 @pytest.fixture(autouse=True)
-def small_studies(request, monkeypatch):
-    """The register of studies holds the small ones during a test."""
+def small_studies(request):
+    """The register of studies holds the small ones during a test, and the real ones in their order
+    after it."""
     if "real_studies" in request.fixturenames:
+        yield
         return
-    for name in list(STUDIES):
-        monkeypatch.delitem(STUDIES, name)
-    for name, study in SMALL_STUDIES.items():
-        monkeypatch.setitem(STUDIES, name, study)
+    real = dict(STUDIES)
+    _hold(SMALL_STUDIES)
+    yield
+    _hold(real)
+
+
+def _hold(studies):
+    STUDIES.clear()
+    STUDIES.update(studies)
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 import pandas as pd
 import pytest
+from small_studies import SMALL_STUDIES
 from tidy_tables import full_table, metrics_table
 
 from polyrepro.analysis.claims import evaluate_claims, verdict
 from polyrepro.analysis.not_run import NO_STUDY
 from polyrepro.analysis.outcomes import EQUIVALENT
+from polyrepro.estimate import study_prices
 from polyrepro.studies import STUDIES
 
 
@@ -98,6 +100,8 @@ def test_a_missing_variant_is_named_and_its_claim_not_run():
     table = full_table("truncation", {})
     rows = judged(table[table["variant"] != "truncated_n1"], "few_terms_lose")
     assert rows["outcome"][0] == "not run" and "no runs of truncated_n1" in rows["note"][0]
+    assert rows["command"][0] == "snakemake --cores 2 --config studies=truncation"
+    assert rows["price"][0].endswith(" CPU-hours")
 
 
 def test_a_single_seed_chooses_and_leaves_none_to_test():
@@ -167,6 +171,10 @@ def test_all_claims_are_listed_with_the_command_that_runs_them():
         "snakemake --configfile config/paper.yaml --config studies=finetuning_l"
     )
     assert waiting.loc[("few_terms_lose", "paper"), "published_status"] == "secondary"
+    assert (
+        waiting.loc[("finetuning_l_gain", "paper"), "price"]
+        == study_prices("paper")["finetuning_l"]
+    )
     assert not waiting.index.duplicated().any()
 
 
@@ -182,3 +190,22 @@ def test_the_papers_own_scale_is_not_listed_twice():
     claims = evaluate_claims(table)
     assert (claims["claim"] == "finetuning_l_gain").sum() == 1
     assert claims.set_index("claim").loc["mask_rcnn_box_ar", "outcome"] == "not run"
+
+
+def test_claims_that_were_judged_have_no_command_and_unknown_prices_are_empty():
+    claims = evaluate_claims(full_table("truncation", {})).set_index(["claim", "scale"])
+    assert claims.loc[("few_terms_lose", "embedded"), "command"].tolist() == ["", ""]
+    assert claims.loc[("few_terms_lose", "embedded"), "price"].tolist() == ["", ""]
+    assert claims.loc[("mask_rcnn_box_ar", "embedded"), "command"] != ""
+    assert claims.loc[("mask_rcnn_box_ar", "embedded"), "price"] == ""
+
+
+def test_a_claim_is_listed_where_it_can_be_decided_and_only_there(monkeypatch):
+    """Not at the paper's scale if that runs none of its variants; and never nowhere."""
+    study = SMALL_STUDIES["mask_rcnn_epsilon"]
+    only = {"paper": ("cross_entropy",)}
+    monkeypatch.setitem(STUDIES, study.name, study.model_copy(update={"restricted": only}))
+    for table in (full_table("truncation", {}), full_table("finetuning_l", {}, scale="paper")):
+        claims = evaluate_claims(table)
+        rows = claims[claims["claim"] == "mask_rcnn_box_ar"]
+        assert rows["scale"].tolist() == ["embedded"] and rows["outcome"].tolist() == ["not run"]

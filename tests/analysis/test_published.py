@@ -113,3 +113,11 @@ def test_an_unknown_status_and_an_unknown_number_are_refused(copy):
     damage(copy / "statements.csv", "imagenet1k_gain", "improved", "imagenet1k_poly2")
     with pytest.raises(PublishedRecordError, match=r"'imagenet1k_poly2' is no id of numbers\.csv"):
         published_statements(copy)
+
+
+def test_an_id_that_is_there_twice_is_refused(copy):
+    path = copy / "statements.csv"
+    row = next(line for line in path.read_text().splitlines() if line.startswith("imagenet1k_gain"))
+    path.write_text(path.read_text() + row + "\n")
+    with pytest.raises(PublishedRecordError, match="row imagenet1k_gain, column id: the id is"):
+        published_statements(copy)

@@ -9,7 +9,7 @@ import pytest
 from polyrepro.cli import main
 from polyrepro.data import DATASETS, load
 from polyrepro.data.image_datasets import IMAGE_DATASETS
-from polyrepro.estimate import ThroughputError, estimate, read_throughputs
+from polyrepro.estimate import ThroughputError, estimate, read_throughputs, study_prices
 from polyrepro.estimate.sizes import CLASSES, IMAGES, state_count, weight_count
 from polyrepro.estimate.throughputs import GIVEN, Throughput, rate_of
 from polyrepro.plan import Plan
@@ -245,3 +245,13 @@ def test_needs_no_torch():
         "assert not {'torch', 'timm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_prices_are_those_of_each_study_alone_with_the_seeds_of_its_configuration():
+    prices = study_prices("paper")
+    rows = read_throughputs(GIVEN, measured=None)
+    (alone,) = cost_of(rows, studies="truncation").studies
+    assert prices["truncation"] == f"{alone.hours:,.0f} GPU-hours"
+    assert "gates" not in prices  # the paper's scale does not run it
+    assert study_prices("embedded")["truncation"].endswith(" CPU-hours")
+    assert study_prices("coco_folder") == {"mask_rcnn_epsilon": "", "retinanet_epsilon": ""}

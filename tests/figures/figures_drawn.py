@@ -1,23 +1,23 @@
 """Figures as they would be saved, and the data in them."""
 
 from functools import cache
-from importlib import import_module
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from polyrepro.figures import FIGURES
-from polyrepro.figures.measured import read_tables
+from polyrepro.figures import OWN, drawing
 from polyrepro.figures.style import in_style
+
+EMBEDDED = ("losses", "forest", *OWN, "truncation_variants", "retinanet_epsilon_variants")
+"""Names of figures of the embedded scale: of those that every study has, two."""
 
 
 @cache
 def figure_of(name, folder):
     """The figure, laid out as it would be saved."""
-    tables = [read_tables(folder)] if FIGURES[name] else []
     with in_style():
-        figure = import_module(f"polyrepro.figures.{name}").figure(*tables)
+        figure = drawing(name, folder)
         figure.draw_without_rendering()
     return figure
 

@@ -6,39 +6,37 @@ from figures_drawn import figure_of, intervals, legend_labels, line, rows_of
 from matplotlib.colors import to_hex
 
 from polyrepro.figures import FigureError, draw, style
+from polyrepro.figures.detection_curves import METRICS
+from polyrepro.figures.mask_rcnn_detections import IMAGES
+from polyrepro.figures.names import METRIC_LABELS
 from polyrepro.files import target_probability_path
-
-AR, AP = "AR (at most 100 detections)", "AP"
 
 
 @pytest.mark.parametrize(
-    ("name", "reference", "label", "kinds"),
+    ("name", "reference", "label", "metrics"),
     [
-        ("mask_rcnn_epsilon", "cross_entropy", "cross-entropy", ["box", "mask"]),
-        ("retinanet_epsilon", "focal_g2", "focal loss", ["box"]),
+        ("mask_rcnn_epsilon", "cross_entropy", "cross-entropy", METRICS),
+        ("retinanet_epsilon", "focal_g2", "focal loss", METRICS[:2]),
     ],
 )
-def test_curves_show_the_table_and_name_what_they_are_compared_with(
-    results, name, reference, label, kinds
+def test_recall_and_precision_have_panels_with_differences_to_what_they_name(
+    results, name, reference, label, metrics
 ):
     panels = figure_of(name, results).axes
-    assert len(panels) == 2 * len(kinds)
-    for number, axes in enumerate(panels):
-        kind, paired = kinds[number // 2], number % 2
+    for axes, metric in zip(panels, metrics, strict=True):
+        rows = rows_of(results, name, metric)
+        poly = rows.drop(index=reference)
+        epsilons = poly["epsilon"].astype(float)
         columns = ["difference", "difference_low", "difference_high"]
-        columns = columns if paired else ["mean", "low", "high"]
-        for position, (metric, series) in enumerate((("ar100", AR), ("ap", AP))):
-            rows = rows_of(results, name, f"{kind}_{metric}")
-            poly = rows.drop(index=reference)
-            epsilons = poly["epsilon"].astype(float)
-            expected = np.column_stack([epsilons, poly[columns]])[np.argsort(epsilons)]
-            np.testing.assert_allclose(line(axes, series), expected[:, :2])
-            np.testing.assert_allclose(intervals(axes, 2 * position), expected[:, [0, 2, 3]])
-            points = [entry for entry in axes.lines if entry.get_label() == label]
-            value = 0 if paired else rows.loc[reference, "mean"]
-            assert points[position].get_xydata().tolist() == [[0, pytest.approx(value)]]
-        assert (label in axes.get_ylabel()) == bool(paired)
-    assert legend_labels(name, results) == [AR, label, "chosen on validation images", AP]
+        expected = np.column_stack([epsilons, poly[columns]])[np.argsort(epsilons)]
+        np.testing.assert_allclose(line(axes, "Poly-1"), expected[:, :2])
+        np.testing.assert_allclose(intervals(axes), expected[:, [0, 2, 3]])
+        assert line(axes, label).tolist() == [[0, 0]]
+        title = axes.get_title(loc="left")
+        assert METRIC_LABELS[metric] in title
+        assert title.endswith(f"{label}: {rows.loc[reference, 'mean']:.1f} %")
+    assert label in panels[0].get_ylabel()
+    assert legend_labels(name, results) == ["Poly-1", label, "chosen on validation images"]
 
 
 def test_histograms_are_shares_of_the_last_epoch_with_means_over_seeds(results):
@@ -63,9 +61,10 @@ def test_a_run_without_its_course_is_named(results, tmp_path):
 
 def test_detections_are_marked_right_or_wrong_once_per_object(results):
     figure = figure_of("mask_rcnn_detections", results)
-    rows = [figure.axes[start : start + 5] for start in (0, 5, 10)]
-    assert [row[0].get_ylabel() for row in rows][:2] == ["objects", "cross-entropy"]
+    rows = [figure.axes[start : start + IMAGES] for start in range(0, 3 * IMAGES, IMAGES)]
+    assert [row[0].get_ylabel() for row in rows][:2] == ["objects", "cross-entropy, seed 0"]
     assert rows[2][0].get_ylabel().startswith("Poly-1")
+    assert {text.get_fontsize() for axes in figure.axes for text in axes.texts} == {6}
 
     def looks(axes):
         return [to_hex(patch.get_edgecolor()).upper() for patch in axes.patches]

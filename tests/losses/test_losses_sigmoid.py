@@ -9,7 +9,6 @@ from polyrepro.losses import (
     PolyBinaryCrossEntropyLoss,
     PolySeries,
     SoftGate,
-    blocked,
     poly_binary_cross_entropy,
     series_binary_cross_entropy,
 )
@@ -78,7 +77,7 @@ def test_blocks_do_not_show(reduction, monkeypatch):
         return loss.detach(), logits.grad
 
     whole = result()
-    monkeypatch.setattr(blocked, "ELEMENTS_PER_THREAD", 7)
+    monkeypatch.setattr("polyrepro.losses.reduction.ELEMENTS_PER_BLOCK", 7)
     torch.testing.assert_close(result(), whole, rtol=1e-14, atol=0)
 
 
@@ -98,14 +97,19 @@ def test_hard_labels_have_a_shorter_way_to_the_same_result(series, alpha, dtype,
         return losses.detach(), logits.grad
 
     short = result()
-    monkeypatch.setattr(blocked, "_are_hard", lambda labels: False)
+    # Where labels cannot be read at once, the way for soft labels is taken.
+    monkeypatch.setattr(torch.Tensor, "item", _unreadable)
     assert all(values.isfinite().all() for values in short)
     precision = torch.finfo(dtype).eps
     torch.testing.assert_close(short, result(), rtol=50 * precision, atol=precision)
 
 
+def _unreadable(tensor):
+    raise RuntimeError("nothing to read")
+
+
 def test_blocks_of_hard_and_of_soft_labels(monkeypatch):
-    monkeypatch.setattr(blocked, "ELEMENTS_PER_THREAD", 2)
+    monkeypatch.setattr("polyrepro.losses.reduction.ELEMENTS_PER_BLOCK", 2)
     labels = HARD.double()
     labels[2] = SOFT[2]
     losses = poly_binary_cross_entropy(LOGITS, labels, 1.0, gamma=1.5, reduction="none")

@@ -115,3 +115,15 @@ def test_what_cannot_be_read_changes_no_result(form, monkeypatch):
 
 def _unreadable(tensor):
     raise RuntimeError("nothing to read")
+
+
+def test_a_trace_holds_for_other_inputs():
+    """What is read of one input, as whether a sample is ignored, must not become a constant."""
+
+    def losses(logits, index):
+        return poly_cross_entropy(logits, index, 2.0, reduction="none")
+
+    calm = torch.zeros(6, 50)
+    with pytest.warns():  # torch deprecates tracing, and does not follow autograd functions
+        traced = torch.jit.trace(losses, (calm, INDEX), check_trace=False)
+    torch.testing.assert_close(traced(LOGITS, IGNORED), losses(LOGITS, IGNORED))

@@ -8,10 +8,12 @@ from project_copy import job_counts, snakemake
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
-FIGURES = {"figure_truncation": 1, "figure_poly_n": 1}
+STUDIES = ("truncation", "poly_n", "truncation_variants", "poly_n_variants")
+FIGURES = {f"figure_{name}": 1 for name in STUDIES}
+JUDGED = {"claims": 1, "figure_forest": 1}
 # The figure of the losses shares the code that reads tables with the others.
-DRAWN = FIGURES | {"figure_losses": 1}
-ANALYSED = {"collect": 1, "statistics": 1, "claims": 1} | FIGURES
+DRAWN = FIGURES | {"figure_losses": 1, "figure_forest": 1}
+ANALYSED = {"collect": 1, "statistics": 1} | JUDGED | FIGURES
 # Two selections follow each other, and so do the jobs that wait for them; these train nothing.
 SEARCHED = {"select": 2, "train": 2} | ANALYSED
 
@@ -36,25 +38,25 @@ def edit(path, old, new):
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        ("studies/truncation.py", "costs accuracy", "costs much accuracy", {"claims": 1}),
-        ("studies/truncation.py", "sign=-1", "sign=1", {"claims": 1}),
+        ("studies/truncation.py", "costs accuracy", "costs much accuracy", JUDGED),
+        ("studies/truncation.py", "sign=-1", "sign=1", JUDGED),
         ("studies/truncation.py", 'title="Truncation', 'title="The truncation', {}),
         ("analysis/metrics_table.py", "import json", "import json  # x", SEARCHED | DRAWN),
         ("analysis/selection.py", "import Path", "import Path  # x", SEARCHED | DRAWN),
         (
-            "analysis/statistics.py",
-            "CONFIDENCE = 0.95",
-            "CONFIDENCE = 0.90",
+            "analysis/inference.py",
+            "SIGNIFICANCE = 0.05",
+            "SIGNIFICANCE = 0.10",
             {"statistics": 1, "claims": 1} | DRAWN,
         ),
-        ("analysis/claims.py", "import math", "import math  # x", {"claims": 1}),
-        ("analysis/published.py", "import Path", "import Path  # x", {"claims": 1}),
+        ("analysis/claims.py", "import math", "import math  # x", JUDGED),
+        ("analysis/published.py", "import Path", "import Path  # x", JUDGED),
         ("figures/truncation.py", "import style", "import style  # x", {"figure_truncation": 1}),
-        ("figures/style.py", "import io", "import io  # x", DRAWN),
+        ("figures/style.py", "import io", "import io  # x", DRAWN | {"atlas": 1}),
         ("losses/series.py", "import torch", "import torch  # x", {"figure_losses": 1}),
         ("report/findings.py", "import pandas", "import pandas  ", {}),
         ("../report/sections/limits.typ", "=", "= ", {}),
-        ("../results/published/numbers.csv", "id", "id ", {"claims": 1}),
+        ("../results/published/numbers.csv", "id", "id ", JUDGED),
     ],
 )
 def test_an_edit_rebuilds_what_depends_on_it(project, path, old, new, expected):

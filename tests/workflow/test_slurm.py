@@ -73,7 +73,7 @@ def without_times(path):
 
 def test_trainings_are_jobs_with_a_gpu_each(tmp_path):
     folder = copy_project(tmp_path)
-    config = TINY | {"studies": ["truncation"], "runs_per_job": 10, "results": "results/tiny"}
+    config = TINY | {"studies": ["truncation"], "runs_per_job": 5, "results": "results/tiny"}
     one_gpu = ("--set-resources", "train:gpu=1")  # there are no real ones: it trains on the CPU
     process = slurm_run(folder, config, "results/tiny/metrics.csv", *one_gpu)
     printed, _ = process.communicate(timeout=300)
@@ -83,13 +83,13 @@ def test_trainings_are_jobs_with_a_gpu_each(tmp_path):
     jobs = [ask("scontrol", "show", "job", number) for number in submitted]
     gpus = [bool(re.search(r"gres[:/]gpu[:=]1", job)) for job in jobs]
     assert sorted(gpus) == [False, True, True]
-    assert len(list((folder / "results/tiny/runs").rglob("record.json"))) == 18
+    assert len(list((folder / "results/tiny/runs").rglob("record.json"))) == 10
 
 
 RUN = "fashion_mnist/cross_entropy/seed0"
 OVERRIDES = {"epochs": 40, "train_images": 3000, "images_per_device": 64}
 LONG = TINY | {
-    "studies": ["truncation"],
+    "studies": ["truncation_lr"],
     "seeds": 1,
     "runs_per_job": 1,
     "results": "results/tiny",

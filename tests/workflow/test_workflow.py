@@ -23,7 +23,8 @@ def test_jobs_are_counted(finished):
     for rule in ("verify_data", "collect", "statistics", "claims", "report", "all"):
         assert counts[rule] == 1
     figures = {name for name in counts if name.startswith("figure_")}
-    assert figures == {"figure_losses", "figure_truncation", "figure_poly_n"}
+    own = {"figure_losses", "figure_forest", "figure_truncation", "figure_poly_n"}
+    assert figures == own | {"figure_truncation_variants", "figure_poly_n_variants"}
     assert len(list((folder / "results/tiny/runs").rglob("record.json"))) == 42
 
 

@@ -1,4 +1,4 @@
-from polyrepro.figures import FIGURES as STUDY_OF_FIGURE
+from polyrepro.figures import FIGURES as STUDY_OF_FIGURE, file_of, tables_of
 from polyrepro.studies import STUDIES
 
 DRAWN = {
@@ -19,13 +19,8 @@ for figure_name, figure_study in DRAWN.items():
         name:
             f"figure_{figure_name}"
         input:
-            code=source_files(f"polyrepro.figures.{figure_name}"),
-            # The figure without a study shows the losses themselves.
-            tables=(
-                [f"{RESULTS}/metrics.csv", f"{RESULTS}/statistics.csv"]
-                if figure_study
-                else []
-            ),
+            code=source_files(f"polyrepro.figures.{file_of(figure_name)}"),
+            tables=[f"{RESULTS}/{table}" for table in tables_of(figure_name)],
             # Predictions and histories lie in the runs' folders, which the receipts name.
             runs=(
                 expand(
@@ -40,7 +35,7 @@ for figure_name, figure_study in DRAWN.items():
             png=report(
                 f"{RESULTS}/figures/{figure_name}.png",
                 category="Figures",
-                caption=f"../report/{figure_name}.rst",
+                caption=f"../report/{file_of(figure_name)}.rst",
                 labels={"figure": figure_name, "study": figure_study or "none"},
             ),
         log:

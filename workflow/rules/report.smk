@@ -9,7 +9,10 @@ rule report:
         published=project_files("results/published", "*.csv"),
         # The appendix on speed appears once `make bench` has been run.
         benchmarks=project_files("results/benchmarks", "losses.*"),
+        tuning=project_files("results/reference", "**/kanji.csv"),
+        simulated=project_files("results/reference", "verdicts.csv"),
         text=project_files("report", "**/*.typ"),
+        bibliography=project_files("report", "*.bib"),
         code=source_files(
             "polyrepro.report", "polyrepro.report.values", "polyrepro.report.summary"
         ),

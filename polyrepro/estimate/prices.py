@@ -1,0 +1,22 @@
+"""What each study costs as it is configured, for tables that list what was not run."""
+
+from polyrepro.estimate.costs import estimate
+from polyrepro.estimate.table import short
+from polyrepro.estimate.throughputs import GIVEN, read_throughputs
+from polyrepro.plan import Plan
+from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
+
+
+def study_prices(scale: str) -> dict[str, str]:
+    """Study to the device-hours it costs alone, like `875 GPU-hours`; empty if any are unknown.
+
+    Seeds and devices are those of the configuration that comes with the scale. Throughputs are the
+    published ones: a table must not depend on whether `make bench` was run on this machine.
+    """
+    settings = check_settings(read_config(CONFIGURATIONS[scale]) | {"studies": "all"})
+    costs = estimate(Plan(settings), read_throughputs(GIVEN, measured=None))
+    unit = f"{costs.processor.upper()}-hours"
+    return {
+        study.name: "" if study.unknown else f"{short(study.hours)} {unit}"
+        for study in costs.studies
+    }

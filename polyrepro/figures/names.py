@@ -1,0 +1,58 @@
+"""Metrics, contrasts and claims in a reader's words, for figures and report alike."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from polyrepro.variants import REFERENCE
+
+METRIC_LABELS = {
+    "top1": "top-1",
+    "box_ap": "box AP",
+    "box_ar100": "box AR",
+    "mask_ap": "mask AP",
+    "mask_ar100": "mask AR",
+}
+"""Metrics in percent that a study can be about, as tables call them."""
+
+UNITS = {
+    "points of top-1": ("top1",),
+    "points of AP or AR": ("box_", "mask_"),
+    "P_t": ("mean_pt",),
+    "share of the gradient": ("leading_share",),
+}
+"""What a difference is measured in, to the beginnings of the names of its metrics."""
+
+
+def unit_of(metric: str) -> str:
+    """The unit of a metric's differences; the metric itself if it has none of `UNITS`."""
+    for unit, beginnings in UNITS.items():
+        if metric.startswith(beginnings):
+            return unit
+    return metric
+
+
+def contrast_label(contrast: str, labels: dict[str, str]) -> str:
+    """A contrast of `claims.csv` with variants in words: `Poly-1 (ε₁ = 2) − cross-entropy`."""
+    _, _, terms = contrast.partition(": ")
+    return " ".join("−" if word == "-" else labels.get(word, word) for word in terms.split(" "))
+
+
+def read_claims(path: Path) -> pd.DataFrame:
+    """`claims.csv` with empty texts as texts, and a column `number`: C1, C2, ... in its order."""
+    claims = pd.read_csv(path)
+    texts = claims.select_dtypes(exclude="number").columns
+    claims[texts] = claims[texts].fillna("")
+    keys = list(dict.fromkeys(zip(claims["claim"], claims["scale"], strict=True)))
+    numbers = {key: f"C{position}" for position, key in enumerate(keys, start=1)}
+    claims["number"] = [numbers[key] for key in zip(claims["claim"], claims["scale"], strict=True)]
+    return claims
+
+
+def labels_of(statistics: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Labels of variants, by study and variant; plain cross-entropy is short."""
+    pairs = statistics.drop_duplicates(["study", "variant"])
+    return {
+        (row.study, row.variant): "CE" if row.variant == REFERENCE else row.label
+        for row in pairs.itertuples()
+    }

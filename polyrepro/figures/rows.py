@@ -1,0 +1,71 @@
+"""Differences drawn as rows: a label, and an interval within a wider one."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from polyrepro.figures import style
+
+ROW_HEIGHT = 0.185
+"""Inches."""
+
+MOST_LINEAR = 8.0
+"""Differences beyond this are drawn logarithmically where others lie within one unit."""
+
+LABEL_SIZE = 8.6
+
+
+def draw_interval(
+    axes: Axes,
+    y: float,
+    mean: float,
+    inner: Sequence[float],
+    outer: Sequence[float],
+    *,
+    colour: str,
+    marker: str = "o",
+) -> None:
+    """One row: the mean, a thick inner interval and a thin outer one; NaN is left out."""
+    for ends, width in ((outer, 0.7), (inner, 2.0)):
+        axes.plot(ends, [y, y], color=colour, linewidth=width, solid_capstyle="butt", zorder=2.5)
+    look = {"markersize": 4, "markeredgecolor": "#FFFFFF", "markeredgewidth": 0.5}
+    axes.plot([mean], [y], color=colour, marker=marker, linestyle="none", zorder=3, **look)
+
+
+def row_places(labels: Sequence[str]) -> list[float]:
+    """Where the rows lie, from top to bottom: one unit per line of their labels."""
+    lines = np.array([label.count("\n") + 1 for label in labels])
+    return (np.cumsum(lines) - lines / 2 - 0.5).tolist()
+
+
+def label_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Label the rows of `row_places`."""
+    places = row_places(labels)
+    axes.set_yticks(places, [style.mathematical(label) for label in labels])
+    axes.tick_params(axis="y", length=0, labelsize=LABEL_SIZE)
+    lines = sum(label.count("\n") + 1 for label in labels)
+    axes.set_ylim(lines - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+
+
+def scale_differences(axes: Axes, values: Iterable[float]) -> str:
+    """Choose the scale of the x axis; what is to be said about it in its label."""
+    finite = np.array([value for value in values if np.isfinite(value)])
+    largest = np.abs(finite).max() if len(finite) else 1.0
+    axes.xaxis.set_major_formatter(FuncFormatter(_signed))
+    if largest <= MOST_LINEAR or np.abs(finite).min() > 1:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
+        return ""
+    axes.set_xscale("symlog", linthresh=1, linscale=1)
+    ends = [float(finite.min()), float(finite.max())]
+    ticks = [-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100]
+    axes.set_xticks([tick for tick in ticks if 1.2 * min(*ends, -1) <= tick <= 1.2 * max(*ends, 1)])
+    axes.xaxis.set_major_formatter(FuncFormatter(_signed))
+    axes.minorticks_off()
+    return "; logarithmic beyond 1"
+
+
+def _signed(value: float, _: int) -> str:
+    return f"{value:+g}".replace("-", "−") if value else "0"

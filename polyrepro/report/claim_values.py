@@ -1,0 +1,152 @@
+"""The claims: numbered, with what was measured, what is published, and what came of it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from polyrepro.analysis.outcomes import OUTCOMES
+from polyrepro.estimate import GIVEN, Estimate, estimate, read_throughputs
+from polyrepro.figures.names import contrast_label
+from polyrepro.plan import Plan
+from polyrepro.report.labels import METRIC_LABELS, interval, number, seeds_text, signed
+from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
+
+SIMULATED = Path(__file__).parents[2] / "results" / "reference" / "verdicts.csv"
+
+
+def judged_claims(claims: pd.DataFrame, labels: dict[tuple[str, str], str]) -> list[dict]:
+    """One entry per claim that this report judges, with its contrasts."""
+    entries = []
+    for _, rows in claims[claims["contrast"] != ""].groupby("number", sort=False):
+        first = rows.iloc[0]
+        known = {name: label for (study, name), label in labels.items() if study == first["study"]}
+        entries.append(
+            _about(first)
+            | {
+                "verdict": first["verdict"],
+                "contrasts": [_contrast(row, known) for row in rows.to_dict("records")],
+                "notes": _in_words(rows["note"], known),
+            }
+        )
+    return entries
+
+
+def _in_words(notes: pd.Series, labels: dict[str, str]) -> str:
+    """The notes of a claim, each once, with labels instead of the names of variants."""
+    single = dict.fromkeys(part for note in notes for part in note.split("; ") if part)
+    return "; ".join(" ".join(labels.get(word, word) for word in note.split()) for note in single)
+
+
+def _about(row: pd.Series) -> dict:
+    keys = ("number", "study", "claim", "scale", "statement", "quantity", "outcome", "published")
+    gain = row["published_gain"]
+    return {key: row[key] for key in keys} | {
+        "published_status": row["published_status"],
+        "gain": signed(gain, 1) if pd.notna(gain) else "–",
+    }
+
+
+def _contrast(row: dict, labels: dict[str, str]) -> dict:
+    digits = 2 if row["contrast"].split(" ")[0] in METRIC_LABELS else 3
+    shown = signed if " - " in row["contrast"] else number  # a difference shows its sign
+    gain = row["published_gain"]
+    return {
+        "contrast": contrast_label(row["contrast"], labels),
+        "expected": row["expected"].replace("above", ">").replace("below", "<"),
+        "measured": shown(row["measured"], digits),
+        "interval": interval(row["low"], row["high"], digits, shown),
+        "decisive": interval(row["decisive_low"], row["decisive_high"], digits, shown),
+        "images": interval(row["images_low"], row["images_high"], digits, shown),
+        "difference": signed(row["measured"] - gain, digits),
+        "p": number(row["p_holm"], 3),
+        "n": int(row["n"]),
+        "planned": int(row["planned"]),
+        "collapsed": int(row["collapsed"]),
+        "outcome": row["contrast_outcome"],
+        "seeds_for_published": seeds_text(row["seeds_for_published"]),
+        "seeds_for_measured": seeds_text(row["seeds_for_measured"]),
+        "seeds_for_margin": seeds_text(row["seeds_for_margin"]),
+    }
+
+
+def claims_not_run(claims: pd.DataFrame) -> list[dict]:
+    """What would run the claims that this report says nothing about: commands and prices."""
+    prices: dict[str, Estimate] = {}
+    entries = []
+    waiting = claims[claims["contrast"] == ""]
+    # One command runs all claims of a study.
+    for (study, scale), rows in waiting.groupby(["study", "scale"], sort=False):
+        known = study != "" and scale in CONFIGURATIONS
+        if known and scale not in prices:
+            prices[scale] = _estimate(scale)
+        entries.append(
+            {
+                "claims": [_about(row) for _, row in rows.iterrows()],
+                "command": rows["command"].iloc[0] or rows["note"].iloc[0],
+                "runnable": known,
+                "price": _price(prices[scale], study) if known else "–",
+            }
+        )
+    return entries
+
+
+def _estimate(scale: str) -> Estimate:
+    plan = Plan(check_settings(read_config(CONFIGURATIONS[scale])))
+    return estimate(plan, read_throughputs(GIVEN))
+
+
+def _price(costs: Estimate, study: str) -> str:
+    """Hours of a study run alone, as `polyrepro estimate` has them."""
+    (cost,) = [cost for cost in costs.studies if cost.name == study]
+    if not cost.hours:
+        return "unknown"
+    lower = "at least " if cost.unknown else ""
+    if cost.hours < 1:
+        return f"{lower}{60 * cost.hours:.1f} {costs.processor.upper()}-minutes"
+    digits = 1 if cost.hours < 10 else 0
+    return f"{lower}{cost.hours:.{digits}f} {costs.processor.upper()}-hours"
+
+
+def run_prices(plan: Plan) -> dict[str, str]:
+    """What each study of this report costs, by name."""
+    costs = estimate(plan, read_throughputs(GIVEN))
+    return {study.name: _price(costs, study.name) for study in plan.studies}
+
+
+def outcome_counts(claims: list[dict]) -> list[dict]:
+    """Each outcome with its definition and how many of the judged claims have it."""
+    return [
+        {
+            "outcome": outcome,
+            "definition": definition,
+            "count": sum(claim["outcome"] == outcome for claim in claims),
+        }
+        for outcome, definition in OUTCOMES.items()
+    ]
+
+
+def simulation_values(path: Path = SIMULATED) -> dict | None:
+    """Error rates of verdicts that `benchmarks/verdicts.py` simulated; None without its table."""
+    if not path.exists():
+        return None
+    rows = pd.read_csv(path)
+    shown = rows[rows["seeds"].isin([3, 5, 10, 20])]
+    return {
+        "worst": f"{100 * rows['false_per_report'].max():.1f}",
+        "worst_claim": f"{100 * rows['false_worst_claim'].max():.1f}",
+        "lowest": f"{100 * rows['coverage'].min():.1f}",
+        "highest": f"{100 * rows['coverage'].max():.1f}",
+        "reports": int(rows["reports"].iloc[0]),
+        "claims": int(rows["claims"].max()),
+        "rows": [
+            {
+                "scenario": row["scenario"],
+                "seeds": row["seeds"],
+                "false": f"{100 * row['false_per_report']:.1f}",
+                "claim": f"{100 * row['false_worst_claim']:.1f}",
+                "coverage": f"{100 * row['coverage']:.1f}",
+                "right": f"{100 * row['right_per_claim']:.0f}",
+            }
+            for row in shown.to_dict("records")
+        ],
+    }

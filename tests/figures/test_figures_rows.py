@@ -1,0 +1,112 @@
+"""The figures of rows: every variant of a study, and every claim of a report."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import write_results
+from figures_drawn import figure_of, rows_of
+
+from polyrepro.figures import FIGURES, OWN, file_of, names, style
+from polyrepro.figures.rows import row_places, scale_differences
+from polyrepro.studies import STUDIES
+
+
+def row_labels(axes):
+    return [tick.get_text() for tick in axes.get_yticklabels()]
+
+
+def test_every_study_has_the_figure_of_its_variants_and_no_other_without_a_file():
+    for study in STUDIES:
+        names = [name for name, of in FIGURES.items() if of == study]
+        assert f"{study}_variants" in names
+        assert [name for name in names if name not in OWN] == [f"{study}_variants"]
+    assert file_of("gates_variants") == "variants"
+
+
+def test_variants_are_rows_by_label_with_their_difference_and_value(results):
+    rows = rows_of(results, "epsilon_sweep")
+    axes = figure_of("epsilon_sweep_variants", results).axes[0]
+    assert row_labels(axes) == [style.mathematical(label) for label in rows["label"]]
+    drawn = [entry for entry in axes.lines if entry.get_markersize() == 4]
+    means = [entry.get_xydata()[0] for entry in drawn if len(entry.get_xdata()) == 1]
+    means = [point for point in means if np.isfinite(point[0])]
+    np.testing.assert_allclose(means, np.column_stack([rows["difference"], range(len(rows))]))
+    texts = [text.get_text() for text in axes.texts]
+    assert texts[0].startswith(f"{rows['mean'].iloc[0]:.2f} ± ")
+    assert "cross-entropy" in axes.get_xlabel()
+
+
+def test_a_collapsed_run_is_marked_and_its_variant_says_so(results):
+    axes = figure_of("truncation_variants", results).axes[0]
+    crosses = [entry for entry in axes.lines if entry.get_marker() == "x"]
+    marked = {y for entry in crosses for y in entry.get_ydata() if np.isfinite(y)}
+    labels = row_labels(axes)
+    assert {labels[round(y - 0.27)] for y in marked} == {"first 10 terms", "first 300 terms"}
+    texts = [text.get_text() for text in axes.texts]
+    assert sum("(1 collapsed)" in text for text in texts) == 2
+
+
+@pytest.fixture
+def with_own_series(results, tmp_path):
+    """The tables with a variant of another series, as records of one's own loss would give."""
+    for name in ("metrics", "statistics"):
+        table = pd.read_csv(results / f"{name}.csv", dtype={"epsilon": str})
+        for study, variant in (("epsilon_sweep", "poly1_e+1"), ("truncation", "truncated_n100")):
+            own = (table["study"] == study) & (table["variant"] == variant)
+            table.loc[own, ["label", "series", "epsilon"]] = ["my loss", "mine:MyLoss", ""]
+            table.loc[own, "terms"] = np.nan
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["epsilon_sweep", "calibration", "truncation"])
+def test_figures_of_the_paper_s_family_leave_another_series_out(with_own_series, results, name):
+    def points(folder):
+        axes = figure_of(name, folder).axes[0]
+        label = "its first $N$ terms" if name == "truncation" else "Poly-1"
+        (found,) = [entry for entry in axes.lines if entry.get_label() == label]
+        return found.get_xdata().tolist()
+
+    left_out = 100 if name == "truncation" else 1
+    assert points(with_own_series) == [x for x in points(results) if x != left_out]
+
+
+def test_another_series_is_a_row_by_its_label(with_own_series):
+    axes = figure_of("epsilon_sweep_variants", with_own_series).axes[0]
+    assert "my loss" in row_labels(axes)
+
+
+def test_the_forest_has_every_measured_contrast_in_the_panel_of_its_unit(results):
+    figure = figure_of("forest", results)
+    claims = pd.read_csv(results / "claims.csv")
+    measured = claims.dropna(subset="measured")
+    shown = [label for axes in figure.axes for label in row_labels(axes)]
+    assert len(shown) == len(measured)
+    units = [axes.get_xlabel().split(";")[0] for axes in figure.axes]
+    assert units == ["points of top-1", "$P_t$", "share of the gradient", "points of AP or AR"]
+    of_shares = [text.split()[0] for text in row_labels(figure.axes[2])]
+    numbers = names.read_claims(results / "claims.csv").groupby("claim")["number"].first()
+    assert of_shares == [
+        numbers[name] for name in ("leading_term_majority", "leading_term_majority_summed")
+    ]
+
+
+def test_all_studies_of_the_full_scale_can_be_drawn(tmp_path):
+    studies = ("gates", "truncation", "truncation_lr", "poly_n", "powers")
+    folder = write_results(tmp_path, seeds=2, scale="embedded_full", studies=",".join(studies))
+    for name in (*(f"{study}_variants" for study in studies), "truncation_lr", "poly_n", "forest"):
+        figure = figure_of(name, folder)
+        assert all(box.x1 <= figure.bbox.x1 for box in (a.get_tightbbox() for a in figure.axes))
+
+
+def test_rows_of_two_lines_have_twice_the_height():
+    assert row_places(["a", "b\nc", "d"]) == [0, 1.5, 3]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"), [([0.1, -3], "linear"), ([0.2, -40], "symlog"), ([-20, -40], "linear")]
+)
+def test_large_and_small_differences_share_a_logarithmic_axis(values, scale):
+    _, (axes,) = style.new_figure(3, 2)
+    said = scale_differences(axes, values)
+    assert axes.get_xscale() == scale and bool(said) == (scale == "symlog")
