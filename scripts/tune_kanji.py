@@ -16,8 +16,8 @@ the first run; the others changed as they say.
 5. `fine`: the best rate divided and multiplied by the square root of 2, and, as the weight decay
    had become ten times as large, by 2.
 6. `derived`: for the long tail, 100 and 10 classes their own rate, from a quarter to twice the best
-   one, at a batch and a number of epochs that were set by hand. There was no time for label noise
-   and two classes: their recipes have the rate of `kanji`, and every other value of it.
+   one, at a batch and a number of epochs that were set by hand. There was no time for label
+   noise: those recipes have all values of `kanji`.
 
 The results are in `results/reference/tuning/kanji.csv`, one row per run; runs that have a row there
 are not repeated. The recipes in `polyrepro/recipes/kanji.py` are the outcome.

@@ -33,29 +33,3 @@ def fewer_classes(data: ImageArrays, count: int) -> ImageArrays:
 def _restrict(split: Split, kept: np.ndarray) -> Split:
     found = split.take(np.isin(split.labels, kept))
     return replace(found, labels=np.searchsorted(kept, found.labels))
-
-
-def one_class_in(data: ImageArrays, every: int) -> ImageArrays:
-    """Two unequal classes: every `every`-th class together against all others, label 1 against 0.
-
-    The accuracy of each is reported as that of a group, because that of both together says little.
-
-    Raises:
-        DataError: if the classes cannot be divided so.
-    """
-    classes = len(data.classes)
-    if not 2 <= every <= classes:
-        raise DataError(
-            f"{data.name} has {classes} classes, so one in {every} cannot face the others; "
-            f"choose from 2 to {classes}"
-        )
-    return replace(
-        data,
-        name=f"{data.name}_two_class",
-        classes=("negative", "positive"),
-        splits={
-            name: replace(split, labels=(split.labels % every == 0).astype(np.int64))
-            for name, split in data.splits.items()
-        },
-        class_groups={"negative": (0,), "positive": (1,)},
-    )

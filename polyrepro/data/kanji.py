@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrepro.data.class_subsets import fewer_classes, one_class_in
+from polyrepro.data.class_subsets import fewer_classes
 from polyrepro.data.embedded_file import EMBEDDED, read_embedded
 from polyrepro.data.image_arrays import ImageArrays, Split
 from polyrepro.data.label_noise import noisy_labels
@@ -53,7 +53,6 @@ KANJI_DATASETS = {
     "kanji_long_tail": _long_tail,
     "kanji_10": lambda: fewer_classes(load_kanji(), 10),
     "kanji_100": lambda: fewer_classes(load_kanji(), 100),
-    "kanji_two_class": lambda: one_class_in(load_kanji(), 20),
     "kanji_noise20": lambda: noisy_labels(load_kanji(), 0.2),
     "kanji_noise40": lambda: noisy_labels(load_kanji(), 0.4),
 }

@@ -13,7 +13,6 @@ IMAGES = {
     "kanji_long_tail": {"train": 5_873, "validation": 2_000, "test": 8_000},
     "kanji_noise20": {"train": 18_000, "validation": 2_000, "test": 8_000},
     "kanji_noise40": {"train": 18_000, "validation": 2_000, "test": 8_000},
-    "kanji_two_class": {"train": 18_000, "validation": 2_000, "test": 8_000},
     "kanji_100": {"train": 1_800, "validation": 200, "test": 800},
     "kanji_10": {"train": 180, "validation": 20, "test": 80},
     # ILSVRC 2012: 1,281,167 and 50,000; 10,000 training images are held out.
@@ -34,7 +33,6 @@ CLASSES = {
     "kanji_long_tail": 1_000,
     "kanji_noise20": 1_000,
     "kanji_noise40": 1_000,
-    "kanji_two_class": 2,
     "kanji_100": 100,
     "kanji_10": 10,
     "imagenet1k": 1_000,

@@ -10,7 +10,7 @@ decay from 1e-4 to 2e-2.
 The derived recipes share all but batch, epochs and learning rate, and only the rate was tuned for
 them, among 0.05, 0.1, 0.2 and 0.4: `kanji_long_tail` (39.0 % at 0.2, 38.6 % at 0.1), `kanji_100`
 (flat: 84.6 to 85.5 %) and `kanji_10` (94 % at 0.05, the end of its grid; 20 validation images).
-Those with label noise and with two classes have the rate of `kanji`, untuned.
+Those with label noise have the rate of `kanji`, untuned.
 """
 
 from polyrepro.recipes.classification import ClassificationRecipe
@@ -57,7 +57,6 @@ KANJI_RECIPES = (
     _on("kanji_long_tail", learning_rate=0.2, batch=64, epochs=9),
     _on("kanji_noise20", learning_rate=0.2),
     _on("kanji_noise40", learning_rate=0.2),
-    _on("kanji_two_class", learning_rate=0.2),
     _on("kanji_100", learning_rate=0.2, batch=64, epochs=20),
     _on("kanji_10", learning_rate=0.05, batch=32, epochs=60),
 )

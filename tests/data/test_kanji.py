@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from polyrepro.data import DataError, load
-from polyrepro.data.class_subsets import fewer_classes, one_class_in
+from polyrepro.data.class_subsets import fewer_classes
 from polyrepro.data.kanji import EMBEDDED_FILE, KANJI_DATASETS, load_kanji, unpack
 from polyrepro.data.label_noise import noisy_labels
 from polyrepro.data.long_tail import hashed_order
@@ -148,21 +148,6 @@ class TestFewerClasses:
     def test_one_class_is_no_classification(self, kanji):
         with pytest.raises(DataError, match="reduced to 1;"):
             fewer_classes(kanji, 1)
-
-
-class TestTwoClasses:
-    def test_one_character_in_twenty_against_the_others(self, kanji):
-        data = load("kanji_two_class")
-        for split, per_class in PER_CLASS.items():
-            labels, characters = data.split(split).labels, kanji.split(split).labels
-            assert np.bincount(labels).tolist() == [950 * per_class, 50 * per_class]
-            assert set(characters[labels == 1]) == set(range(0, 1000, 20))
-        assert data.class_groups == {"negative": (0,), "positive": (1,)}
-
-    @pytest.mark.parametrize("every", [1, 1001])
-    def test_a_part_that_is_all_or_nothing(self, kanji, every):
-        with pytest.raises(DataError, match=rf"one in {every} cannot.*choose from 2 to 1000"):
-            one_class_in(kanji, every)
 
 
 class TestLabelNoise:
