@@ -38,6 +38,6 @@ rule atlas:
     conda:
         "../../environment.yml"
     params:
-        folder=ATLAS,
+        folder=subpath(output[0], parent=True),
     shell:
         "python -m polyrepro atlas --output {params.folder:q} 2> {log:q}"
