@@ -47,7 +47,18 @@ COLUMNS = [
 
 
 TEXTS = (
-    *("study", "scale", "recipe", "variant", "dataset", "model", "label", "series", "epsilon"),
+    *(
+        "study",
+        "scale",
+        "recipe",
+        "variant",
+        "dataset",
+        "model",
+        "label",
+        "series",
+        "epsilon",
+        "terms",
+    ),
     *("metric", "split", "run", "data_sha256", "seed", "epoch", "value"),
 )
 """Columns that are read as they are; numbers among them are checked one by one."""

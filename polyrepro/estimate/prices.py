@@ -1,4 +1,4 @@
-"""What each study costs as it is configured, for tables that list what was not run."""
+"""What each study costs, for tables that say so beside its command."""
 
 from polyrepro.estimate.costs import estimate
 from polyrepro.estimate.table import short
@@ -8,13 +8,18 @@ from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
 
 
 def study_prices(scale: str) -> dict[str, str]:
+    """What each study costs as the configuration that comes with the scale has it."""
+    settings = check_settings(read_config(CONFIGURATIONS[scale]) | {"studies": "all"})
+    return plan_prices(Plan(settings))
+
+
+def plan_prices(plan: Plan) -> dict[str, str]:
     """Study to the device-hours it costs alone, like `875 GPU-hours`; empty if any are unknown.
 
-    Seeds and devices are those of the configuration that comes with the scale. Throughputs are the
-    published ones: a table must not depend on whether `make bench` was run on this machine.
+    Throughputs are the published ones: a table must not depend on whether `make bench` was run on
+    this machine.
     """
-    settings = check_settings(read_config(CONFIGURATIONS[scale]) | {"studies": "all"})
-    costs = estimate(Plan(settings), read_throughputs(GIVEN, measured=None))
+    costs = estimate(plan, read_throughputs(GIVEN, measured=None))
     unit = f"{costs.processor.upper()}-hours"
     return {
         study.name: "" if study.unknown else f"{short(study.hours)} {unit}"

@@ -5,13 +5,14 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.outcomes import OUTCOMES
-from polyrepro.estimate import GIVEN, Estimate, estimate, read_throughputs
+from polyrepro.estimate import plan_prices
 from polyrepro.figures.names import contrast_label
 from polyrepro.plan import Plan
 from polyrepro.report.labels import METRIC_LABELS, interval, number, seeds_text, signed
-from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
 
 SIMULATED = Path(__file__).parents[2] / "results" / "reference" / "verdicts.csv"
+UNPRICED = "unknown"
+"""Instead of a price where no throughput of the recipe is known."""
 
 
 def judged_claims(claims: pd.DataFrame, labels: dict[tuple[str, str], str]) -> list[dict]:
@@ -71,46 +72,25 @@ def _contrast(row: dict, labels: dict[str, str]) -> dict:
 
 def claims_not_run(claims: pd.DataFrame) -> list[dict]:
     """What would run the claims that this report says nothing about: commands and prices."""
-    prices: dict[str, Estimate] = {}
     entries = []
     waiting = claims[claims["contrast"] == ""]
     # One command runs all claims of a study.
-    for (study, scale), rows in waiting.groupby(["study", "scale"], sort=False):
-        known = study != "" and scale in CONFIGURATIONS
-        if known and scale not in prices:
-            prices[scale] = _estimate(scale)
+    for (study, _), rows in waiting.groupby(["study", "scale"], sort=False):
+        first = rows.iloc[0]
         entries.append(
             {
                 "claims": [_about(row) for _, row in rows.iterrows()],
-                "command": rows["command"].iloc[0] or rows["note"].iloc[0],
-                "runnable": known,
-                "price": _price(prices[scale], study) if known else "–",
+                "command": first["command"] or first["note"],
+                "runnable": bool(first["command"]),
+                "price": (first["price"] or UNPRICED) if study else "–",
             }
         )
     return entries
 
 
-def _estimate(scale: str) -> Estimate:
-    plan = Plan(check_settings(read_config(CONFIGURATIONS[scale])))
-    return estimate(plan, read_throughputs(GIVEN))
-
-
-def _price(costs: Estimate, study: str) -> str:
-    """Hours of a study run alone, as `polyrepro estimate` has them."""
-    (cost,) = [cost for cost in costs.studies if cost.name == study]
-    if not cost.hours:
-        return "unknown"
-    lower = "at least " if cost.unknown else ""
-    if cost.hours < 1:
-        return f"{lower}{60 * cost.hours:.1f} {costs.processor.upper()}-minutes"
-    digits = 1 if cost.hours < 10 else 0
-    return f"{lower}{cost.hours:.{digits}f} {costs.processor.upper()}-hours"
-
-
 def run_prices(plan: Plan) -> dict[str, str]:
     """What each study of this report costs, by name."""
-    costs = estimate(plan, read_throughputs(GIVEN))
-    return {study.name: _price(costs, study.name) for study in plan.studies}
+    return {study: price or UNPRICED for study, price in plan_prices(plan).items()}
 
 
 def outcome_counts(claims: list[dict]) -> list[dict]:
