@@ -15,9 +15,11 @@ SHORT_VECTOR = 2**15
 
 def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     """``sum_j coefficients[j-1] * q^j`` for at least one coefficient, with the shape of ``q``."""
-    if len(coefficients) > HORNER_LIMIT and not torch.compiler.is_compiling():
+    if len(coefficients) <= HORNER_LIMIT or torch.compiler.is_compiling():
+        return _horner(q, coefficients)
+    if torch.is_grad_enabled():
         return LongPolynomial.apply(q, coefficients)
-    return _horner(q, coefficients)
+    return _long_polynomial(q, coefficients)
 
 
 def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
@@ -77,8 +79,7 @@ class LongPolynomial(torch.autograd.Function):
 
     @staticmethod
     def forward(q, coefficients):
-        evaluate = _by_powers if q.numel() <= SHORT_VECTOR else _horner
-        return evaluate(q, coefficients)
+        return _long_polynomial(q, coefficients)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -102,12 +103,14 @@ def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     return result
 
 
-def _by_powers(q: Tensor, coefficients: Sequence[float]) -> Tensor:
-    """As a product of about sqrt(N) low powers and sqrt(N) high ones (Paterson, Stockmeyer 1973).
+def _long_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
+    """Of a short vector, by about sqrt(N) low powers times sqrt(N) high ones.
 
-    On a short vector the number of calls to torch is what costs time, and here it does not grow
-    with N. In float64, which autocast leaves alone.
+    The number of calls to torch is what costs time there, and it does not grow with N (Paterson and
+    Stockmeyer, 1973). In float64, which autocast leaves alone.
     """
+    if q.numel() > SHORT_VECTOR:
+        return _horner(q, coefficients)
     size = math.isqrt(len(coefficients))
     blocks = -(-len(coefficients) // size)
     padded = [*coefficients, *[0.0] * (blocks * size - len(coefficients))]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 Function = TypeVar("Function", bound=type[torch.autograd.Function])
 # Several passes over a block cost one pass over memory, while a block stays in the cache.
-ELEMENTS_PER_BLOCK = 2**17
+ELEMENTS_PER_BLOCK = 2**18
 
 
 def computing_dtype(logits: Tensor) -> torch.dtype:
