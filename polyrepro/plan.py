@@ -58,6 +58,10 @@ class Plan:
         """All runs of a study; runs shared with other studies have the same id there."""
         return [run for run in self._wanted(study) if run.id not in self.missing]
 
+    def is_whole(self, study: Study) -> bool:
+        """Whether `finished_only` leaves out no run of a study."""
+        return not any(run.id in self.missing for run in self._wanted(study))
+
     @cached_property
     def missing(self) -> dict[str, Run]:
         """What `finished_only` leaves out, by id: runs without a record, and what needs them."""
