@@ -12,6 +12,7 @@ from polyrepro.plan import Plan, parse_run_id, pretraining_run
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.losses import check_losses
+from polyrepro.running.memory import gpu_memory
 from polyrepro.running.records import (
     checkpoint_identity,
     finished_record,
@@ -80,7 +81,10 @@ def train_and_record(results: Path, run: Run, data, execution: Execution) -> dic
     trainer = import_module(TRAINERS[run.recipe.kind][0])
     with locked(results, run, data.citation, execution) as folder:
         identity = checkpoint_identity(run, data.citation)
-        with determinism(execution):
+        with (
+            determinism(execution, run.recipe.precision),
+            gpu_memory(run, execution.processes),
+        ):
             outcome = trainer.train_run(run, data, folder, identity, execution)
         record = write_record(results, run, data.citation, outcome, execution)
         if execution.processes.first:
