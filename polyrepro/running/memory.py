@@ -28,7 +28,7 @@ def gpu_memory(run: Run, processes: Processes) -> Iterator[None]:
         reason = str(error).split(". Of the allocated memory")[0]
         raise DeviceMemoryError(
             f"{run.id} does not fit into the memory of the GPU ({reason}). "
-            f"{_advice(run, processes)} `nvidia-smi` shows whether another program holds a part of it"
+            f"{_advice(run, processes)} `nvidia-smi` shows whether another program holds some of it"
         ) from error
 
 
