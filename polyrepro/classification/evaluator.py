@@ -22,6 +22,7 @@ class Evaluator:
     Args:
         autocast: makes the context of a forward pass.
         stop: called by all processes together after one of them was interrupted; it raises.
+        report: called after each batch with what is being done.
 
     Attributes:
         final: what is measured after the last epoch only.
@@ -35,9 +36,11 @@ class Evaluator:
         execution: Execution,
         autocast: Callable[[], AbstractContextManager],
         stop: Callable[[], NoReturn],
+        report: Callable[[str], None],
     ) -> None:
         self._run, self._batches, self._metrics = run, batches, metrics
-        self._execution, self._autocast, self._stop = execution, autocast, stop
+        self._execution, self._autocast = execution, autocast
+        self._stop, self._report = stop, report
         self._processes = execution.processes
         self._full = 0  # images of the largest batch so far
         self.final = FinalMeasurements(metrics, self._processes)
@@ -79,6 +82,7 @@ class Evaluator:
                 return
             if batch is not None:
                 yield self._logits(model, batch.images), batch.targets
+                self._report(f"evaluating {split}")
 
     def _logits(self, model: nn.Module, images: Tensor) -> Tensor:
         """The logits of a batch; a compiled network gets full batches only."""
