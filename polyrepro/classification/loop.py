@@ -96,6 +96,7 @@ class _Training:
             self.batches.steps_per_epoch,
             metrics,
             self.processes,
+            in_memory=isinstance(data, ImageArrays),
         )
         self.training_metrics = TrainingMetrics(run.id, self.state, metrics, self.processes)
         self.running_statistics = RunningStatistics(

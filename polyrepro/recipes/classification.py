@@ -24,7 +24,6 @@ class ClassificationRecipe(Recipe):
         ema_decay: of an exponential moving average of the weights per step; if set, the average
             is what is evaluated and kept.
         drop_path: probability to skip a residual block (stochastic depth), at the last block.
-        precision: of forward and backward pass on a GPU; weights stay in float32.
         channels_last: memory layout of images and weights.
         compile: translate the network with `torch.compile` on a GPU.
         max_shift: augmentation of images in memory: largest translation in pixels.
@@ -48,7 +47,6 @@ class ClassificationRecipe(Recipe):
     label_smoothing: float = Field(default=0.0, ge=0, le=1)
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     drop_path: float = Field(default=0.0, ge=0, lt=1)
-    precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = False
     compile: bool = False
     max_shift: int = Field(default=0, ge=0)

@@ -14,6 +14,7 @@ from polyrepro.plan import Plan, parse_run_id, pretraining_run
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.losses import check_losses
+from polyrepro.running.memory import gpu_memory
 from polyrepro.running.progress import Progress
 from polyrepro.running.records import (
     checkpoint_identity,
@@ -94,7 +95,10 @@ def train_and_record(
     ):
         execution = replace(execution, progress=progress)
         identity = checkpoint_identity(run, data.citation)
-        with determinism(execution):
+        with (
+            determinism(execution, run.recipe.precision),
+            gpu_memory(run, execution.processes),
+        ):
             outcome = trainer.train_run(run, data, folder, identity, execution)
         record = write_record(results, run, data.citation, outcome, execution)
         if execution.processes.first:
