@@ -49,7 +49,7 @@ NAMES = (
 def test_reports_are_rarely_wrong(benchmark, real_studies, name, seeds):
     random = np.random.default_rng(seeds)
     rates = benchmark.simulate_reports(benchmark.SCENARIOS[name], seeds, REPORTS, random)
-    assert rates["false_per_report"] <= FAMILY
+    assert rates["false_per_report"] <= rates["false_or_contrast"] <= FAMILY
     assert 0.93 <= rates["coverage"] <= 0.97
 
 
