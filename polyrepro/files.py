@@ -30,11 +30,11 @@ def target_probability_path(results: Path, run_id: str) -> Path:
 
 
 PREDICTIONS_FILE = "predictions.npz"
-"""In the folder of a classifier's run: see `polyrepro.classification.predictions`."""
+"""In the folder of a run: what it says of each image, see `polyrepro.predictions`."""
 
 
-def classifier_predictions_path(results: Path, run_id: str) -> Path:
-    """Where a classifier's run keeps its predictions for validation and test images."""
+def compact_predictions_path(results: Path, run_id: str) -> Path:
+    """Where a run keeps what it says of each validation and test image."""
     return record_path(results, run_id).parent / PREDICTIONS_FILE
 
 

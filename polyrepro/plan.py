@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from polyrepro.errors import PolyreproError
-from polyrepro.files import RECORD_FILE, run_link
+from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, run_link
 from polyrepro.recipes import RECIPES, AnyRecipe
 from polyrepro.running.records import is_finished
 from polyrepro.runs import Run
@@ -152,7 +152,7 @@ class Plan:
         return sorted({self._batch_of_run[run.id] for run in self.runs_of(study)})
 
     def remove_stale_receipts(self) -> None:
-        """Have jobs whose records were removed by hand run again.
+        """Have jobs whose records or predictions were removed by hand run again.
 
         Snakemake watches the receipts alone: the folders that they name are no outputs of rules.
         """
@@ -162,7 +162,7 @@ class Plan:
             try:
                 folders = json.loads(receipt.read_text())
                 runs = [run_link(results, i).with_name(f) for i, f in folders.items()]
-                whole = all((run / RECORD_FILE).exists() for run in runs)
+                whole = all(_is_whole(run) for run in runs)
             except FileNotFoundError:
                 continue
             except (ValueError, TypeError, AttributeError):  # no receipt, or an older version's
@@ -189,6 +189,19 @@ class Plan:
         study, selection = self.selections[selection_name]
         ids = [r.id for r in self.runs_of(study) if r.variant.name in selection.candidates]
         return sorted({self._batch_of_run[run_id] for run_id in ids})
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a run's folder has a record, and the predictions of which it speaks."""
+    record = folder / RECORD_FILE
+    if not record.exists():
+        return False
+    if (folder / PREDICTIONS_FILE).exists():  # without reading hundreds of records
+        return True
+    try:
+        return json.loads(record.read_bytes()).get("predictions") is None
+    except (OSError, ValueError, AttributeError):
+        return True  # `collect` refuses it, and says why
 
 
 def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:

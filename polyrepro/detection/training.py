@@ -6,6 +6,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.device import utils as device_of_mmengine
 from mmengine.hooks import Hook
@@ -21,7 +22,7 @@ from polyrepro.detection.configuration import (
     run_config,
 )
 from polyrepro.detection.errors import DetectionError, NonFiniteLossError
-from polyrepro.detection.evaluation import KINDS, coco_metrics
+from polyrepro.detection.evaluation import KINDS, evaluate_coco
 from polyrepro.detection.heads import classification_losses, unwrapped
 from polyrepro.detection.hooks.poly_loss import PolyLossHook
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
@@ -29,7 +30,8 @@ from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
 from polyrepro.detection.target_probability_meter import GROUPS
-from polyrepro.files import TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.files import PREDICTIONS_FILE, TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.predictions import write_arrays
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
@@ -44,7 +46,8 @@ def train_run(
     """Train a detector in the run's folder, from its last checkpoint on, and evaluate it.
 
     Besides the history the folder gets `target_probability.jsonl` (P_t over training) and the
-    predictions, as COCO results: `predictions_test.bbox.json`, `.segm.json`, and for validation.
+    predictions, as COCO results: `predictions_test.bbox.json`, `.segm.json`, and for validation;
+    `predictions.npz` has what was found in each image, compactly.
 
     Args:
         identity: of run and data; checkpoints with another one are refused.
@@ -53,7 +56,7 @@ def train_run(
         The history: per epoch of training `loss`, `seconds`, `images_per_second`, `mean_pt` and,
         for foreground and background, `mean_pt_foreground`, `leading_share_foreground` and the
         like; for validation and test images, after the last epoch, the metrics of
-        :func:`polyrepro.detection.evaluation.coco_metrics`.
+        :func:`polyrepro.detection.evaluation.evaluate_coco`.
 
     Raises:
         DetectionError: if the head's loss cannot be replaced, or classes do not match.
@@ -80,15 +83,17 @@ def train_run(
             runner.register_hook(hook)
         runner.train()
         _require_finite_state(run, runner.model)
-        evaluated = [
-            {"epoch": run.recipe.epochs, "split": split}
-            | _finite(run, split, _evaluate(runner, config, data, split, folder, masks, execution))
-            for split in SPLITS
-        ]
+        evaluated, matches = [], {}
+        for split in SPLITS:
+            metrics, of_split = _evaluate(runner, config, data, split, folder, masks, execution)
+            row = {"epoch": run.recipe.epochs, "split": split}
+            evaluated.append(row | _finite(run, split, metrics))
+            matches |= {f"{split}_{name}": values for name, values in of_split.items()}
     if not first:
         return Outcome(evaluated)
     rows = _with_target_probability(course.rows, folder / TARGET_PROBABILITY_FILE)
-    return Outcome(rows + evaluated)
+    predictions = write_arrays(folder / PREDICTIONS_FILE, matches)
+    return Outcome(rows + evaluated, predictions=predictions)
 
 
 def loss_hooks(model: nn.Module, run: Run) -> list[PolyLossHook]:
@@ -163,14 +168,20 @@ def _evaluate(
     folder: Path,
     masks: bool,
     execution: Execution,
-) -> dict[str, float]:
-    """Write the predictions for a split, then average precision and recall from the files."""
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Write the predictions for a split, then average precision and recall from the files.
+
+    Returns:
+        The metrics, and in the first process the matches of each image that they were made of.
+    """
     prefix = folder / f"predictions_{split}"
     loader, metric = evaluation_loader(config, data, split), evaluator(data, split, prefix, masks)
     with naming_path(folder):
         TestLoop(runner=runner, dataloader=loader, evaluator=metric).run()
-    found = {}
+    found, matches = {}, {}
     if execution.processes.first:
         for kind in KINDS if masks else ("bbox",):
-            found |= coco_metrics(data.annotations[split], Path(f"{prefix}.{kind}.json"), kind)
-    return execution.processes.from_first(found)
+            predictions = Path(f"{prefix}.{kind}.json")
+            metrics, of_kind = evaluate_coco(data.annotations[split], predictions, kind)
+            found, matches = found | metrics, matches | of_kind
+    return execution.processes.from_first(found), matches
