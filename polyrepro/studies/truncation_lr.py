@@ -5,6 +5,7 @@ above the default 0.1.
 Command: snakemake --cores 2 --config studies=truncation_lr; on a thousand classes, with learning
 rates from a quarter to ten times the default, with --configfile config/embedded_full.yaml.
 Expected: no learning rate makes up for the dropped terms (secondary).
+Runs that diverge at a raised rate count as collapsed, with the accuracy of guessing.
 Cost: embedded 12 runs per seed of 2 CPU seconds; embedded_full 24 runs per seed (4 shared) of 7 CPU
 seconds; paper 12 runs per seed (4 shared) of ResNet-50, see `polyrepro estimate`.
 """
