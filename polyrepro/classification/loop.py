@@ -107,7 +107,7 @@ class _Training:
             self.state.network, self.processes, run.recipe.passes_per_step
         )
         self.evaluator = Evaluator(
-            run, self.batches, metrics, execution, self._autocast, self._stop
+            run, self.batches, metrics, execution, self._autocast, self._stop, self._report
         )
 
     def to_the_end(self) -> Trained:
@@ -127,6 +127,7 @@ class _Training:
                 for epoch in range(state.evaluated, run.recipe.epochs):
                     for decision in self._train_epoch(epoch):
                         progress.update()
+                        self._report()
                         self._carry_out(decision)
                     self._end_epoch(epoch)
             except DivergedError as error:
@@ -149,6 +150,7 @@ class _Training:
             {"epoch": epoch + 1, "split": split} | self._evaluate(split) for split in splits
         ]
         state.evaluated = epoch + 1
+        self._report()
         # A checkpoint has no predictions; without one here, a resumed run makes them again.
         if state.evaluated < epochs:
             self._carry_out(self._decide())
@@ -252,6 +254,10 @@ class _Training:
         """Save, if there is a place to save to, and end; all processes call this together."""
         self._save()
         raise interrupted(self.run.id, self.state.position, self.execution.interruption)
+
+    def _report(self, activity: str = "training") -> None:
+        steps = self.run.recipe.epochs * self.batches.steps_per_epoch
+        self.execution.report(self.state.position, steps, self.state.history, activity)
 
     def _say(self, text: str) -> None:
         if self.processes.first:
