@@ -2,8 +2,8 @@
 
 Paper: the ablation of the truncation experiment, ResNet-50 on ImageNet, learning rates below and
 above the default 0.1.
-Command: snakemake --cores 2 --config studies=truncation_lr; with more terms, and learning rates from
-a quarter to ten times the default, with --configfile config/embedded_full.yaml.
+Command: snakemake --cores 2 --config studies=truncation_lr; with more terms, and learning rates
+from a quarter to ten times the default, with --configfile config/embedded_full.yaml.
 Expected: no learning rate makes up for the dropped terms (secondary).
 Runs that diverge at a raised rate count as collapsed, with the accuracy of guessing.
 Cost: embedded 5 runs per seed (2 shared), embedded_full 24 (4 shared), of 7 CPU seconds; paper 12
