@@ -11,6 +11,7 @@ from polyrepro.data.image_datasets import IMAGE_DATASETS
 from polyrepro.data.kanji import KANJI_DATASETS
 from polyrepro.data.long_tail import make_long_tailed
 from polyrepro.data.manifests import MANIFEST, read_manifest
+from polyrepro.data.two_classes import one_against_rest
 from polyrepro.files import data_folder
 
 if TYPE_CHECKING:
@@ -36,9 +37,14 @@ def _fashion_mnist_long_tail() -> ImageArrays:
     return make_long_tailed(load_fashion_mnist(), ratio=50)
 
 
+def _fashion_mnist_shirt() -> ImageArrays:
+    return one_against_rest(load_fashion_mnist(), "shirt")
+
+
 DATASETS = {
     "fashion_mnist": load_fashion_mnist,
     "fashion_mnist_long_tail": _fashion_mnist_long_tail,
+    "fashion_mnist_shirt": _fashion_mnist_shirt,
     **KANJI_DATASETS,
 }
 

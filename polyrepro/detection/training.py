@@ -100,12 +100,17 @@ def loss_hooks(model: nn.Module, run: Run) -> list[PolyLossHook]:
     """What puts the run's loss in place of the head's; nothing if the head computes it anyway.
 
     Raises:
-        DetectionError: for label smoothing, and for heads whose loss cannot be replaced.
+        DetectionError: for label smoothing or alpha, and for heads whose loss cannot be replaced.
     """
     if run.loss.label_smoothing:
         raise DetectionError(
             f"{run.id}: label smoothing is not defined for the losses of detectors; leave it out "
             "of the variant's loss"
+        )
+    if run.loss.alpha is not None:
+        raise DetectionError(
+            f"{run.id}: the alpha of a detector's focal loss is that of its head; leave it out of "
+            "the variant's loss"
         )
     series = run.loss.build()
     stock = [kind_of(place.loss, place.path).series for place in classification_losses(model)]

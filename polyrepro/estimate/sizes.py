@@ -9,6 +9,7 @@ from polyrepro.recipes import AnyRecipe
 IMAGES = {
     "fashion_mnist": {"train": 12_000, "validation": 2_000, "test": 10_000},
     "fashion_mnist_long_tail": {"train": 3_360, "validation": 2_000, "test": 10_000},
+    "fashion_mnist_shirt": {"train": 12_000, "validation": 2_000, "test": 10_000},
     "kanji": {"train": 18_000, "validation": 2_000, "test": 8_000},
     "kanji_long_tail": {"train": 5_873, "validation": 2_000, "test": 8_000},
     "kanji_noise20": {"train": 18_000, "validation": 2_000, "test": 8_000},
@@ -29,6 +30,7 @@ IMAGES = {
 CLASSES = {
     "fashion_mnist": 10,
     "fashion_mnist_long_tail": 10,
+    "fashion_mnist_shirt": 2,
     "kanji": 1_000,
     "kanji_long_tail": 1_000,
     "kanji_noise20": 1_000,

@@ -24,6 +24,7 @@ UNITS = {
     "points of AP or AR": ("box_", "mask_"),
     "P_t": ("mean_pt",),
     "share of the gradient": ("leading_share",),
+    "steps": ("steps_to_",),
 }
 """What a difference is measured in, to the beginnings of the names of its metrics."""
 

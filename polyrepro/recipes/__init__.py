@@ -13,7 +13,11 @@ from polyrepro.recipes.detection import DetectionRecipe
 from polyrepro.recipes.detectors_coco import MASK_RCNN_COCO, RETINANET_COCO
 from polyrepro.recipes.efficientnetv2_finetune_imagenet1k import EFFICIENTNETV2_FINETUNE
 from polyrepro.recipes.efficientnetv2_imagenet21k import EFFICIENTNETV2_IMAGENET21K
-from polyrepro.recipes.fashion_mnist import FASHION_MNIST, FASHION_MNIST_LONG_TAIL
+from polyrepro.recipes.fashion_mnist import (
+    FASHION_MNIST,
+    FASHION_MNIST_LONG_TAIL,
+    FASHION_MNIST_SHIRT,
+)
 from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
@@ -35,6 +39,7 @@ RECIPES: dict[str, AnyRecipe] = {
     for recipe in (
         FASHION_MNIST,
         FASHION_MNIST_LONG_TAIL,
+        FASHION_MNIST_SHIRT,
         *KANJI_RECIPES,
         RESNET50_IMAGENET1K,
         *EFFICIENTNETV2_IMAGENET21K,

@@ -125,7 +125,8 @@ def progress_line(run: Run, record: dict, seconds: float | None) -> str:
     metric = TRAINERS[run.recipe.kind][1]
     value = next(r[metric] for r in reversed(record["history"]) if r["split"] == "test")
     how = "already finished" if seconds is None else f"trained in {seconds:.1f} s"
-    return f"{run.id}: {how}, test {metric} {value:.2f} %"
+    counted = " (diverged; counts as guessing)" if record.get("diverged") else ""
+    return f"{run.id}: {how}, test {metric} {value:.2f} %{counted}"
 
 
 def resolve_prefix(run: Run, settings: Settings) -> Run:

@@ -51,11 +51,13 @@ class Outcome:
         history: one row per split and time: `epoch`, `split` and metrics.
         weights: sha256 of `weights.safetensors` in the run's folder, if they were kept.
         predictions: sha256 of `predictions.npz` in the run's folder.
+        diverged: how a run that may do so has diverged, in words; None for any other.
     """
 
     history: list[dict]
     weights: str | None = None
     predictions: str | None = None
+    diverged: str | None = None
 
 
 def data_checksums(citation: dict) -> dict[str, str]:
@@ -266,6 +268,7 @@ def write_record(
         "initial_weights": run.initial_weights and run.initial_weights.sha256,
         "weights": outcome.weights,
         "predictions": outcome.predictions,
+        "diverged": outcome.diverged,
         "device": device_name(execution.processes.device),
         "processes": execution.processes.count,
         "deterministic": execution.deterministic,

@@ -1,6 +1,7 @@
 """The studies by name, in the order of the report. Needs neither torch nor timm."""
 
 from polyrepro.studies import (
+    alpha,
     baselines,
     classes,
     efficientnetv2_finetuning,
@@ -37,6 +38,7 @@ STUDIES = {
         *label_noise.STUDIES,
         baselines.STUDY,
         gates.STUDY,
+        alpha.STUDY,
         *efficientnetv2_pretraining.STUDIES,
         *efficientnetv2_finetuning.STUDIES,
         mask_rcnn_epsilon.STUDY,
