@@ -10,7 +10,7 @@ from timm.task import ClassificationTask
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from polyrepro.classification import models  # noqa: F401  (registers the embedded network)
+from polyrepro.classification import models, residual_networks  # noqa: F401  (register networks)
 from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.state import TrainingState

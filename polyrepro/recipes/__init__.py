@@ -14,6 +14,7 @@ from polyrepro.recipes.detectors_coco import MASK_RCNN_COCO, RETINANET_COCO
 from polyrepro.recipes.efficientnetv2_finetune_imagenet1k import EFFICIENTNETV2_FINETUNE
 from polyrepro.recipes.efficientnetv2_imagenet21k import EFFICIENTNETV2_IMAGENET21K
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST, FASHION_MNIST_LONG_TAIL
+from polyrepro.recipes.images32 import IMAGES32_RECIPES
 from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
@@ -36,6 +37,7 @@ RECIPES: dict[str, AnyRecipe] = {
         FASHION_MNIST,
         FASHION_MNIST_LONG_TAIL,
         *KANJI_RECIPES,
+        *IMAGES32_RECIPES,
         RESNET50_IMAGENET1K,
         *EFFICIENTNETV2_IMAGENET21K,
         *EFFICIENTNETV2_FINETUNE,

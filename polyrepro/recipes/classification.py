@@ -29,6 +29,8 @@ class ClassificationRecipe(Recipe):
         compile: translate the network with `torch.compile` on a GPU.
         max_shift: augmentation of images in memory: largest translation in pixels.
         horizontal_flip: augmentation: mirror every second image on average.
+        cutout: augmentation of coloured images in memory: side of the square that is hidden
+            somewhere in each image, in pixels (DeVries and Taylor, 2017).
         image_size: side of the random crop that is trained on, in pixels.
         evaluation_size: side of the centre crop that is evaluated, in pixels.
         crop_fraction: of the shorter side that the centre crop keeps.
@@ -53,6 +55,7 @@ class ClassificationRecipe(Recipe):
     compile: bool = False
     max_shift: int = Field(default=0, ge=0)
     horizontal_flip: bool
+    cutout: int = Field(default=0, ge=0)
     image_size: int = Field(ge=1)
     evaluation_size: int = Field(ge=1)
     crop_fraction: float = Field(default=1.0, gt=0, le=1)

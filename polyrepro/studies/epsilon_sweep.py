@@ -15,7 +15,7 @@ from polyrepro.variants import REFERENCE, cross_entropy, poly1
 
 EPSILONS = (-1.0, -0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 FEW = (-1.0, 1.0, 2.0)
-"""What the default configuration can afford."""
+"""What the default configuration can afford, and CPUs at 32 pixels."""
 BEST = Selection(name="best_poly1", candidates=tuple(poly1(e).name for e in EPSILONS))
 
 STUDY = Study(
@@ -23,8 +23,16 @@ STUDY = Study(
     title="Poly-1: the first coefficient",
     question="Does raising or lowering the coefficient of 1 - P_t change the accuracy?",
     variants=(cross_entropy(), *(poly1(e) for e in EPSILONS)),
-    recipes={"embedded": "kanji", "embedded_full": "kanji", "paper": "resnet50_imagenet1k"},
-    restricted={"embedded": (REFERENCE, *(poly1(e).name for e in FEW))},
+    recipes={
+        "embedded": "kanji",
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet8_images32",
+        "paper": "resnet50_imagenet1k",
+    },
+    restricted={
+        scale: (REFERENCE, *(poly1(e).name for e in FEW)) for scale in ("embedded", "cifar_cpu")
+    },
     selections=(BEST,),
     claims=(
         Claim(

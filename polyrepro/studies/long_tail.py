@@ -21,7 +21,12 @@ STUDY = Study(
     title="Long tail: an imbalanced training set",
     question="Does Poly-1 help where most images belong to a few classes?",
     variants=(cross_entropy(), *(poly1(e) for e in EPSILONS)),
-    recipes={"embedded": "fashion_mnist_long_tail", "embedded_full": "kanji_long_tail"},
+    recipes={
+        "embedded": "fashion_mnist_long_tail",
+        "embedded_full": "kanji_long_tail",
+        "cifar": "resnet9_images32_long_tail",
+        "cifar_cpu": "resnet8_images32_long_tail",
+    },
     selections=(BEST,),
     claims=(
         Claim(

@@ -17,6 +17,8 @@ from polyrepro.variants import REFERENCE, cross_entropy, truncated
 TERMS = {
     "embedded": (10, 100, 300, 1000),
     "embedded_full": (1, 3, 10, 30, 100, 200, 300, 500, 1000),
+    "cifar": (1, 2, 3, 5, 10, 30, 200),
+    "cifar_cpu": (1, 2, 5, 10, 30),
     "paper": (1, 2, 5, 10, 50, 100, 200, 400, 600, 800),
 }
 ALL_TERMS = sorted(set().union(*TERMS.values()))
@@ -31,7 +33,13 @@ STUDY = Study(
     title="Truncation: how many terms are needed",
     question="How many terms of the series does it take to reach cross-entropy's accuracy?",
     variants=(cross_entropy(), *(truncated(n) for n in ALL_TERMS)),
-    recipes={"embedded": "kanji", "embedded_full": "kanji", "paper": "resnet50_imagenet1k"},
+    recipes={
+        "embedded": "kanji",
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet8_images32",
+        "paper": "resnet50_imagenet1k",
+    },
     restricted={
         scale: (REFERENCE, *(truncated(n).name for n in terms)) for scale, terms in TERMS.items()
     },
