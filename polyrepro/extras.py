@@ -8,9 +8,10 @@ EXTRAS = {
         *("tqdm", "yaml"),
     ),
     "detection": ("cv2", "mmcv", "mmdet", "mmengine", "pkg_resources", "pycocotools", "scipy"),
+    "tensorboard": ("tensorboard",),
     "workflow": (
         *("filelock", "lightgbm", "matplotlib", "numpy", "pandas", "PIL", "pycocotools"),
-        *("pydantic", "scipy", "sklearn", "snakemake", "statsmodels", "typst", "yaml"),
+        *("pydantic", "rich", "scipy", "sklearn", "snakemake", "statsmodels", "typst", "yaml"),
     ),
 }
 """Extra of pyproject.toml to the modules that it brings."""

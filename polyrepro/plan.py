@@ -88,6 +88,8 @@ class Plan:
                 name = "-".join([recipe, *([f"after_{after}"] if after else []), f"{number:02d}"])
                 edges = [len(runs) * part // count for part in (number, number + 1)]
                 chosen = tuple(runs[slice(*edges)])
+                if len(chosen) == 1:  # from the id of a run to its log in one step
+                    name = chosen[0].id.replace("/", "-")
                 before = [b.id for run in chosen if (b := self.pretraining_of(run)) is not None]
                 batches[name] = Batch(name, chosen, after, tuple(before))
         return batches
@@ -95,6 +97,10 @@ class Plan:
     @cached_property
     def _batch_of_run(self) -> dict[str, str]:
         return {run.id: batch.name for batch in self.batches.values() for run in batch.runs}
+
+    def batch_of(self, run_id: str) -> str:
+        """Name of the job that trains a run."""
+        return self._batch_of_run[run_id]
 
     def batches_before(self, batch: Batch) -> list[str]:
         """Names of the jobs whose weights a job starts from."""

@@ -98,6 +98,7 @@ class Settings(Frozen):
         data: name of a data set to the folder it lies in; embedded ones need none.
         labels: name of a data set to a file with the classes of images that have several.
         weights: name of a pre-training recipe to weights that stand in for its runs.
+        tensorboard: trainings write their curves for TensorBoard, too.
     """
 
     scale: str
@@ -112,6 +113,7 @@ class Settings(Frozen):
     data: dict[str, AnyPath] = Field(default={})
     labels: dict[str, AnyPath] = Field(default={})
     weights: dict[str, InitialWeights] = Field(default={})
+    tensorboard: bool = False
     overrides: Overrides = Overrides()
 
     @property
