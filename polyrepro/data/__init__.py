@@ -30,8 +30,8 @@ __all__ = [
     "open_dataset",
 ]
 
-EXTERNAL_DATASETS = (*IMAGE_DATASETS, *IMAGES32, *FOLDERS)
-"""Data sets whose folder the configuration names."""
+EXTERNAL_DATASETS = (*IMAGE_DATASETS, IMAGES32[0], *FOLDERS)
+"""Data sets whose folder the configuration names; a long tail is made from that of its images."""
 
 
 def _fashion_mnist_long_tail() -> ImageArrays:
