@@ -2,8 +2,8 @@
 
 Paper: the experiment that drops the higher-order polynomials, ResNet-50 on ImageNet.
 Command: snakemake --cores 2 --config studies=truncation; with more terms and seeds the same with
---configfile config/embedded_full.yaml, on images of 32 pixels with config/cifar.yaml (fewer classes,
-so fewer terms), on a cluster with config/paper.yaml.
+--configfile config/embedded_full.yaml, on images of 32 pixels with config/cifar.yaml, where classes
+and terms are fewer, on a cluster with config/paper.yaml.
 Expected: a few terms lose accuracy, more than 600 are needed on ImageNet (secondary). P_t starts at
 one over the number of classes, so fewer classes need fewer terms; the studies `classes_10` and
 `classes_100` show how many.
