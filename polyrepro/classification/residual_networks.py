@@ -81,11 +81,7 @@ def polyrepro_resnet9(in_chans: int = 3, num_classes: int = 10, **_from_timm) ->
 
 @register_model
 def polyrepro_resnet8(in_chans: int = 3, num_classes: int = 10, **_from_timm) -> ResidualNetwork:
-    """The same in small, for a CPU: 0.17 million weights, a stem of stride 2, two stages.
-
-    On one core of an AMD EPYC a step takes 0.2 ms per image, a quarter of what it takes with twice
-    the channels.
-    """
-    channels = (16, 32, 64)
+    """The same in small, for a CPU: 0.5 million weights, a stem of stride 2, two stages."""
+    channels = (32, 64, 128)
     stem = _convolution(in_chans, channels[0], size=4, stride=2)
     return ResidualNetwork(stem, channels, (True, True), num_classes, scale=1.0)

@@ -37,7 +37,7 @@ RESNET8 = ClassificationRecipe(
     name="resnet8_images32",
     dataset="images32",
     model="polyrepro_resnet8",
-    epochs=12,
+    epochs=8,
     batch_size=128,
     images_per_device=128,
     learning_rate=0.1,
@@ -48,6 +48,7 @@ RESNET8 = ClassificationRecipe(
     horizontal_flip=True,
     image_size=32,
     evaluation_size=32,
+    cpu_precision="bfloat16",
     channels_last=True,
 )
 

@@ -133,9 +133,19 @@ def test_a_training_repeats_to_the_bit_and_goes_on_after_an_interruption(data, t
 
 
 def test_the_small_network_learns_what_garments_look_like(data):
-    recipe = RECIPE.model_copy(update={"epochs": 20, "images_per_device": 16, "cutout": 0})
+    changes = {"epochs": 20, "images_per_device": 16, "cutout": 0, "learning_rate": 0.01}
+    recipe = RECIPE.model_copy(update=changes)
     rows = history(Run(recipe=recipe, variant=CROSS_ENTROPY, seed=0), data)
     assert next(row["top1"] for row in rows if row["split"] == "test") > 80
+
+
+def test_half_precision_on_a_cpu_changes_a_training_slightly(data):
+    def first_loss(precision):
+        recipe = RECIPE.model_copy(update={"cpu_precision": precision, "epochs": 1})
+        return history(Run(recipe=recipe, variant=CROSS_ENTROPY, seed=0), data)[0]["loss"]
+
+    single, half = first_loss("float32"), first_loss("bfloat16")
+    assert half != single and half == pytest.approx(single, rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["polyrepro_resnet9", "polyrepro_resnet8"])
