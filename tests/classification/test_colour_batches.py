@@ -139,6 +139,13 @@ def test_the_small_network_learns_what_garments_look_like(data):
     assert next(row["top1"] for row in rows if row["split"] == "test") > 80
 
 
+def test_the_recipe_for_a_gpu_takes_a_step_on_a_cpu(data):
+    small = {"epochs": 1, "batch_size": 16, "images_per_device": 16, "train_images": 16}
+    recipe = RECIPES["resnet9_images32"].model_copy(update=small)
+    rows = history(Run(recipe=recipe, variant=CROSS_ENTROPY, seed=0), data)
+    assert [row["split"] for row in rows] == ["train", "validation", "test"]
+
+
 def test_half_precision_on_a_cpu_changes_a_training_slightly(data):
     def first_loss(precision):
         recipe = RECIPE.model_copy(update={"cpu_precision": precision, "epochs": 1})
