@@ -146,6 +146,14 @@ def describes(record: dict, run: Run) -> bool:
     return record["identity"] == run.model_copy(update=found).identity()
 
 
+def is_finished(results: Path, run: Run) -> bool:
+    """Whether there is a record of this recipe, loss and seed; it is not checked further."""
+    try:
+        return describes(json.loads(record_path(results, run.id).read_bytes()), run)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def read_selection(path: Path) -> dict:
     """What a selection has chosen.
 
