@@ -8,6 +8,7 @@ from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_datasets import IMAGE_DATASETS
+from polyrepro.data.images32 import IMAGES32, open_images32
 from polyrepro.data.kanji import KANJI_DATASETS
 from polyrepro.data.long_tail import make_long_tailed
 from polyrepro.data.manifests import MANIFEST, read_manifest
@@ -21,6 +22,7 @@ __all__ = [
     "DATASETS",
     "DETECTION_DATASETS",
     "EXTERNAL_DATASETS",
+    "IMAGES32",
     "CocoData",
     "DataError",
     "ImageArrays",
@@ -29,8 +31,8 @@ __all__ = [
     "open_dataset",
 ]
 
-EXTERNAL_DATASETS = (*IMAGE_DATASETS, *FOLDERS)
-"""Data sets whose folder the configuration names."""
+EXTERNAL_DATASETS = (*IMAGE_DATASETS, IMAGES32[0], *FOLDERS)
+"""Data sets whose folder the configuration names; a long tail is made from that of its images."""
 
 
 def _fashion_mnist_long_tail() -> ImageArrays:
@@ -68,6 +70,8 @@ def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | Coc
     """
     if name in DETECTION_DATASETS:
         return open_detection(name, results)
+    if name in IMAGES32:
+        return open_images32(name, data_folder(results, name))
     if name not in IMAGE_DATASETS:
         return _load_as_verified(name, data_folder(results, name))
     from polyrepro.data.indexed_images import IndexedImages

@@ -4,14 +4,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from polyrepro.data import DATASETS, DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
+from polyrepro.data import (
+    DATASETS,
+    DETECTION_DATASETS,
+    IMAGE_DATASETS,
+    IMAGES32,
+    DataError,
+    load,
+)
+from polyrepro.data.cifar_files import CIFAR, download_cifar
 from polyrepro.data.detection import COMPOSITES, verify_detection
+from polyrepro.data.images32 import verify_images32
 from polyrepro.data.manifests import write_manifest
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
-    """Add `data verify` to the commands of `polyrepro`."""
-    command = commands.add_parser("data", help="data sets: verify")
+    """Add `data verify` and `data download` to the commands of `polyrepro`."""
+    command = commands.add_parser("data", help="data sets: verify, download")
     actions = command.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser("verify", help="check a data set and write its manifest")
     action.add_argument("dataset")
@@ -25,6 +34,10 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
     )
     action.add_argument("--labels", type=Path, help="CSV image,synsets: several classes per image")
     action.set_defaults(command=_verify)
+    action = actions.add_parser("download", help="fetch CIFAR-10 or CIFAR-100")
+    action.add_argument("dataset", choices=CIFAR)
+    action.add_argument("--root", type=Path, required=True, help="folder for its files")
+    action.set_defaults(command=lambda options: download_cifar(options.dataset, options.root))
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -36,7 +49,7 @@ def _verify(options: argparse.Namespace) -> None:
     if name in DETECTION_DATASETS:
         write_manifest(options.output, verify_detection(name, options.root, options.output))
         return
-    if name not in IMAGE_DATASETS:
+    if name not in (*IMAGE_DATASETS, *IMAGES32):
         write_manifest(options.output, load(name).manifest)
         return
     if options.root is None:
@@ -44,6 +57,11 @@ def _verify(options: argparse.Namespace) -> None:
             f"{name} is not part of the package; give its folder with --root, or under `data` in "
             "the configuration"
         )
+    if name in IMAGES32:
+        manifest, lines = verify_images32(name, options.root, options.output)
+        write_manifest(options.output, manifest)
+        _tell(name, lines)
+        return
     _verify_images(options)
 
 
@@ -64,6 +82,10 @@ def _verify_images(options: argparse.Namespace) -> None:
         f"{', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; "
         f"written to {options.output}",
     ]
+    _tell(name, lines)
+
+
+def _tell(name: str, lines: list[str]) -> None:
     for line in lines:
         print(f"{name}: {line}", file=sys.stderr)
 

@@ -16,6 +16,9 @@ IMAGES = {
     "kanji_noise40": {"train": 18_000, "validation": 2_000, "test": 8_000},
     "kanji_100": {"train": 1_800, "validation": 200, "test": 800},
     "kanji_10": {"train": 180, "validation": 20, "test": 80},
+    # CIFAR-10 and CIFAR-100 have 50,000 and 10,000; of each class a tenth is held out.
+    "images32": {"train": 45_000, "validation": 5_000, "test": 10_000},
+    "images32_long_tail": {"train": 11_167, "validation": 5_000, "test": 10_000},
     # ILSVRC 2012: 1,281,167 and 50,000; 10,000 training images are held out.
     "imagenet1k": {"train": 1_271_167, "validation": 10_000, "test": 50_000},
     # Winter 2021: 13,151,276 (data card of timm/imagenet-w21-wds, without some 2,000 that are less
@@ -37,6 +40,9 @@ CLASSES = {
     "kanji_noise40": 1_000,
     "kanji_100": 100,
     "kanji_10": 10,
+    # Of CIFAR-10; any number in a folder of one's own.
+    "images32": 10,
+    "images32_long_tail": 10,
     "imagenet1k": 1_000,
     "imagenet1k_sample": 1_000,
     "imagenet21k": 21_843,
@@ -45,6 +51,8 @@ CLASSES = {
 
 WEIGHTS = {
     "polyrepro_convnet": (7_952, 768),
+    "polyrepro_resnet9": (6_572_480, 512),
+    "polyrepro_resnet8": (464_768, 128),
     "resnet50": (23_561_152, 2048),
     "tf_efficientnetv2_s": (20_331_360, 1280),
     "tf_efficientnetv2_m": (53_150_388, 1280),

@@ -81,7 +81,8 @@ def rate_of(recipe: AnyRecipe, processor: str, rows: Iterable[Throughput]) -> Ra
     area of the images.
     """
     size = getattr(recipe, "image_size", None)
-    wanted = (size, getattr(recipe, "precision", "float32"), getattr(recipe, "compile", False))
+    precision = "cpu_precision" if processor == "cpu" else "precision"
+    wanted = (size, getattr(recipe, precision, "float32"), getattr(recipe, "compile", False))
 
     def preference(row: Throughput) -> tuple[bool, float]:
         exact = (row.image_size, row.precision, row.compile) == wanted

@@ -18,6 +18,7 @@ from polyrepro.recipes.fashion_mnist import (
     FASHION_MNIST_LONG_TAIL,
     FASHION_MNIST_SHIRT,
 )
+from polyrepro.recipes.images32 import IMAGES32_RECIPES
 from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
@@ -41,6 +42,7 @@ RECIPES: dict[str, AnyRecipe] = {
         FASHION_MNIST_LONG_TAIL,
         FASHION_MNIST_SHIRT,
         *KANJI_RECIPES,
+        *IMAGES32_RECIPES,
         RESNET50_IMAGENET1K,
         *EFFICIENTNETV2_IMAGENET21K,
         *EFFICIENTNETV2_FINETUNE,

@@ -50,11 +50,15 @@ STUDY = Study(
     recipes={
         "embedded": "kanji",
         "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet8_images32",
         "paper": "resnet50_imagenet1k",
     },
     restricted={
         "embedded": tuple(v.name for v in DEFAULT),
         "embedded_full": tuple(v.name for v in LARGE_GRID),
+        "cifar": tuple(v.name for v in SMALL_GRID),
+        "cifar_cpu": tuple(v.name for v in SMALL_GRID),
         "paper": tuple(v.name for v in SMALL_GRID),
     },
     selections=tuple(BEST.values()),
