@@ -16,6 +16,7 @@ from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.state import TrainingState
 from polyrepro.classification.weights import load_initial_weights
 from polyrepro.losses import SeriesCrossEntropyLoss
+from polyrepro.recipes import ClassificationRecipe
 from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 
@@ -79,17 +80,34 @@ def _optimizer(run: Run, network: nn.Module) -> torch.optim.Optimizer:
 
 def _scheduler(run: Run, optimizer: torch.optim.Optimizer, steps_per_epoch: int):
     recipe = run.recipe
+    own = {"sched": recipe.schedule, "num_epochs": recipe.epochs}
+    if recipe.schedule == "step":
+        own |= {"sched": "multistep"}
+    elif recipe.schedule == "linear":
+        # A polynomial of degree 1, which begins at the end of the warm-up.
+        falling = max(1, recipe.epochs - recipe.warmup_epochs)
+        own = {"sched": "poly", "decay_rate": 1.0, "warmup_prefix": True, "num_epochs": falling}
     scheduler, _ = create_scheduler_v2(
         optimizer,
-        sched="multistep" if recipe.schedule == "step" else recipe.schedule,
-        num_epochs=recipe.epochs,
         decay_milestones=list(recipe.milestones),
         warmup_epochs=recipe.warmup_epochs,
         warmup_lr=0.0,
         step_on_epochs=False,
         updates_per_epoch=steps_per_epoch,
+        **own,
     )
     return scheduler
+
+
+def compile_network(
+    task: ClassificationTask, recipe: ClassificationRecipe, backend: str = "inductor"
+) -> None:
+    """Compile a network; one whose images grow once for each of their few sizes.
+
+    By default torch takes a second size for the first of many, and compiles a network for any
+    size, which is slower at all of them.
+    """
+    task.compile(backend, dynamic=False if recipe.growth else None)
 
 
 def _wrap(task: ClassificationTask, run: Run, processes: Processes) -> None:
@@ -98,7 +116,7 @@ def _wrap(task: ClassificationTask, run: Run, processes: Processes) -> None:
     if recipe.ema_decay is not None:
         task.setup_ema(decay=recipe.ema_decay)
     if recipe.compile and processes.device.type == "cuda":
-        task.compile()
+        compile_network(task, recipe)
     else:
         task.eval_model = task.trainable_module  # evaluated without the exchange of gradients
     if processes.count > 1:

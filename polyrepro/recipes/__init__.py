@@ -10,13 +10,18 @@ from pydantic import Field
 from polyrepro.recipes.base import Frozen, Recipe
 from polyrepro.recipes.classification import ClassificationRecipe
 from polyrepro.recipes.detection import DetectionRecipe
-from polyrepro.recipes.detectors_coco import MASK_RCNN_COCO, RETINANET_COCO
+from polyrepro.recipes.detectors_coco import (
+    DETECTORS_COCO_SHORT,
+    MASK_RCNN_COCO,
+    RETINANET_COCO,
+)
 from polyrepro.recipes.efficientnetv2_finetune_imagenet1k import EFFICIENTNETV2_FINETUNE
 from polyrepro.recipes.efficientnetv2_imagenet21k import EFFICIENTNETV2_IMAGENET21K
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST, FASHION_MNIST_LONG_TAIL
 from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
+from polyrepro.recipes.resnet50_short import RESNET50_SHORT_RECIPES
 
 __all__ = [
     "RECIPES",
@@ -36,10 +41,12 @@ RECIPES: dict[str, AnyRecipe] = {
         FASHION_MNIST,
         FASHION_MNIST_LONG_TAIL,
         *KANJI_RECIPES,
+        *RESNET50_SHORT_RECIPES,
         RESNET50_IMAGENET1K,
         *EFFICIENTNETV2_IMAGENET21K,
         *EFFICIENTNETV2_FINETUNE,
         *LIGHT_DETECTORS,
+        *DETECTORS_COCO_SHORT,
         MASK_RCNN_COCO,
         RETINANET_COCO,
     )

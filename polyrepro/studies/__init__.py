@@ -43,6 +43,13 @@ STUDIES = {
         retinanet_epsilon.STUDY,
     )
 }
-SCALES = ("embedded", "embedded_full", "paper", "coco_folder")
+SCALES = (
+    "embedded",
+    "embedded_full",
+    "imagenet_short",
+    "coco_short",
+    "paper",
+    "coco_folder",
+)
 
 check_studies(STUDIES.values(), SCALES)

@@ -5,8 +5,8 @@ ResNet-50 is known to us from secondary sources only).
 Command: snakemake --cores 2 --config studies=epsilon_sweep; with more coefficients and seeds the
 same with --configfile config/embedded_full.yaml.
 Expected: accuracy rises when e1 is raised above 0 (secondary); mean P_t rises too (secondary).
-Cost: embedded 4 runs per seed, embedded_full 8, of 7 CPU seconds; paper 8 runs per seed of
-ResNet-50, see `polyrepro estimate`.
+Cost: embedded 4 runs per seed, embedded_full 8, of 7 CPU seconds; imagenet_short and paper
+8 runs per seed of ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, Contrast, against_reference
@@ -23,7 +23,12 @@ STUDY = Study(
     title="Poly-1: the first coefficient",
     question="Does raising or lowering the coefficient of 1 - P_t change the accuracy?",
     variants=(cross_entropy(), *(poly1(e) for e in EPSILONS)),
-    recipes={"embedded": "kanji", "embedded_full": "kanji", "paper": "resnet50_imagenet1k"},
+    recipes={
+        "embedded": "kanji",
+        "embedded_full": "kanji",
+        "imagenet_short": "resnet50_short",
+        "paper": "resnet50_imagenet1k",
+    },
     restricted={"embedded": (REFERENCE, *(poly1(e).name for e in FEW))},
     selections=(BEST,),
     claims=(

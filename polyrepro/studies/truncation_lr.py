@@ -6,7 +6,8 @@ Command: snakemake --cores 2 --config studies=truncation_lr; on a thousand class
 rates from a quarter to ten times the default, with --configfile config/embedded_full.yaml.
 Expected: no learning rate makes up for the dropped terms (secondary).
 Cost: embedded 12 runs per seed of 2 CPU seconds; embedded_full 24 runs per seed (4 shared) of 7 CPU
-seconds; paper 12 runs per seed (4 shared) of ResNet-50, see `polyrepro estimate`.
+seconds; imagenet_short and paper 12 runs per seed (4 shared) of ResNet-50, see `polyrepro
+estimate`.
 """
 
 from itertools import chain
@@ -47,11 +48,13 @@ STUDY = Study(
     recipes={
         "embedded": "fashion_mnist",
         "embedded_full": "kanji",
+        "imagenet_short": "resnet50_short",
         "paper": "resnet50_imagenet1k",
     },
     restricted={
         "embedded": tuple(v.name for v in SMALL_GRID),
         "embedded_full": tuple(v.name for v in LARGE_GRID),
+        "imagenet_short": tuple(v.name for v in SMALL_GRID),
         "paper": tuple(v.name for v in SMALL_GRID),
     },
     selections=tuple(BEST.values()),
