@@ -22,7 +22,6 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES) --quiet rules
-	@echo "The report is results/embedded/report.pdf; in short: results/embedded/summary.md"
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -35,7 +34,7 @@ lint: setup
 
 # Follows pyproject.toml; what is locked already stays as it is, if it still fits. Needs `make setup`.
 lock:
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group detection3d \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	  --output-file requirements.lock pyproject.toml
 
