@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -171,6 +172,15 @@ class Plan:
                 receipt.unlink(missing_ok=True)
 
     @cached_property
+    def caches(self) -> dict[str, tuple[Path, int]]:
+        """Data set to folder and shorter side, of those that are read from a cache.
+
+        Raises:
+            PlanError: if a recipe would have to enlarge the images of one.
+        """
+        return caches_of(self.runs, self.settings)
+
+    @cached_property
     def selections(self) -> dict[str, tuple[Study, Selection]]:
         """Selections by name, with the study they belong to."""
         return {
@@ -221,6 +231,24 @@ def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
         raise PlanError(
             f"overrides: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
         ) from None
+
+
+def caches_of(runs: Iterable[Run], settings: Settings) -> dict[str, tuple[Path, int]]:
+    """The caches that runs read from; see `Plan.caches`."""
+    found = {}
+    for recipe in {run.recipe.name: run.recipe for run in runs}.values():
+        cache = settings.cache.get(recipe.dataset)
+        if cache is None:
+            continue
+        if cache.shorter_side < recipe.shorter_side:
+            raise PlanError(
+                f"cache: {recipe.dataset} would be cached with shorter sides of "
+                f"{cache.shorter_side} pixels, but {recipe.name} needs {recipe.shorter_side}; "
+                f"give cache: {{{recipe.dataset}: {{shorter_side: {recipe.shorter_side}}}}}, or "
+                "leave the data set out of `cache`"
+            )
+        found[recipe.dataset] = (Path(cache.folder), cache.shorter_side)
+    return found
 
 
 def pretraining_run(run: Run, overrides: Overrides) -> Run | None:

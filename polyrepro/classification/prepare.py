@@ -92,15 +92,21 @@ def _optimizer(run: Run, network: nn.Module) -> torch.optim.Optimizer:
 
 def _scheduler(run: Run, optimizer: torch.optim.Optimizer, steps_per_epoch: int):
     recipe = run.recipe
+    own = {"sched": recipe.schedule, "num_epochs": recipe.epochs}
+    if recipe.schedule == "step":
+        own |= {"sched": "multistep"}
+    elif recipe.schedule == "linear":
+        # A polynomial of degree 1, which begins at the end of the warm-up.
+        falling = max(1, recipe.epochs - recipe.warmup_epochs)
+        own = {"sched": "poly", "decay_rate": 1.0, "warmup_prefix": True, "num_epochs": falling}
     scheduler, _ = create_scheduler_v2(
         optimizer,
-        sched="multistep" if recipe.schedule == "step" else recipe.schedule,
-        num_epochs=recipe.epochs,
         decay_milestones=list(recipe.milestones),
         warmup_epochs=recipe.warmup_epochs,
         warmup_lr=0.0,
         step_on_epochs=False,
         updates_per_epoch=steps_per_epoch,
+        **own,
     )
     return scheduler
 

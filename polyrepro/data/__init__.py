@@ -62,8 +62,13 @@ def load(name: str) -> ImageArrays:
     return DATASETS[name]()
 
 
-def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | CocoData":
+def open_dataset(
+    name: str, results: Path, cache: tuple[Path, int] | None = None
+) -> "ImageArrays | IndexedImages | CocoData":
     """The data set for a training: an embedded one, or the verified index below `results`.
+
+    Args:
+        cache: of an index of images; see `IndexedImages`.
 
     Raises:
         DataError: if the name is unknown, or the data set has not been verified or is damaged.
@@ -77,7 +82,7 @@ def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | Coc
     from polyrepro.data.indexed_images import IndexedImages
 
     folder = data_folder(results, name)
-    data = IndexedImages(folder)
+    data = IndexedImages(folder, cache)
     if data.name != name:
         raise DataError(f"{folder} holds the index of {data.name}, not of {name}; verify it again")
     return data

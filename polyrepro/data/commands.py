@@ -1,4 +1,4 @@
-"""`polyrepro data verify`: the command line of the verification."""
+"""`polyrepro data verify` and `polyrepro data cache`."""
 
 import argparse
 import sys
@@ -16,11 +16,12 @@ from polyrepro.data.cifar_files import CIFAR, download_cifar
 from polyrepro.data.detection import COMPOSITES, verify_detection
 from polyrepro.data.images32 import verify_images32
 from polyrepro.data.manifests import write_manifest
+from polyrepro.files import write_json
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
-    """Add `data verify` and `data download` to the commands of `polyrepro`."""
-    command = commands.add_parser("data", help="data sets: verify, download")
+    """Add `data verify`, `data download` and `data cache` to the commands of `polyrepro`."""
+    command = commands.add_parser("data", help="data sets: verify, download, cache")
     actions = command.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser("verify", help="check a data set and write its manifest")
     action.add_argument("dataset")
@@ -38,6 +39,31 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
     action.add_argument("dataset", choices=CIFAR)
     action.add_argument("--root", type=Path, required=True, help="folder for its files")
     action.set_defaults(command=lambda options: download_cifar(options.dataset, options.root))
+
+    action = actions.add_parser("cache", help="write a cache of resized images")
+    action.add_argument("--index", type=Path, required=True, help="folder of the verified data set")
+    action.add_argument("--output", type=Path, required=True, help="folder for the cache alone")
+    action.add_argument("--shorter-side", type=int, default=256, help="in pixels (default 256)")
+    action.add_argument("--workers", type=int, default=1, help="threads (default 1)")
+    action.add_argument("--receipt", type=Path, help="write what the cache is here, too")
+    action.set_defaults(command=_cache)
+
+
+def _cache(options: argparse.Namespace) -> None:
+    from polyrepro.data.cache_making import make_cache
+    from polyrepro.data.indexed_images import IndexedImages
+
+    if options.shorter_side < 32 or options.workers < 1:
+        raise DataError("--shorter-side has to be at least 32, --workers at least 1")
+    data = IndexedImages(options.index)
+    described = make_cache(data, options.output, options.shorter_side, options.workers)
+    if options.receipt is not None:
+        write_json(options.receipt, described)
+    print(
+        f"{data.name}: {described['images']:,} images with shorter sides of "
+        f"{described['shorter_side']} pixels in {options.output}, {described['bytes']:,} bytes",
+        file=sys.stderr,
+    )
 
 
 def _verify(options: argparse.Namespace) -> None:

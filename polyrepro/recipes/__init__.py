@@ -10,7 +10,11 @@ from pydantic import Field
 from polyrepro.recipes.base import Frozen, Recipe
 from polyrepro.recipes.classification import ClassificationRecipe
 from polyrepro.recipes.detection import DetectionRecipe
-from polyrepro.recipes.detectors_coco import MASK_RCNN_COCO, RETINANET_COCO
+from polyrepro.recipes.detectors_coco import (
+    DETECTORS_COCO_SHORT,
+    MASK_RCNN_COCO,
+    RETINANET_COCO,
+)
 from polyrepro.recipes.efficientnetv2_finetune_imagenet1k import EFFICIENTNETV2_FINETUNE
 from polyrepro.recipes.efficientnetv2_imagenet21k import EFFICIENTNETV2_IMAGENET21K
 from polyrepro.recipes.fashion_mnist import (
@@ -22,6 +26,7 @@ from polyrepro.recipes.images32 import IMAGES32_RECIPES
 from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
+from polyrepro.recipes.resnet50_short import RESNET50_SHORT_RECIPES
 
 __all__ = [
     "RECIPES",
@@ -43,10 +48,12 @@ RECIPES: dict[str, AnyRecipe] = {
         FASHION_MNIST_SHIRT,
         *KANJI_RECIPES,
         *IMAGES32_RECIPES,
+        *RESNET50_SHORT_RECIPES,
         RESNET50_IMAGENET1K,
         *EFFICIENTNETV2_IMAGENET21K,
         *EFFICIENTNETV2_FINETUNE,
         *LIGHT_DETECTORS,
+        *DETECTORS_COCO_SHORT,
         MASK_RCNN_COCO,
         RETINANET_COCO,
     )

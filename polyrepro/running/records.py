@@ -63,10 +63,12 @@ class Outcome:
 def data_checksums(citation: dict) -> dict[str, str]:
     """What of a data set's citation must be the same for a record to be used again.
 
-    Large data sets have one checksum, of the index of all their images; small ones one per split.
+    Large data sets have one checksum, of the index of all their images, and one of the cache if
+    they are read from it; small ones have one per split.
     """
     if "index_sha256" in citation:
-        return {"index": citation["index_sha256"]}
+        cached = {"cache": citation["cache"]["tables_sha256"]} if "cache" in citation else {}
+        return {"index": citation["index_sha256"]} | cached
     return {
         f"{split}.{key}": value
         for split, entry in citation["splits"].items()

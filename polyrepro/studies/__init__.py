@@ -45,6 +45,15 @@ STUDIES = {
         retinanet_epsilon.STUDY,
     )
 }
-SCALES = ("embedded", "embedded_full", "cifar", "cifar_cpu", "paper", "coco_folder")
+SCALES = (
+    "embedded",
+    "embedded_full",
+    "cifar",
+    "cifar_cpu",
+    "imagenet_short",
+    "coco_short",
+    "paper",
+    "coco_folder",
+)
 
 check_studies(STUDIES.values(), SCALES)
