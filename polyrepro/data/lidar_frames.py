@@ -2,7 +2,8 @@
 
 The files are those that MMDetection3D makes of Waymo's data, as JSON: `metainfo`, and in
 `data_list` a frame per entry with `lidar_points` (`lidar_path`, `num_pts_feats`) and `instances`
-(`bbox_3d`, `bbox_label_3d`, `num_lidar_pts`). Points are float32 in files without header.
+(`bbox_3d`, `bbox_label_3d`, `num_lidar_pts`, and `difficulty_level` if annotators stated Waymo's
+level). Points are float32 in files without header.
 """
 
 import hashlib
@@ -20,6 +21,10 @@ FULLY_CHECKED = 2000
 """The points of at most about so many frames per split are read, evenly spaced."""
 BYTES = 4
 """Of a number in a file of points."""
+USED_KEYS = ("bbox_3d", "bbox_label_3d", "num_lidar_pts", "difficulty_level")
+"""Of an object; MMDetection3D needs the same keys in all of them."""
+DEFAULTS = {"difficulty_level": 0}
+"""0: nobody has said whether it is of Waymo's level 1 or 2."""
 NAMED = 10
 """So many missing or faulty things are named in a message."""
 
@@ -86,7 +91,11 @@ def checked_frames(frames: list[dict], classes: tuple[str, ...], path: Path) -> 
             {
                 "sample_idx": number,
                 "lidar_points": {"lidar_path": name, "num_pts_feats": values},
-                "instances": [e for e, text in zip(instances, wrong, strict=True) if not text],
+                "instances": [
+                    {key: e.get(key, DEFAULTS.get(key)) for key in USED_KEYS}
+                    for e, text in zip(instances, wrong, strict=True)
+                    if not text
+                ],
             }
         )
     if faults:
@@ -115,6 +124,8 @@ def _fault(entry: object, classes: tuple[str, ...]) -> str | None:
     points = entry.get("num_lidar_pts")
     if type(points) is not int or points < 0:
         return f"`num_lidar_pts` must be a whole number, 0 or more, got {points!r}"
+    if entry.get("difficulty_level", 0) not in (0, 1, 2):
+        return f"`difficulty_level` must be 0, 1 or 2, got {entry['difficulty_level']!r}"
     return None
 
 
