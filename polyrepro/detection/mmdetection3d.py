@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from functools import cache
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from polyrepro.detection.errors import MissingDetectionError
@@ -50,7 +50,7 @@ def prepare_mmdetection3d() -> None:
         return
     install_stand_ins()
     sys.modules[KITTI_IOU] = importlib.import_module("polyrepro.detection.kitti_iou")
-    register_module_module_registration_hook(_let_poly_focal_be_focal)
+    register_module_module_registration_hook(_adapt)
 
 
 def is_anchor3d_head(module: nn.Module) -> bool:
@@ -58,11 +58,24 @@ def is_anchor3d_head(module: nn.Module) -> bool:
     return any(base.__name__ == "Anchor3DHead" for base in type(module).__mro__)
 
 
-def _let_poly_focal_be_focal(head: nn.Module, name: str, loss: nn.Module | None) -> None:
-    """Let ``Anchor3DHead`` treat a ``PolyFocalLoss`` of its configuration as the focal loss.
+def _adapt(owner: nn.Module, name: str, part: nn.Module | None) -> None:
+    """Called by torch whenever a module becomes part of another."""
+    if name == "loss_cls" and type(part).__name__ == "PolyFocalLoss" and is_anchor3d_head(owner):
+        # The head compares the type in the configuration with two words. For any other it expects
+        # a sampler, and divides by the number of samples instead of positives.
+        owner.sampling = False
+    if name == "voxel_layer" and type(part).__name__ == "VoxelizationByGridShape":
+        part.register_forward_hook(_one_voxel_at_least)
 
-    It compares the loss's type with two words. For any other it expects a sampler, and divides by
-    the number of samples instead of positives.
+
+def _one_voxel_at_least(
+    layer: nn.Module, points: tuple[Tensor], output: Tensor | tuple[Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """For a scene without points, the voxel in the corner with one point of zeros.
+
+    Detectors of MMDetection3D take the number of scenes in a batch from the last voxel's.
     """
-    if type(loss).__name__ == "PolyFocalLoss" and name == "loss_cls" and is_anchor3d_head(head):
-        head.sampling = False
+    if not isinstance(output, tuple) or len(output[0]):
+        return None
+    voxels, cells, counts = output
+    return voxels.new_zeros(1, *voxels.shape[1:]), cells.new_zeros(1, 3), counts.new_ones(1)
