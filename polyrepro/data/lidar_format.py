@@ -17,7 +17,6 @@ from polyrepro.data.lidar_frames import (
     LidarSource,
     checked_frames,
     checked_points,
-    read_frames,
 )
 from polyrepro.data.manifests import MANIFEST, read_manifest
 from polyrepro.files import write_atomically, write_json
@@ -106,7 +105,7 @@ def verify_lidar(
             points of several lengths.
     """
     frames = {
-        split: checked_frames(read_frames(source.annotations), classes, source.annotations)
+        split: checked_frames(source.read(), classes, source.annotations)
         for split, source in sources.items()
     }
     _require_disjoint(frames, sources)

@@ -31,10 +31,25 @@ NAMED = 10
 
 @dataclass(frozen=True)
 class LidarSource:
-    """A split as it is found: its annotation file, and the folder that its points lie in."""
+    """A split as it is found.
+
+    Attributes:
+        annotations: file.
+        points: folder.
+        frames: those of the file's that belong to the split; None for all.
+    """
 
     annotations: Path
     points: Path
+    frames: list[dict] | None = None
+
+    def read(self) -> list[dict]:
+        """The frames of the split.
+
+        Raises:
+            DataError: as :func:`read_frames`.
+        """
+        return read_frames(self.annotations) if self.frames is None else self.frames
 
 
 def read_frames(path: Path) -> list[dict]:
@@ -143,7 +158,7 @@ def checked_points(frames: list[dict], source: LidarSource) -> tuple[int, str]:
             f"{len(missing)} of {len(paths)} files of points that {source.annotations} names are "
             f"missing, the first: {', '.join(missing[:NAMED])}; put them there"
         )
-    digest = hashlib.sha256(source.annotations.read_bytes())
+    digest = hashlib.sha256(json.dumps(frames, sort_keys=True).encode())
     step, read = max(1, len(frames) // FULLY_CHECKED), 0
     for number, (frame, path) in enumerate(zip(frames, paths, strict=True)):
         values, size = frame["lidar_points"]["num_pts_feats"], path.stat().st_size

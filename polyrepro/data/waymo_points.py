@@ -30,7 +30,7 @@ def points_of(
         x, y, z, intensity and elongation (n, 5), and the position of each point's pixel (n,). Zones
         without labels are left out.
     """
-    rows, columns = image.shape[:2]
+    columns = image.shape[1]
     correction = np.arctan2(extrinsic[1, 0], extrinsic[0, 0])
     azimuth = (2 * (np.arange(columns, 0, -1) - 0.5) / columns - 1) * np.pi - correction
     inclination = inclinations[::-1, None]

@@ -200,7 +200,7 @@ def test_changes_after_the_verification_are_noticed(root, tmp_path):
     path.write_text(path.read_text().replace("Car", "Bus"))
     with pytest.raises(DataError, match=r"test\.json has changed since the data were verified"):
         open_lidar(folder)
-    with pytest.raises(DataError, match="holds no verified LiDAR data .* polyrepro data verify"):
+    with pytest.raises(DataError, match=r"holds no verified LiDAR data .* polyrepro data verify"):
         open_lidar(tmp_path)
 
 
@@ -218,3 +218,19 @@ def test_drawn_scenes_are_the_same_every_time_and_disjoint(tmp_path):
     (tmp_path / "a").rename(tmp_path / "moved")
     data = open_lidar(tmp_path / "moved")
     assert (data.points["test"] / "0000001.bin").is_file()
+
+
+def test_without_a_test_split_whole_segments_are_held_out(root, tmp_path):
+    (root / "waymo_infos_test.json").unlink()
+    assert "its frames are of one segment (`context_name`); give a test split" in refusal(
+        root, tmp_path
+    )
+    frames = frames_of(root, "train")
+    for frame, segment in zip(frames, "aba", strict=True):
+        frame["context_name"] = segment
+    write_annotations(root, "train", frames)
+    manifest = verified(root, tmp_path)
+    counts = {split: entry["images"] for split, entry in manifest["splits"].items()}
+    assert counts == {"train": 2, "validation": 1, "test": 2}
+    data = json.loads((tmp_path / "verified" / "validation.json").read_text())["data_list"]
+    assert [frame["lidar_points"]["lidar_path"] for frame in data] == ["1.bin"]
