@@ -17,6 +17,7 @@ METRIC_LABELS = {
     "mask_ap": "mask AP",
     "mask_ar100": "mask AR",
     "ap_l1": "mean AP L1",
+    "aph_l1": "mean APH L1",
     "vehicle_ap_l1": "vehicle AP L1",
     "vehicle_aph_l1": "vehicle APH L1",
     "pedestrian_ap_l1": "pedestrian AP L1",

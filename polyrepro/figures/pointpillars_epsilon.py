@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from polyrepro.figures.detection_curves import draw_curves
 from polyrepro.figures.measured import Tables
 
-METRICS = ("vehicle_ap_l1", "vehicle_aph_l1", "pedestrian_ap_l1", "pedestrian_aph_l1")
+METRICS = ("ap_l1", "vehicle_ap_l1", "pedestrian_ap_l1", "aph_l1")
 
 
 def figure(tables: Tables) -> Figure:
