@@ -22,7 +22,6 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES) --quiet rules
-	@echo "The report is results/embedded/report.pdf; in short: results/embedded/summary.md"
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -60,6 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--receipt", type=Path, help="write the ids of the finished runs here")
     command.set_defaults(command=_train)
 
+    command = commands.add_parser("status", help="what is running, what failed, what is left")
+    command.add_argument("runs", nargs="*", metavar="RUN", help="these in detail")
+    _add_settings(command)
+    command.add_argument(
+        "--watch",
+        nargs="?",
+        type=_positive,
+        const=5,
+        metavar="SECONDS",
+        help="read again every so often (default 5), until Ctrl-C",
+    )
+    command.set_defaults(command=_status)
+
     command = commands.add_parser("select", help="choose a variant on validation accuracy")
     command.add_argument("selection")
     _add_settings(command)
@@ -154,9 +167,11 @@ def _losses(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from polyrepro.running.launch import start
+    from polyrepro.running.progress import failure_noted
 
     settings = _settings(options)
-    start(settings.processes_per_run, settings.device, lambda: _train_here(options, settings))
+    with failure_noted(Path(settings.results), options.runs):
+        start(settings.processes_per_run, settings.device, lambda: _train_here(options, settings))
 
 
 def _train_here(options: argparse.Namespace, settings: Settings) -> None:
@@ -178,6 +193,13 @@ def _train_here(options: argparse.Namespace, settings: Settings) -> None:
             workers=settings.cpus_per_process - 1,
         )
         train_batch(settings, options.runs, execution, receipt=options.receipt)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from polyrepro.plan import Plan
+    from polyrepro.running.status_screen import show_status
+
+    show_status(Plan(_settings(options)), options.runs, options.watch)
 
 
 def _select(options: argparse.Namespace) -> None:

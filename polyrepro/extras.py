@@ -9,9 +9,10 @@ EXTRAS = {
     ),
     "detection": ("cv2", "mmcv", "mmdet", "mmengine", "pkg_resources", "pycocotools", "scipy"),
     "detection3d": ("mmdet3d", "numba"),
+    "tensorboard": ("tensorboard",),
     "workflow": (
         *("filelock", "lightgbm", "matplotlib", "numpy", "pandas", "PIL", "pycocotools"),
-        *("pydantic", "scipy", "sklearn", "snakemake", "statsmodels", "typst", "yaml"),
+        *("pydantic", "rich", "scipy", "sklearn", "snakemake", "statsmodels", "typst", "yaml"),
     ),
 }
 """Extra of pyproject.toml to the modules that it brings."""

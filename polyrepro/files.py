@@ -39,8 +39,18 @@ def classifier_predictions_path(results: Path, run_id: str) -> Path:
 
 
 def predictions_path(results: Path, run_id: str, split: str, kind: str) -> Path:
-    """Where a detector's run keeps its predictions, COCO results of kind `bbox` or `segm`."""
+    """Where a detector's run keeps its predictions: COCO's `bbox` and `segm`, or `lidar`."""
     return record_path(results, run_id).parent / f"predictions_{split}.{kind}.json"
+
+
+def progress_path(results: Path, run_id: str) -> Path:
+    """Where a training that has not finished says how far it is."""
+    return results / "progress" / f"{run_id}.json"
+
+
+def curves_folder(results: Path, run_id: str) -> Path:
+    """Where a training writes its curves for TensorBoard."""
+    return results / "tensorboard" / run_id
 
 
 def data_folder(results: Path, dataset: str) -> Path:

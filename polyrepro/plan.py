@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from polyrepro.errors import PolyreproError
 from polyrepro.files import RECORD_FILE, run_link
 from polyrepro.recipes import RECIPES, AnyRecipe
+from polyrepro.running.records import is_finished
 from polyrepro.runs import Run
 from polyrepro.settings import Overrides, Settings
 from polyrepro.studies import STUDIES
@@ -45,8 +46,9 @@ class Plan:
 
     @cached_property
     def studies(self) -> list[Study]:
-        """The chosen studies, in the order of the report."""
-        return [STUDIES[name] for name in self.settings.studies]
+        """The chosen studies, in the order of the report; of finished runs only, those with any."""
+        chosen = [STUDIES[name] for name in self.settings.studies]
+        return [study for study in chosen if self.runs_of(study)]
 
     def recipe_of(self, study: Study) -> AnyRecipe:
         """The recipe of a study at this scale, with the overrides applied."""
@@ -54,6 +56,41 @@ class Plan:
 
     def runs_of(self, study: Study) -> list[Run]:
         """All runs of a study; runs shared with other studies have the same id there."""
+        return [run for run in self._wanted(study) if run.id not in self.missing]
+
+    @cached_property
+    def missing(self) -> dict[str, Run]:
+        """What `finished_only` leaves out, by id: runs without a record, and what needs them."""
+        if not self.settings.finished_only:
+            return {}
+        chosen = [STUDIES[name] for name in self.settings.studies]
+        wanted = {run.id: run for study in chosen for run in self._wanted(study)}
+        found = {i: run for i, run in wanted.items() if not self._complete(run)}
+        while later := {
+            i: run for i, run in wanted.items() if i not in found and self._waits_for(run, found)
+        }:
+            found |= later
+        return found
+
+    def _complete(self, run: Run) -> bool:
+        """Whether a run has a record, and the one that its weights come from, too."""
+        before = self.pretraining_of(run)
+        results = Path(self.settings.results)
+        return all(is_finished(results, r) for r in (run, before) if r is not None)
+
+    def _waits_for(self, run: Run, others: dict[str, Run]) -> bool:
+        """Whether a run follows a selection that some of these runs are candidates of."""
+        for name in self.settings.studies:
+            for selection in STUDIES[name].selections:
+                if selection.name == run.variant.after:
+                    recipe = self.recipe_of(STUDIES[name]).name
+                    return any(
+                        other.recipe.name == recipe and other.variant.name in selection.candidates
+                        for other in others.values()
+                    )
+        return False
+
+    def _wanted(self, study: Study) -> list[Run]:
         recipe = self.recipe_of(study)
         return [
             Run(recipe=recipe, variant=variant, seed=seed)
@@ -88,6 +125,8 @@ class Plan:
                 name = "-".join([recipe, *([f"after_{after}"] if after else []), f"{number:02d}"])
                 edges = [len(runs) * part // count for part in (number, number + 1)]
                 chosen = tuple(runs[slice(*edges)])
+                if len(chosen) == 1:  # from the id of a run to its log in one step
+                    name = chosen[0].id.replace("/", "-")
                 before = [b.id for run in chosen if (b := self.pretraining_of(run)) is not None]
                 batches[name] = Batch(name, chosen, after, tuple(before))
         return batches
@@ -95,6 +134,10 @@ class Plan:
     @cached_property
     def _batch_of_run(self) -> dict[str, str]:
         return {run.id: batch.name for batch in self.batches.values() for run in batch.runs}
+
+    def batch_of(self, run_id: str) -> str:
+        """Name of the job that trains a run."""
+        return self._batch_of_run[run_id]
 
     def batches_before(self, batch: Batch) -> list[str]:
         """Names of the jobs whose weights a job starts from."""
@@ -152,7 +195,7 @@ def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
     """
     given = overrides.model_dump(exclude_none=True)
     known = set(type(recipe).model_fields)
-    if recipe.kind == "detection":
+    if recipe.kind != "classification":
         known.remove("dataset")  # images without boxes are none to a detector
     given = {name: value for name, value in given.items() if name in known}
     try:

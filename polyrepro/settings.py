@@ -96,6 +96,8 @@ class Settings(Frozen):
         data: name of a data set to the folder it lies in; embedded ones need none.
         labels: name of a data set to a file with the classes of images that have several.
         weights: name of a pre-training recipe to weights that stand in for its runs.
+        finished_only: leave out runs that have no record, instead of training them.
+        tensorboard: trainings write their curves for TensorBoard, too.
     """
 
     scale: str
@@ -110,6 +112,8 @@ class Settings(Frozen):
     data: dict[str, AnyPath] = Field(default={})
     labels: dict[str, AnyPath] = Field(default={})
     weights: dict[str, InitialWeights] = Field(default={})
+    finished_only: bool = False
+    tensorboard: bool = False
     overrides: Overrides = Overrides()
 
     @property
@@ -146,6 +150,12 @@ class Settings(Frozen):
                     f"{name!r} does not exist at the scale {scale!r}; there: {', '.join(at_scale)}"
                 )
         return [name for name in at_scale if name in names]
+
+    @field_validator("deterministic", "finished_only", "tensorboard", mode="before")
+    @classmethod
+    def _as_yaml(cls, value: Any) -> Any:
+        """Snakemake knows `True`; in YAML, and so in our files, it is `true`."""
+        return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
     @field_validator("data", "labels")
     @classmethod

@@ -152,3 +152,9 @@ def test_a_file_that_is_not_yaml_is_refused(tmp_path):
     file.write_text("seeds: [3\n")
     with pytest.raises(SettingsError, match="is not valid YAML"):
         check_settings(GOOD, (file,))
+
+
+def test_true_on_snakemakes_command_line_is_what_it_is_in_yaml():
+    assert check_settings(GOOD | {"tensorboard": "true"}).tensorboard is True
+    with pytest.raises(SettingsError, match="tensorboard: Input should be a valid boolean"):
+        check_settings(GOOD | {"tensorboard": "perhaps"})

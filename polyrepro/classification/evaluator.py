@@ -21,6 +21,7 @@ class Evaluator:
     Args:
         autocast: makes the context of a forward pass.
         stop: called by all processes together after one of them was interrupted; it raises.
+        report: called after each batch with what is being done.
 
     Attributes:
         final: what is measured after the last epoch only.
@@ -34,9 +35,11 @@ class Evaluator:
         execution: Execution,
         autocast: Callable[[], AbstractContextManager],
         stop: Callable[[], NoReturn],
+        report: Callable[[str], None],
     ) -> None:
         self._run, self._batches, self._metrics = run, batches, metrics
-        self._execution, self._autocast, self._stop = execution, autocast, stop
+        self._execution, self._autocast = execution, autocast
+        self._stop, self._report = stop, report
         self._processes = execution.processes
         self.final = FinalMeasurements(metrics, self._processes)
 
@@ -79,3 +82,4 @@ class Evaluator:
                 with self._autocast():
                     logits = model(batch.images)
                 yield logits, batch.targets
+                self._report(f"evaluating {split}")

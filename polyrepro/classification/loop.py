@@ -102,7 +102,7 @@ class _Training:
             self.state.network, self.processes, run.recipe.passes_per_step
         )
         self.evaluator = Evaluator(
-            run, self.batches, metrics, execution, self._autocast, self._stop
+            run, self.batches, metrics, execution, self._autocast, self._stop, self._report
         )
 
     def to_the_end(self) -> Trained:
@@ -121,6 +121,7 @@ class _Training:
             for epoch in range(state.evaluated, run.recipe.epochs):
                 for decision in self._train_epoch(epoch):
                     progress.update()
+                    self._report()
                     self._carry_out(decision)
                 # All rows or none: an interruption in between repeats the whole evaluation. Test
                 # images are looked at once, when nothing can be chosen any more.
@@ -130,6 +131,7 @@ class _Training:
                     for split in (("validation", "test") if last else ("validation",))
                 ]
                 state.evaluated = epoch + 1
+                self._report()
                 # A checkpoint has no predictions; without one here, a resumed run makes them again.
                 if state.evaluated < run.recipe.epochs:
                     self._carry_out(self._decide())
@@ -229,6 +231,10 @@ class _Training:
         """Save, if there is a place to save to, and end; all processes call this together."""
         self._save()
         raise interrupted(self.run.id, self.state.position, self.execution.interruption)
+
+    def _report(self, activity: str = "training") -> None:
+        steps = self.run.recipe.epochs * self.batches.steps_per_epoch
+        self.execution.report(self.state.position, steps, self.state.history, activity)
 
     def _say(self, text: str) -> None:
         if self.processes.first:

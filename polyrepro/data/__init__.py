@@ -4,11 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyrepro.data.coco_format import CocoData
-from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
+from polyrepro.data.detection import (
+    DETECTION_DATASETS,
+    FOLDERS,
+    LIDAR_FOLDERS,
+    open_detection,
+)
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_datasets import IMAGE_DATASETS
 from polyrepro.data.kanji import KANJI_DATASETS
+from polyrepro.data.lidar_format import LidarData
 from polyrepro.data.long_tail import make_long_tailed
 from polyrepro.data.manifests import MANIFEST, read_manifest
 from polyrepro.files import data_folder
@@ -28,7 +34,7 @@ __all__ = [
     "open_dataset",
 ]
 
-EXTERNAL_DATASETS = (*IMAGE_DATASETS, *FOLDERS)
+EXTERNAL_DATASETS = (*IMAGE_DATASETS, *FOLDERS, *LIDAR_FOLDERS)
 """Data sets whose folder the configuration names."""
 
 
@@ -54,7 +60,7 @@ def load(name: str) -> ImageArrays:
     return DATASETS[name]()
 
 
-def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | CocoData":
+def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | CocoData | LidarData":
     """The data set for a training: an embedded one, or the verified index below `results`.
 
     Raises:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config
@@ -35,6 +36,11 @@ from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
 from polyrepro.runs import Run
 
+Configure = Callable[[Path | None], Config]
+"""From a checkpoint of mmengine to resume, or None, to the configuration of a training."""
+Evaluate = Callable[[Runner, Config, str], dict[str, float]]
+"""From a trained runner, its configuration and a split to metrics."""
+
 SPLITS = ("validation", "test")
 
 
@@ -62,6 +68,28 @@ def train_run(
             weights, running statistics or metrics are not finite in the end.
         InterruptedTrainingError: after a signal; the checkpoint is written.
     """
+    masks = predicts_masks(run.recipe, data)
+
+    def configure(resume_from: Path | None) -> Config:
+        config = run_config(run, data, folder, execution, resume_from)
+        config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
+        return config
+
+    def evaluate(runner: Runner, config: Config, split: str) -> dict[str, float]:
+        return _evaluate(runner, config, data, split, folder, masks, execution)
+
+    return train_detector(run, folder, identity, execution, configure, evaluate)
+
+
+def train_detector(
+    run: Run,
+    folder: Path,
+    identity: str,
+    execution: Execution,
+    configure: Configure,
+    evaluate: Evaluate,
+) -> Outcome:
+    """What trainings on pictures and on point clouds have in common; see :func:`train_run`."""
     first = execution.processes.first
     checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
     resumed = checkpoints.newest()
@@ -69,9 +97,7 @@ def train_run(
         (folder / TARGET_PROBABILITY_FILE).unlink(missing_ok=True)
     # mmengine takes a GPU wherever there is one.
     device_of_mmengine.DEVICE = execution.processes.device.type
-    config = run_config(run, data, folder, execution, resumed and resumed / STATE_FILE)
-    masks = predicts_masks(run.recipe, data)
-    config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
+    config = configure(resumed and resumed / STATE_FILE)
     course = CourseHook()
     # pycocotools prints; standard output belongs to the command.
     with contextlib.redirect_stdout(sys.stderr):
@@ -82,7 +108,7 @@ def train_run(
         _require_finite_state(run, runner.model)
         evaluated = [
             {"epoch": run.recipe.epochs, "split": split}
-            | _finite(run, split, _evaluate(runner, config, data, split, folder, masks, execution))
+            | _finite(run, split, evaluate(runner, config, split))
             for split in SPLITS
         ]
     if not first:

@@ -23,6 +23,7 @@ IMAGES = {
     # 118,287 in train2017, 117,266 of them with objects; every 48th is held out. 5,000 in val2017.
     "coco": {"train": 114_823, "validation": 2_465, "test": 5_000},
     "composites": {"train": 250, "validation": 40, "test": 150},
+    "lidar_scenes": {"train": 240, "validation": 40, "test": 120},
 }
 """Images per split of every data set, for the time before `polyrepro data verify` counts them."""
 

@@ -85,6 +85,7 @@ def provenance_values(plan: Plan) -> dict:
             for name, versions in training_sources(by_run).items()
             for version, runs in versions.items()
         ],
+        "missing": sorted(plan.missing),
         "overrides": ", ".join(f"{key} = {value}" for key, value in overrides.items()),
         "data": [
             {"dataset": name, "split": split, "images": entry["images"]}

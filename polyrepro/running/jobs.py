@@ -3,6 +3,8 @@
 import shutil
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from polyrepro.plan import Plan, parse_run_id, pretraining_run
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.losses import check_losses
+from polyrepro.running.progress import Progress
 from polyrepro.running.records import (
     checkpoint_identity,
     finished_record,
@@ -28,6 +31,7 @@ from polyrepro.settings import Settings, command
 TRAINERS = {
     "classification": ("polyrepro.classification.training", "top1"),
     "detection": ("polyrepro.detection.training", "box_ar100"),
+    "detection3d": ("polyrepro.detection.training3d", "ap_l1"),
 }
 """Kind of recipe to the module whose `train_run` trains it, and the metric that is printed."""
 
@@ -60,7 +64,9 @@ def train_batch(
         data = datasets[run.recipe.dataset]
         started = time.perf_counter()
         known = execution.processes.from_first(finished_record(results, run, data.citation))
-        record = known or train_and_record(results, run, data, execution)
+        record = known or train_and_record(
+            results, run, data, execution, tensorboard=settings.tensorboard
+        )
         folders[run.id] = run_folder(results, run, data.citation).name
         if execution.processes.first:
             make_current(results, run, data.citation)
@@ -71,14 +77,23 @@ def train_batch(
         write_json(receipt, folders)
 
 
-def train_and_record(results: Path, run: Run, data, execution: Execution) -> dict:
+def train_and_record(
+    results: Path, run: Run, data, execution: Execution, *, tensorboard: bool = False
+) -> dict:
     """Train a run, from its last checkpoint on, and write its record when it has finished.
+
+    Args:
+        tensorboard: write training curves for TensorBoard, too.
 
     Raises:
         RunInUseError: if another command trains this run.
     """
     trainer = import_module(TRAINERS[run.recipe.kind][0])
-    with locked(results, run, data.citation, execution) as folder:
+    with (
+        locked(results, run, data.citation, execution) as folder,
+        _progress(results, run, execution, tensorboard) as progress,
+    ):
+        execution = replace(execution, progress=progress)
         identity = checkpoint_identity(run, data.citation)
         with determinism(execution):
             outcome = trainer.train_run(run, data, folder, identity, execution)
@@ -86,6 +101,20 @@ def train_and_record(results: Path, run: Run, data, execution: Execution) -> dic
         if execution.processes.first:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return record
+
+
+def _progress(
+    results: Path, run: Run, execution: Execution, tensorboard: bool
+) -> AbstractContextManager[Progress | None]:
+    """The progress of a run, with its curves if they are wanted; nothing for ranks other than 0."""
+    if not execution.processes.first:
+        return nullcontext()
+    curves = None
+    if tensorboard:
+        from polyrepro.running.curves import Curves
+
+        curves = Curves(results, run)
+    return Progress(results, run, curves)
 
 
 def progress_line(run: Run, record: dict, seconds: float | None) -> str:

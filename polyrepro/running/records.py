@@ -126,16 +126,32 @@ def read_record(settings: Settings, run: Run) -> dict:
     if not path.exists():
         raise RecordError(f"{run.id} has no record ({path}); {again}")
     record = load_record(path)
+    if not describes(record, run):
+        raise RecordError(
+            f"{path} was made with another recipe or loss than the configuration asks for; {again}"
+        )
+    return record
+
+
+def describes(record: dict, run: Run) -> bool:
+    """Whether a record is that of this recipe, loss and seed, on whatever data.
+
+    Coefficients that a selection chose and initial weights are taken from the record.
+    """
     weights = record["initial_weights"]
     found = {
         "prefix": tuple(record["prefix"]),
         "initial_weights": weights and InitialWeights(sha256=weights, path="weights"),
     }
-    if record["identity"] != run.model_copy(update=found).identity():
-        raise RecordError(
-            f"{path} was made with another recipe or loss than the configuration asks for; {again}"
-        )
-    return record
+    return record["identity"] == run.model_copy(update=found).identity()
+
+
+def is_finished(results: Path, run: Run) -> bool:
+    """Whether there is a record of this recipe, loss and seed; it is not checked further."""
+    try:
+        return describes(json.loads(record_path(results, run.id).read_bytes()), run)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read_selection(path: Path) -> dict:

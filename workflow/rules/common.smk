@@ -4,6 +4,7 @@ from pathlib import Path
 
 from polyrepro.files import write_atomically
 from polyrepro.plan import Plan
+from polyrepro.running.closing_words import closing_words
 from polyrepro.settings import SettingsError, check_settings
 from polyrepro.sources import digest, project_files, source_files
 
@@ -35,3 +36,11 @@ SETTINGS_FILE = f"{RESULTS}/settings.json"
 
 onstart:
     write_atomically(Path(SETTINGS_FILE), SETTINGS.model_dump_json(indent=1) + "\n")
+
+
+onsuccess:
+    print(closing_words(PLAN, failed=False), file=sys.stderr)
+
+
+onerror:
+    print(closing_words(PLAN, failed=True), file=sys.stderr)
