@@ -12,7 +12,7 @@ MADE = (COMPOSITES, LIDAR_SCENES)
 """Data sets that are drawn by the package."""
 FOLDERS = ("coco", "coco_folder")
 """Data sets that the configuration gives a folder for."""
-LIDAR_FOLDERS = ("waymo",)
+LIDAR_FOLDERS = ("waymo", "kitti")
 """The same, with point clouds in the place of pictures."""
 DETECTION_DATASETS = (*MADE, *FOLDERS, *LIDAR_FOLDERS)
 

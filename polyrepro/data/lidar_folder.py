@@ -1,16 +1,41 @@
-"""Finding the splits of a LiDAR data set in MMDetection3D's layout of Waymo's data."""
+"""Finding the splits of a LiDAR data set in MMDetection3D's layouts of Waymo's and KITTI's data."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from polyrepro.data.image_arrays import DataError
-from polyrepro.data.lidar_format import WAYMO_CLASSES, verify_lidar
+from polyrepro.data.kitti_boxes import in_lidar_coordinates
+from polyrepro.data.lidar_format import KITTI_CLASSES, WAYMO_CLASSES, verify_lidar
 from polyrepro.data.lidar_frames import LidarSource, read_frames
 
 NAMES = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
 """What a split may be called in the names of its annotation file."""
-POINTS = "velodyne"
 HELD_OUT_PART = 10
 """Where there is no test split, every tenth segment of the training is held out, at least one."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What distinguishes the layouts.
+
+    Attributes:
+        points: names that the folder of the points may have.
+        in_segments: whether frames follow each other closely, in segments named `context_name`.
+        camera_boxes: whether boxes are in the coordinates of a camera.
+    """
+
+    classes: tuple[str, ...]
+    points: tuple[str, ...]
+    in_segments: bool
+    camera_boxes: bool
+
+
+LAYOUTS = {
+    "waymo": Layout(WAYMO_CLASSES, ("velodyne",), in_segments=True, camera_boxes=False),
+    "kitti": Layout(
+        KITTI_CLASSES, ("velodyne_reduced", "velodyne"), in_segments=False, camera_boxes=True
+    ),
+}
 AS_JSON = (
     "python -c \"import mmengine; mmengine.dump(mmengine.load('{pickle}'), '{json}')\" makes it of "
     "MMDetection3D's own file, which is a pickle and could run code when it is read: only do that "
@@ -21,8 +46,12 @@ AS_JSON = (
 def verify_lidar_folder(name: str, root: Path, folder: Path) -> dict:
     """Find, check and index a data set; for its layout see docs/detection.md.
 
-    Without annotations of a test split (Waymo's own are not public) `val` is the test split, and
-    whole segments of the training are held out for validation, so that test frames choose nothing.
+    Without annotations of a test split (Waymo's and KITTI's own are not public) `val` is the test
+    split, and a tenth of the training, of Waymo's whole segments, is held out for validation, so
+    that test frames choose nothing.
+
+    Args:
+        name: a key of `LAYOUTS`.
 
     Raises:
         DataError: if a split is not found, or as `verify_lidar` raises it.
@@ -33,8 +62,10 @@ def verify_lidar_folder(name: str, root: Path, folder: Path) -> dict:
             raise _missing(name, root, split)
     if sources["test"] is None:
         sources["test"] = sources["validation"]
-        sources["train"], sources["validation"] = _held_out(sources["train"])
-    return verify_lidar(name, sources, WAYMO_CLASSES, folder)
+        sources["train"], sources["validation"] = _held_out(name, sources["train"])
+    if LAYOUTS[name].camera_boxes:
+        sources = {split: in_lidar_coordinates(source) for split, source in sources.items()}
+    return verify_lidar(name, sources, LAYOUTS[name].classes, folder)
 
 
 def _stems(name: str, split: str) -> list[str]:
@@ -47,7 +78,8 @@ def _source(name: str, root: Path, split: str) -> LidarSource | None:
         if annotations.is_file():
             spelling = stem.rpartition("_")[2]
             # MMDetection3D keeps the points of training and validation in one folder.
-            candidates = [root / part / POINTS for part in (spelling, "training", "testing")]
+            parts = (spelling, "training", "testing")
+            candidates = [root / part / p for part in parts for p in LAYOUTS[name].points]
             places = [place for place in candidates if place.is_dir()]
             return LidarSource(annotations, (places or candidates)[0])
     return None
@@ -65,13 +97,15 @@ def _missing(name: str, root: Path, split: str) -> DataError:
     )
 
 
-def _held_out(train: LidarSource) -> tuple[LidarSource, LidarSource]:
-    """The training split without every tenth segment, and these segments.
+def _held_out(name: str, train: LidarSource) -> tuple[LidarSource, LidarSource]:
+    """The training split without every tenth segment, or frame, and these.
 
     Frames of a segment lie a tenth of a second apart and are nearly alike, so they stay together.
     """
     frames = read_frames(train.annotations)
-    segments = list(dict.fromkeys(str(frame.get("context_name")) for frame in frames))
+    keys = [str(frame.get("context_name")) for frame in frames]
+    keys = keys if LAYOUTS[name].in_segments else list(range(len(frames)))
+    segments = list(dict.fromkeys(keys))
     if len(segments) < 2:
         raise DataError(
             f"{train.annotations} has no test split beside it, so a part of its segments is held "
@@ -80,6 +114,6 @@ def _held_out(train: LidarSource) -> tuple[LidarSource, LidarSource]:
         )
     held_out = set(segments[HELD_OUT_PART - 1 :: HELD_OUT_PART] or segments[-1:])
     parts: dict[bool, list[dict]] = {False: [], True: []}
-    for frame in frames:
-        parts[str(frame.get("context_name")) in held_out].append(frame)
+    for frame, key in zip(frames, keys, strict=True):
+        parts[key in held_out].append(frame)
     return tuple(LidarSource(train.annotations, train.points, part) for part in parts.values())

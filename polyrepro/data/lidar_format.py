@@ -24,6 +24,10 @@ from polyrepro.files import write_atomically, write_json
 INDEX = "index.json"
 WAYMO_CLASSES = ("Car", "Pedestrian", "Cyclist")
 """MMDetection3D's numbers of Waymo's classes; it leaves signs out."""
+KITTI_CLASSES = (
+    *("Pedestrian", "Cyclist", "Car", "Van", "Truck", "Person_sitting", "Tram", "Misc"),
+)
+"""The same for KITTI."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def _require_disjoint(frames: dict[str, list[dict]], sources: dict[str, LidarSou
 def _count(frames: list[dict], classes: tuple[str, ...]) -> dict:
     labels = Counter(e["bbox_label_3d"] for frame in frames for e in frame["instances"])
     per_class = [labels[number] for number in range(len(classes))]
-    empty = sum(all(e["bbox_label_3d"] < 0 for e in frame["instances"]) for frame in frames)
+    empty = sum(not frame["instances"] for frame in frames)
     return {
         "images": len(frames),
         "objects": sum(per_class),

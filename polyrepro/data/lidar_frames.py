@@ -76,7 +76,8 @@ def checked_frames(frames: list[dict], classes: tuple[str, ...], path: Path) -> 
     """The frames with what is used of them, checked.
 
     Args:
-        classes: labels are positions in here; -1 are objects that are neither trained nor counted.
+        classes: labels are positions in here; objects with the label -1 are left out, whatever
+            else they have: KITTI gives no box to what nobody has to find.
         path: of the annotation file, for messages.
 
     Raises:
@@ -109,7 +110,7 @@ def checked_frames(frames: list[dict], classes: tuple[str, ...], path: Path) -> 
                 "instances": [
                     {key: e.get(key, DEFAULTS.get(key)) for key in USED_KEYS}
                     for e, text in zip(instances, wrong, strict=True)
-                    if not text
+                    if not text and e["bbox_label_3d"] >= 0
                 ],
             }
         )
@@ -126,6 +127,8 @@ def _fault(entry: object, classes: tuple[str, ...]) -> str | None:
     if not isinstance(entry, dict):
         return "is no entry with keys"
     box, label = entry.get("bbox_3d"), entry.get("bbox_label_3d")
+    if type(label) is int and label == -1:
+        return None
     numbers = isinstance(box, list) and all(isinstance(v, int | float) for v in box)
     if not numbers or len(box) != 7:
         return f"`bbox_3d` must be seven numbers, got {box!r}"
@@ -133,7 +136,7 @@ def _fault(entry: object, classes: tuple[str, ...]) -> str | None:
         return f"`bbox_3d` is not finite: {box}"
     if min(box[3:6]) <= 0:
         return f"`bbox_3d` has a length, width or height that is not positive: {box}"
-    if type(label) is not int or not -1 <= label < len(classes):
+    if type(label) is not int or not 0 <= label < len(classes):
         known = ", ".join(f"{number} {name}" for number, name in enumerate(classes))
         return f"`bbox_label_3d` is {label!r}, which no class has; known are {known}"
     points = entry.get("num_lidar_pts")

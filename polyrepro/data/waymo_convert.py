@@ -191,7 +191,7 @@ def _rows(arrow: ModuleType, path: Path) -> Iterator[dict]:
                     name: _value(column[number])
                     for name, column in zip(names, batch.columns, strict=True)
                 }
-    except OSError as error:
+    except (OSError, ValueError) as error:  # pyarrow has both
         raise DataError(f"cannot read {path}: {error}; fetch it again") from None
 
 

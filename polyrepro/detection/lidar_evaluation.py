@@ -66,7 +66,7 @@ def lidar_metrics(annotations: Path, predictions: Path, classes: Sequence[str]) 
         (frame["sample_idx"], entry)
         for frame in json.loads(annotations.read_bytes())["data_list"]
         for entry in frame["instances"]
-        if entry["bbox_label_3d"] >= 0 and entry["num_lidar_pts"] > 0
+        if entry["num_lidar_pts"] > 0
     ]
     found = [
         (frame["sample_idx"], entry)

@@ -115,7 +115,7 @@ def test_boxes_that_cannot_be_used(root, tmp_path, changes, message):
 
 def test_objects_of_no_class_are_neither_trained_nor_counted(root, tmp_path):
     frames = frames_of(root, "train")
-    frames[2]["instances"].append(instance(-1))
+    frames[2]["instances"].append(instance(-1, bbox_3d=[-1000.0] * 7, num_lidar_pts=-1))
     write_annotations(root, "train", frames)
     assert verified(root, tmp_path)["splits"]["train"]["objects"] == 3
 

@@ -134,7 +134,7 @@ def test_the_command_and_the_verification_of_what_it_makes(root, tmp_path, capsy
 
 def test_missing_files_are_named(root, tmp_path):
     (root / "validation/lidar_pose/b.parquet").unlink()
-    with pytest.raises(DataError, match=r"1 of 10 files .* validation/lidar_pose/b\.parquet; fet"):
+    with pytest.raises(DataError, match=r"1 of 10 files .*validation/lidar_pose/b\.parquet; fet"):
         convert_waymo(root, tmp_path / "out")
     with pytest.raises(DataError, match=r"training/lidar has no parquet files; --root is"):
         convert_waymo(tmp_path, tmp_path / "out")
