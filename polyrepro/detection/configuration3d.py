@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.hub import get_config
 
 from polyrepro.data.lidar_format import LidarData
 from polyrepro.detection import small_pointpillars
@@ -12,6 +13,7 @@ from polyrepro.detection.configuration import (
     make_resumable,
     warmup_and_cosine,
 )
+from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.lidar_evaluation import LidarPredictions
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
@@ -26,9 +28,10 @@ def run_config(
     """The configuration of a training, without its hooks; as for pictures.
 
     Raises:
-        DetectionError: if the batch cannot be divided among the processes.
+        DetectionError: if the batch cannot be divided among the processes, or the points have too
+            few numbers for the detector.
     """
-    config = _light(run, data)
+    config = _light(run, data) if run.recipe.config is None else _packaged(run, data)
     make_resumable(config, run, data, execution)
     config.test_evaluator = evaluator(folder / "predictions_test.lidar.json")
     finish(config, run, folder, execution, resume_from)
@@ -54,6 +57,47 @@ def _place(data: LidarData, split: str) -> dict:
         "data_root": "",
         "metainfo": {"classes": data.classes},
     }
+
+
+def _packaged(run: Run, data: LidarData) -> Config:
+    """A configuration of MMDetection3D, with this run's learning rate and number of epochs.
+
+    Its schedule is stretched to the epochs. A data set that it repeats is read once per epoch, so
+    that augmentation depends on epoch and frame alone.
+    """
+    recipe = run.recipe
+    config = get_config(recipe.config)
+    train, test = config.train_dataloader.dataset, config.test_dataloader.dataset
+    if train.type == "RepeatDataset":
+        train = train.dataset
+    train.update(**_place(data, "train"), load_interval=recipe.every, filter_empty_gt=False)
+    test.update(**_place(data, "test"))
+    for step in (*train.pipeline, *test.pipeline):
+        if step.type == "LoadPointsFromFile":
+            _read_points(step, data, recipe.config)
+    config.train_dataloader.dataset = train
+    stretch = recipe.epochs / config.train_cfg.max_epochs
+    for scheduler in config.param_scheduler:
+        if scheduler.by_epoch:
+            scheduler.end = round(stretch * scheduler.end)
+            scheduler.milestones = [round(stretch * epoch) for epoch in scheduler.milestones]
+    config.optim_wrapper.optimizer.lr = run.learning_rate
+    config.auto_scale_lr = None
+    config.default_hooks.visualization = None
+    config.custom_hooks = []
+    return config
+
+
+def _read_points(step: dict, data: LidarData, name: str) -> None:
+    """Let a step of a pipeline read files with as many numbers per point as the data have."""
+    used = max(step.use_dim) + 1 if isinstance(step.use_dim, list) else step.use_dim
+    if used > data.point_values:
+        raise DetectionError(
+            f"{name} reads {used} numbers per point, but {data.name} has {data.point_values} "
+            "(`num_pts_feats`): give the files what the detector needs, for Waymo x, y, z, "
+            "intensity and elongation"
+        )
+    step.load_dim = data.point_values
 
 
 def _light(run: Run, data: LidarData) -> Config:

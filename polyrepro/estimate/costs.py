@@ -125,8 +125,11 @@ def _recipe_cost(runs: list[Run], rate: Rate | None, plan: Plan) -> RecipeCost:
     images = evaluated = None
     counts = image_counts(recipe.dataset, Path(plan.settings.results))
     if counts is not None:
-        images = recipe.epochs * min(counts["train"], recipe.train_images or counts["train"])
-        evaluated = recipe.epochs * sum(n for split, n in counts.items() if split != "train")
+        frames = counts["train"] // getattr(recipe, "every", 1)
+        images = recipe.epochs * min(frames, recipe.train_images or frames)
+        # Detectors are evaluated after the last epoch only.
+        evaluations = recipe.epochs if recipe.kind == "classification" else 1
+        evaluated = evaluations * sum(n for split, n in counts.items() if split != "train")
     weights, state = weight_count(recipe), state_count(recipe)
     kept = record_bytes(recipe) + BYTES * (weights or 0) * runs[0].gives_weights
     return RecipeCost(

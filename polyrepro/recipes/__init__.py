@@ -18,6 +18,7 @@ from polyrepro.recipes.fashion_mnist import FASHION_MNIST, FASHION_MNIST_LONG_TA
 from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.light_pointpillars import POINTPILLARS_LIDAR_SCENES
+from polyrepro.recipes.pointpillars_waymo import POINTPILLARS_WAYMO
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
 
 __all__ = [
@@ -48,5 +49,6 @@ RECIPES: dict[str, AnyRecipe] = {
         MASK_RCNN_COCO,
         RETINANET_COCO,
         POINTPILLARS_LIDAR_SCENES,
+        POINTPILLARS_WAYMO,
     )
 }

@@ -13,7 +13,8 @@ class Detection3DRecipe(Recipe):
     Attributes:
         detector: which kind; Poly losses go into its dense head.
         config: name of a configuration that MMDetection3D ships. None for the light detector of
-            `polyrepro.detection.small_pointpillars`, to which the attributes after this one belong.
+            `polyrepro.detection.small_pointpillars`, to which `warmup` and `weight_decay` belong.
+        every: only each so many-th frame is trained on; neighbours are nearly alike.
         warmup: part of the training in which the learning rate rises from 0, before it falls as a
             cosine to 0.
         weight_decay: of AdamW.
@@ -22,6 +23,7 @@ class Detection3DRecipe(Recipe):
     kind: Literal["detection3d"] = "detection3d"
     detector: Literal["pointpillars"]
     config: str | None = None
+    every: int = Field(default=1, ge=1)
     warmup: float | None = Field(default=None, ge=0, lt=1)
     weight_decay: float | None = Field(default=None, ge=0)
 
