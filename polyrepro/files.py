@@ -40,7 +40,7 @@ def compact_predictions_path(results: Path, run_id: str) -> Path:
 
 
 def predictions_path(results: Path, run_id: str, split: str, kind: str) -> Path:
-    """Where a detector's run keeps its predictions, COCO results of kind `bbox` or `segm`."""
+    """Where a detector's run keeps its predictions: COCO's `bbox` and `segm`, or `lidar`."""
     return record_path(results, run_id).parent / f"predictions_{split}.{kind}.json"
 
 

@@ -222,7 +222,7 @@ def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
     """
     given = overrides.model_dump(exclude_none=True)
     known = set(type(recipe).model_fields)
-    if recipe.kind == "detection":
+    if recipe.kind != "classification":
         known.remove("dataset")  # images without boxes are none to a detector
     given = {name: value for name, value in given.items() if name in known}
     try:

@@ -4,12 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyrepro.data.coco_format import CocoData
-from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
+from polyrepro.data.detection import (
+    DETECTION_DATASETS,
+    FOLDERS,
+    LIDAR_FOLDERS,
+    open_detection,
+)
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_datasets import IMAGE_DATASETS
 from polyrepro.data.images32 import IMAGES32, open_images32
 from polyrepro.data.kanji import KANJI_DATASETS
+from polyrepro.data.lidar_format import LidarData
 from polyrepro.data.long_tail import make_long_tailed
 from polyrepro.data.manifests import MANIFEST, read_manifest
 from polyrepro.data.two_classes import one_against_rest
@@ -31,7 +37,7 @@ __all__ = [
     "open_dataset",
 ]
 
-EXTERNAL_DATASETS = (*IMAGE_DATASETS, IMAGES32[0], *FOLDERS)
+EXTERNAL_DATASETS = (*IMAGE_DATASETS, IMAGES32[0], *FOLDERS, *LIDAR_FOLDERS)
 """Data sets whose folder the configuration names; a long tail is made from that of its images."""
 
 
@@ -64,7 +70,7 @@ def load(name: str) -> ImageArrays:
 
 def open_dataset(
     name: str, results: Path, cache: tuple[Path, int] | None = None
-) -> "ImageArrays | IndexedImages | CocoData":
+) -> "ImageArrays | IndexedImages | CocoData | LidarData":
     """The data set for a training: an embedded one, or the verified index below `results`.
 
     Args:

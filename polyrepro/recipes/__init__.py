@@ -10,6 +10,7 @@ from pydantic import Field
 from polyrepro.recipes.base import Frozen, Recipe
 from polyrepro.recipes.classification import ClassificationRecipe
 from polyrepro.recipes.detection import DetectionRecipe
+from polyrepro.recipes.detection3d import Detection3DRecipe
 from polyrepro.recipes.detectors_coco import (
     DETECTORS_COCO_SHORT,
     MASK_RCNN_COCO,
@@ -25,6 +26,8 @@ from polyrepro.recipes.fashion_mnist import (
 from polyrepro.recipes.images32 import IMAGES32_RECIPES
 from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
+from polyrepro.recipes.light_pointpillars import POINTPILLARS_LIDAR_SCENES
+from polyrepro.recipes.pointpillars_waymo import POINTPILLARS_WAYMO
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
 from polyrepro.recipes.resnet50_short import RESNET50_SHORT_RECIPES
 
@@ -32,12 +35,15 @@ __all__ = [
     "RECIPES",
     "AnyRecipe",
     "ClassificationRecipe",
+    "Detection3DRecipe",
     "DetectionRecipe",
     "Frozen",
     "Recipe",
 ]
 
-AnyRecipe = Annotated[ClassificationRecipe | DetectionRecipe, Field(discriminator="kind")]
+AnyRecipe = Annotated[
+    ClassificationRecipe | DetectionRecipe | Detection3DRecipe, Field(discriminator="kind")
+]
 """The union of all kinds of recipes, told apart by their `kind`."""
 
 RECIPES: dict[str, AnyRecipe] = {
@@ -56,5 +62,7 @@ RECIPES: dict[str, AnyRecipe] = {
         *DETECTORS_COCO_SHORT,
         MASK_RCNN_COCO,
         RETINANET_COCO,
+        POINTPILLARS_LIDAR_SCENES,
+        POINTPILLARS_WAYMO,
     )
 }

@@ -12,6 +12,7 @@ from polyrepro.studies import (
     long_tail,
     many_coefficients,
     mask_rcnn_epsilon,
+    pointpillars_epsilon,
     poly1_lr,
     poly_n,
     powers,
@@ -43,6 +44,7 @@ STUDIES = {
         *efficientnetv2_finetuning.STUDIES,
         mask_rcnn_epsilon.STUDY,
         retinanet_epsilon.STUDY,
+        pointpillars_epsilon.STUDY,
     )
 }
 SCALES = (
