@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from polyrepro.errors import PolyreproError
 from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, run_link
-from polyrepro.recipes import RECIPES, AnyRecipe
+from polyrepro.recipes import RECIPES, AnyRecipe, ClassificationRecipe
 from polyrepro.running.records import is_finished
 from polyrepro.runs import Run
 from polyrepro.settings import Overrides, Settings
@@ -238,7 +238,7 @@ def caches_of(runs: Iterable[Run], settings: Settings) -> dict[str, tuple[Path, 
     found = {}
     for recipe in {run.recipe.name: run.recipe for run in runs}.values():
         cache = settings.cache.get(recipe.dataset)
-        if cache is None:
+        if cache is None or not isinstance(recipe, ClassificationRecipe):
             continue
         if cache.shorter_side < recipe.shorter_side:
             raise PlanError(

@@ -61,7 +61,7 @@ def interval_over_seeds_and_images(
     whole: list[float] = []
     samples: list[np.ndarray] = []
     for seed in seeds:
-        own, drawn = 0.0, 0.0
+        own, drawn = 0.0, np.zeros(1)
         for variant, weight in measurement.weights.items():
             run_id = runs.loc[(variant, seed), "run"]
             found = resampled(results, run_id, dataset, contrast.metric)
@@ -69,7 +69,7 @@ def interval_over_seeds_and_images(
                 return NOTHING
             own, drawn = own + weight * found[0], drawn + weight * found[1:]
         whole.append(own)
-        samples.append(np.asarray(drawn))
+        samples.append(drawn)
     return bootstrap_interval(np.array(whole), np.stack(samples, axis=1))
 
 
