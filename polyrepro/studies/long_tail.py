@@ -25,7 +25,7 @@ STUDY = Study(
     recipes={
         "embedded": "fashion_mnist_long_tail",
         "embedded_full": "kanji_long_tail",
-        "imagenet_short": "resnet50_long_tail_short",
+        "imagenet_short": "resnet50_short_long_tail",
     },
     selections=(BEST,),
     claims=(

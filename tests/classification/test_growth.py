@@ -50,7 +50,7 @@ def test_the_short_recipe_has_three_sizes_and_the_last_in_the_last_quarter():
     assert sizes(short) == [128] * 7 + [160] * 7 + [192] * 4
     assert short.evaluation_size == 224 and short.shorter_side == 256
     assert short.label_smoothing == 0
-    tail = sizes(RECIPES["resnet50_long_tail_short"])
+    tail = sizes(RECIPES["resnet50_short_long_tail"])
     assert sorted(set(tail)) == [128, 160, 192] and tail == sorted(tail)
 
 
@@ -67,7 +67,7 @@ def test_growth_that_does_not_ascend_is_refused(growth):
         ClassificationRecipe.model_validate(GROWING.model_dump() | {"growth": growth})
 
 
-@pytest.mark.parametrize("name", ["resnet50_short", "resnet50_long_tail_short"])
+@pytest.mark.parametrize("name", ["resnet50_short", "resnet50_short_long_tail"])
 def test_recipes_that_grow_are_valid(name):
     ClassificationRecipe.model_validate(RECIPES[name].model_dump())
 
