@@ -70,7 +70,7 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
         "shortened": False,
         "seeds": 5,
         "confidence": "95",
-        "provenance": {"runs": 1, "command": "snakemake"},
+        "provenance": {"runs": 1, "command": "snakemake", "missing": []},
         "abstract": {"claims": 1, "counts": "1 is direction only"},
         "not_run_count": 3,
         "claims": [claim],
