@@ -31,16 +31,16 @@ def target_probability_path(results: Path, run_id: str) -> Path:
 
 
 PREDICTIONS_FILE = "predictions.npz"
-"""In the folder of a classifier's run: see `polyrepro.classification.predictions`."""
+"""In the folder of a run: what it says of each image, see `polyrepro.predictions`."""
 
 
-def classifier_predictions_path(results: Path, run_id: str) -> Path:
-    """Where a classifier's run keeps its predictions for validation and test images."""
+def compact_predictions_path(results: Path, run_id: str) -> Path:
+    """Where a run keeps what it says of each validation and test image."""
     return record_path(results, run_id).parent / PREDICTIONS_FILE
 
 
 def predictions_path(results: Path, run_id: str, split: str, kind: str) -> Path:
-    """Where a detector's run keeps its predictions, COCO results of kind `bbox` or `segm`."""
+    """Where a detector's run keeps its predictions: COCO's `bbox` and `segm`, or `lidar`."""
     return record_path(results, run_id).parent / f"predictions_{split}.{kind}.json"
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
-from polyrepro.data import DATASETS, EXTERNAL_DATASETS, IMAGE_DATASETS
+from polyrepro.data import DATASETS, EXTERNAL_DATASETS, IMAGE_DATASETS, IMAGES32
 from polyrepro.recipes import RECIPES, Frozen
 from polyrepro.runs import InitialWeights
 from polyrepro.strict_yaml import SettingsError, load_strictly
@@ -21,6 +21,8 @@ _FOLDER = Path(__file__).parents[1] / "config"
 CONFIGURATIONS = {
     "embedded": _FOLDER / "config.yaml",
     "embedded_full": _FOLDER / "embedded_full.yaml",
+    "cifar": _FOLDER / "cifar.yaml",
+    "cifar_cpu": _FOLDER / "cifar_cpu.yaml",
     "imagenet_short": _FOLDER / "imagenet_short.yaml",
     "coco_short": _FOLDER / "coco_short.yaml",
     "paper": _FOLDER / "paper.yaml",
@@ -53,7 +55,7 @@ class Overrides(Frozen):
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, value: str | None) -> str | None:
-        known = (*DATASETS, *IMAGE_DATASETS)
+        known = (*DATASETS, *IMAGE_DATASETS, *IMAGES32)
         if value is not None and value not in known:
             raise ValueError(f"unknown data set {value!r}{_known(value, known)}")
         return value

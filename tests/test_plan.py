@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from polyrepro.files import run_link
+from polyrepro.files import run_link, write_json
 from polyrepro.plan import Plan, PlanError, parse_run_id
 from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import resolve_weights
@@ -98,6 +98,25 @@ def test_a_run_starts_from_the_weights_that_its_pretraining_left(tmp_path):
     shorter = plan(results=str(tmp_path), overrides={"epochs": 1}).settings
     with pytest.raises(FileNotFoundError):  # a pre-training with other epochs is another one
         resolve_weights(fine, shorter)
+
+
+@pytest.mark.parametrize("gone", ["record.json", "predictions.npz"])
+def test_a_job_runs_again_if_a_file_of_its_runs_is_gone(tmp_path, gone):
+    """Snakemake knows the receipt alone, and deletes and makes it."""
+    settings = {"studies": "baselines", "seeds": 1, "results": str(tmp_path)}
+    jobs = Plan(check_settings({"scale": "embedded_full", "runs_per_job": 99} | settings))
+    (batch,) = jobs.batches.values()
+    receipt = tmp_path / "batches" / f"{batch.name}.json"
+    write_json(receipt, {run.id: f"seed{run.seed}.key" for run in batch.runs})
+    for run in batch.runs:
+        folder = run_link(tmp_path, run.id).with_name(f"seed{run.seed}.key")
+        write_json(folder / "record.json", {"predictions": "a" * 64})
+        (folder / "predictions.npz").write_bytes(b"")
+    jobs.remove_stale_receipts()
+    assert receipt.exists()
+    (folder / gone).unlink()
+    jobs.remove_stale_receipts()
+    assert not receipt.exists()
 
 
 def test_where_weights_lie_does_not_belong_to_the_identity_but_their_checksum_does():

@@ -140,7 +140,8 @@ def _recipe_cost(runs: list[Run], rate: Rate | None, plan: Plan) -> RecipeCost:
     images = evaluated = None
     counts = image_counts(recipe.dataset, Path(plan.settings.results))
     if counts is not None:
-        images = recipe.epochs * min(counts["train"], recipe.train_images or counts["train"])
+        frames = counts["train"] // getattr(recipe, "every", 1)
+        images = recipe.epochs * min(frames, recipe.train_images or frames)
         evaluated = evaluated_images(recipe, counts)
     weights, state = weight_count(recipe), state_count(recipe)
     kept = record_bytes(recipe) + BYTES * (weights or 0) * runs[0].gives_weights

@@ -9,12 +9,16 @@ from polyrepro.recipes import AnyRecipe
 IMAGES = {
     "fashion_mnist": {"train": 12_000, "validation": 2_000, "test": 10_000},
     "fashion_mnist_long_tail": {"train": 3_360, "validation": 2_000, "test": 10_000},
+    "fashion_mnist_shirt": {"train": 12_000, "validation": 2_000, "test": 10_000},
     "kanji": {"train": 18_000, "validation": 2_000, "test": 8_000},
     "kanji_long_tail": {"train": 5_873, "validation": 2_000, "test": 8_000},
     "kanji_noise20": {"train": 18_000, "validation": 2_000, "test": 8_000},
     "kanji_noise40": {"train": 18_000, "validation": 2_000, "test": 8_000},
     "kanji_100": {"train": 1_800, "validation": 200, "test": 800},
     "kanji_10": {"train": 180, "validation": 20, "test": 80},
+    # CIFAR-10 and CIFAR-100 have 50,000 and 10,000; of each class a tenth is held out.
+    "images32": {"train": 45_000, "validation": 5_000, "test": 10_000},
+    "images32_long_tail": {"train": 11_167, "validation": 5_000, "test": 10_000},
     # ILSVRC 2012: 1,281,167 and 50,000; 10,000 training images are held out.
     "imagenet1k": {"train": 1_271_167, "validation": 10_000, "test": 50_000},
     # The training images are those of ImageNet-LT.
@@ -25,18 +29,25 @@ IMAGES = {
     # 118,287 in train2017, 117,266 of them with objects; every 48th is held out. 5,000 in val2017.
     "coco": {"train": 114_823, "validation": 2_465, "test": 5_000},
     "composites": {"train": 250, "validation": 40, "test": 150},
+    "lidar_scenes": {"train": 240, "validation": 40, "test": 120},
+    # 158,081 frames of 798 segments, of which 79 are held out, so about; 39,987 to validate.
+    "waymo": {"train": 142_431, "validation": 15_650, "test": 39_987},
 }
 """Images per split of every data set, for the time before `polyrepro data verify` counts them."""
 
 CLASSES = {
     "fashion_mnist": 10,
     "fashion_mnist_long_tail": 10,
+    "fashion_mnist_shirt": 2,
     "kanji": 1_000,
     "kanji_long_tail": 1_000,
     "kanji_noise20": 1_000,
     "kanji_noise40": 1_000,
     "kanji_100": 100,
     "kanji_10": 10,
+    # Of CIFAR-10; any number in a folder of one's own.
+    "images32": 10,
+    "images32_long_tail": 10,
     "imagenet1k": 1_000,
     "imagenet1k_long_tail": 1_000,
     "imagenet1k_sample": 1_000,
@@ -46,6 +57,8 @@ CLASSES = {
 
 WEIGHTS = {
     "polyrepro_convnet": (7_952, 768),
+    "polyrepro_resnet9": (6_572_480, 512),
+    "polyrepro_resnet8": (464_768, 128),
     "resnet50": (23_561_152, 2048),
     "tf_efficientnetv2_s": (20_331_360, 1280),
     "tf_efficientnetv2_m": (53_150_388, 1280),

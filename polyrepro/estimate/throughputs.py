@@ -83,7 +83,8 @@ def rate_of(recipe: AnyRecipe, processor: str, rows: Iterable[Throughput]) -> Ra
     """
     scale = getattr(recipe, "scale", None)
     size = scale[1] if scale else getattr(recipe, "image_size", None)
-    wanted = (size, getattr(recipe, "precision", "float32"), getattr(recipe, "compile", False))
+    precision = "cpu_precision" if processor == "cpu" else "precision"
+    wanted = (size, getattr(recipe, precision, "float32"), getattr(recipe, "compile", False))
 
     def preference(row: Throughput) -> tuple[bool, float]:
         exact = (row.image_size, row.precision, row.compile) == wanted

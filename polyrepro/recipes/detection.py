@@ -25,6 +25,7 @@ class DetectionRecipe(Recipe):
         warmup: part of the training in which the learning rate rises from 0, before it falls as a
             cosine to 0.
         weight_decay: of AdamW.
+        precision: MMDetection's numbers on GPUs that have TF32 are made with it.
     """
 
     kind: Literal["detection"] = "detection"
@@ -36,6 +37,7 @@ class DetectionRecipe(Recipe):
     frozen: bool = False
     warmup: float | None = Field(default=None, ge=0, lt=1)
     weight_decay: float | None = Field(default=None, ge=0)
+    precision: Literal["float32", "tf32"] = "tf32"
 
     @model_validator(mode="after")
     def _either_packaged_or_light(self) -> "DetectionRecipe":

@@ -14,6 +14,7 @@ from polyrepro.plan import Plan, caches_of, parse_run_id, pretraining_run
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.losses import check_losses
+from polyrepro.running.memory import gpu_memory
 from polyrepro.running.progress import Progress
 from polyrepro.running.records import (
     checkpoint_identity,
@@ -31,6 +32,7 @@ from polyrepro.settings import Settings, command
 TRAINERS = {
     "classification": ("polyrepro.classification.training", "top1"),
     "detection": ("polyrepro.detection.training", "box_ar100"),
+    "detection3d": ("polyrepro.detection.training3d", "ap_l1"),
 }
 """Kind of recipe to the module whose `train_run` trains it, and the metric that is printed."""
 
@@ -98,7 +100,10 @@ def train_and_record(
     ):
         execution = replace(execution, progress=progress)
         identity = checkpoint_identity(run, data.citation)
-        with determinism(execution):
+        with (
+            determinism(execution, run.recipe.precision),
+            gpu_memory(run, execution.processes),
+        ):
             outcome = trainer.train_run(run, data, folder, identity, execution)
         record = write_record(results, run, data.citation, outcome, execution)
         if execution.processes.first:
@@ -125,7 +130,8 @@ def progress_line(run: Run, record: dict, seconds: float | None) -> str:
     metric = TRAINERS[run.recipe.kind][1]
     value = next(r[metric] for r in reversed(record["history"]) if r["split"] == "test")
     how = "already finished" if seconds is None else f"trained in {seconds:.1f} s"
-    return f"{run.id}: {how}, test {metric} {value:.2f} %"
+    counted = " (diverged; counts as guessing)" if record.get("diverged") else ""
+    return f"{run.id}: {how}, test {metric} {value:.2f} %{counted}"
 
 
 def resolve_prefix(run: Run, settings: Settings) -> Run:

@@ -2,7 +2,8 @@
 
 Paper: Table 1, ImageNet-21K with EfficientNetV2-L: 45.8 with cross-entropy, 46.4 with Poly-1
 (verified); the study `pretraining_l` repeats that itself. The embedded splits have a ratio of 50
-between the largest and the smallest class (ten classes), and of 18 to 1 image (a thousand).
+between the largest and the smallest class (ten classes), and of 18 to 1 image (a thousand); that of
+images of 32 pixels has 100.
 Command: snakemake --cores 2 --config studies=long_tail; on a thousand classes the same with
 --configfile config/embedded_full.yaml.
 Expected: a positive e1 is more accurate and raises the mean P_t.
@@ -25,6 +26,8 @@ STUDY = Study(
     recipes={
         "embedded": "fashion_mnist_long_tail",
         "embedded_full": "kanji_long_tail",
+        "cifar": "resnet9_images32_long_tail",
+        "cifar_cpu": "resnet8_images32_long_tail",
         "imagenet_short": "resnet50_short_long_tail",
     },
     selections=(BEST,),

@@ -31,7 +31,12 @@ STUDY = Study(
     title="Poly-1 against the learning rate",
     question="Is a gain of Poly-1 more than an effective learning rate?",
     variants=(*PLAIN, *(variant for variants in POLY.values() for variant in variants)),
-    recipes={"embedded_full": "kanji", "imagenet_short": "resnet50_short"},
+    recipes={
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet8_images32",
+        "imagenet_short": "resnet50_short",
+    },
     selections=(BEST_PLAIN, *BEST_POLY.values()),
     claims=(
         Claim(

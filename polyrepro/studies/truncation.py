@@ -2,7 +2,8 @@
 
 Paper: the experiment that drops the higher-order polynomials, ResNet-50 on ImageNet.
 Command: snakemake --cores 2 --config studies=truncation; with more terms and seeds the same with
---configfile config/embedded_full.yaml, on a cluster with --configfile config/paper.yaml.
+--configfile config/embedded_full.yaml, on images of 32 pixels with config/cifar.yaml, where classes
+and terms are fewer, on a cluster with config/paper.yaml.
 Expected: a few terms lose accuracy, more than 600 are needed on ImageNet (secondary). P_t starts at
 one over the number of classes, so fewer classes need fewer terms; the studies `classes_10` and
 `classes_100` show how many.
@@ -17,6 +18,8 @@ from polyrepro.variants import REFERENCE, cross_entropy, truncated
 TERMS = {
     "embedded": (10, 100, 300, 1000),
     "embedded_full": (1, 3, 10, 30, 100, 200, 300, 500, 1000),
+    "cifar": (1, 2, 3, 5, 10, 30, 200),
+    "cifar_cpu": (1, 2, 5, 10, 30),
     "imagenet_short": (1, 2, 5, 10, 50, 100, 200, 400, 600, 800),
     "paper": (1, 2, 5, 10, 50, 100, 200, 400, 600, 800),
 }
@@ -35,6 +38,8 @@ STUDY = Study(
     recipes={
         "embedded": "kanji",
         "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet8_images32",
         "imagenet_short": "resnet50_short",
         "paper": "resnet50_imagenet1k",
     },

@@ -108,7 +108,7 @@ def test_networks_have_the_sizes_that_timm_makes():
     import timm
     import torch
 
-    from polyrepro.classification import models  # noqa: F401
+    from polyrepro.classification import models, residual_networks  # noqa: F401
 
     classifiers = [recipe for recipe in RECIPES.values() if recipe.kind == "classification"]
     assert classifiers

@@ -10,11 +10,13 @@ rule verify_data:
         "../../environment.yml"
     threads: SETTINGS.cpus_per_process
     params:
-        # Embedded data sets lie in the package and need no root.
+        # Embedded data sets lie in the package and need no root; a long tail is made of the images
+        # of its data set.
         options=lambda wildcards: [
-            f"--{option}={paths[wildcards.dataset]}"
+            f"--{option}={paths[dataset]}"
             for option, paths in (("root", SETTINGS.data), ("labels", SETTINGS.labels))
-            if wildcards.dataset in paths
+            for dataset in [wildcards.dataset.removesuffix("_long_tail")]
+            if dataset in paths
         ],
         folder=subpath(output[0], parent=True),
     shell:
