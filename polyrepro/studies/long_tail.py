@@ -28,7 +28,7 @@ STUDY = Study(
         "embedded_full": "kanji_long_tail",
         "cifar": "resnet9_images32_long_tail",
         "cifar_cpu": "resnet8_images32_long_tail",
-        "imagenet_short": "resnet50_long_tail_short",
+        "imagenet_short": "resnet50_short_long_tail",
     },
     selections=(BEST,),
     claims=(
