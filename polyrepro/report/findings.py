@@ -98,13 +98,15 @@ def _detection_changes(rows: pd.DataFrame, variant: str, shown: tuple[str, ...])
             changes.append(f"{signed(row['difference'], 1)} in {METRIC_LABELS[metric]} ({ends})")
     confidence = []
     for group in ("foreground", "background"):
+        if ("train", f"mean_pt_{group}") not in of_variant.index:
+            continue
         row = of_variant.loc[("train", f"mean_pt_{group}")]
         before, after = row["mean"] - row["difference"], row["mean"]
         confidence.append(f"from {number(before, 3)} to {number(after, 3)} on {group}")
-    return (
-        f"With ε₁ = −1 the changes in points are {', '.join(changes)}. The mean P_t of the last "
-        f"epoch goes {' and '.join(confidence)}."
-    )
+    text = f"With ε₁ = −1 the changes in points are {', '.join(changes)}."
+    if confidence:
+        text += f" The mean P_t of the last epoch goes {' and '.join(confidence)}."
+    return text
 
 
 FINDINGS = {
