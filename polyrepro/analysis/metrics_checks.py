@@ -197,12 +197,11 @@ def _check_epochs(table: pd.DataFrame, path: Path) -> None:
 
 def _check_units(table: pd.DataFrame, path: Path) -> None:
     """Percents in 0..100, probabilities in 0..1, and no fractions among percents."""
-    percent = table["metric"].str.startswith(PERCENT)
-    fraction = table["metric"].str.startswith(FRACTIONS)
+    percent, fraction = _begins(table, *PERCENT), _begins(table, *FRACTIONS)
     highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
     outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
     # Detectors of which nothing can be said record -1.
-    outside &= ~(table["metric"].str.startswith(("box_", "mask_")) & (table["value"] == -1))
+    outside &= ~(_begins(table, "box_", "mask_") & (table["value"] == -1))
     if outside.any():
         row = _first(outside)
         raise MetricsError(
@@ -212,9 +211,15 @@ def _check_units(table: pd.DataFrame, path: Path) -> None:
         )
     last = table["epoch"] == table.groupby(KEY[:-1])["epoch"].transform("max")
     # A calibration error of nearly zero is usual, above all of runs that have collapsed.
-    accuracy = percent & ~table["metric"].str.startswith("ece")
+    accuracy = percent & ~_begins(table, "ece")
     for _, rows in table[accuracy & last].groupby(["study", "metric", "split"]):
         _check_no_fraction(rows, path)
+
+
+def _begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
+    """Whether the metric of each row begins so; each metric is looked at once."""
+    names = table["metric"].unique()
+    return table["metric"].map({name: str(name).startswith(beginnings) for name in names})
 
 
 def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
