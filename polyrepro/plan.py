@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from polyrepro.errors import PolyreproError
 from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, run_link
-from polyrepro.recipes import RECIPES, AnyRecipe
+from polyrepro.recipes import RECIPES, AnyRecipe, ClassificationRecipe
 from polyrepro.running.records import is_finished
 from polyrepro.runs import Run
 from polyrepro.settings import Overrides, Settings
@@ -57,6 +58,10 @@ class Plan:
     def runs_of(self, study: Study) -> list[Run]:
         """All runs of a study; runs shared with other studies have the same id there."""
         return [run for run in self._wanted(study) if run.id not in self.missing]
+
+    def is_whole(self, study: Study) -> bool:
+        """Whether `finished_only` leaves out no run of a study."""
+        return not any(run.id in self.missing for run in self._wanted(study))
 
     @cached_property
     def missing(self) -> dict[str, Run]:
@@ -167,6 +172,15 @@ class Plan:
                 receipt.unlink(missing_ok=True)
 
     @cached_property
+    def caches(self) -> dict[str, tuple[Path, int]]:
+        """Data set to folder and shorter side, of those that are read from a cache.
+
+        Raises:
+            PlanError: if a recipe would have to enlarge the images of one.
+        """
+        return caches_of(self.runs, self.settings)
+
+    @cached_property
     def selections(self) -> dict[str, tuple[Study, Selection]]:
         """Selections by name, with the study they belong to."""
         return {
@@ -208,7 +222,7 @@ def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
     """
     given = overrides.model_dump(exclude_none=True)
     known = set(type(recipe).model_fields)
-    if recipe.kind == "detection":
+    if recipe.kind != "classification":
         known.remove("dataset")  # images without boxes are none to a detector
     given = {name: value for name, value in given.items() if name in known}
     try:
@@ -217,6 +231,24 @@ def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
         raise PlanError(
             f"overrides: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
         ) from None
+
+
+def caches_of(runs: Iterable[Run], settings: Settings) -> dict[str, tuple[Path, int]]:
+    """The caches that runs read from; see `Plan.caches`."""
+    found = {}
+    for recipe in {run.recipe.name: run.recipe for run in runs}.values():
+        cache = settings.cache.get(recipe.dataset)
+        if cache is None or not isinstance(recipe, ClassificationRecipe):
+            continue
+        if cache.shorter_side < recipe.shorter_side:
+            raise PlanError(
+                f"cache: {recipe.dataset} would be cached with shorter sides of "
+                f"{cache.shorter_side} pixels, but {recipe.name} needs {recipe.shorter_side}; "
+                f"give cache: {{{recipe.dataset}: {{shorter_side: {recipe.shorter_side}}}}}, or "
+                "leave the data set out of `cache`"
+            )
+        found[recipe.dataset] = (Path(cache.folder), cache.shorter_side)
+    return found
 
 
 def pretraining_run(run: Run, overrides: Overrides) -> Run | None:

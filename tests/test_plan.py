@@ -1,6 +1,7 @@
 """From settings to runs and jobs: what is shared, and what waits for what."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -46,6 +47,21 @@ def test_given_weights_stand_in_for_the_pretraining():
     planned = plan(weights={"efficientnetv2_s_imagenet21k": GIVEN})
     assert {run.recipe.name for run in planned.runs} == {"efficientnetv2_s_finetune_imagenet1k"}
     assert all(planned.batches_before(batch) == [] for batch in planned.batches.values())
+
+
+def test_a_cache_is_that_of_its_data_set_and_large_enough_for_all_its_recipes():
+    cache = {"imagenet1k": {"folder": "/scratch/c"}, "imagenet21k": {"folder": "/scratch/d"}}
+    planned = plan(studies="truncation", cache=cache)
+    assert planned.caches == {"imagenet1k": (Path("/scratch/c"), 256)}
+    with pytest.raises(
+        PlanError,
+        match=r"imagenet1k would be cached with shorter sides of 256 pixels, but "
+        r"efficientnetv2_s_finetune_imagenet1k needs 384; give cache: "
+        r"\{imagenet1k: \{shorter_side: 384\}\}, or leave the data set out of `cache`",
+    ):
+        _ = plan(cache=cache).caches
+    cache["imagenet1k"]["shorter_side"] = "384"  # as Snakemake's command line has it
+    assert plan(cache=cache).caches["imagenet1k"] == (Path("/scratch/c"), 384)
 
 
 def test_overrides_reach_the_pretraining_and_must_fit_the_recipe():

@@ -23,7 +23,7 @@ from scipy import stats
 from polyrepro.analysis.contrasts import Measurement
 from polyrepro.analysis.detections import average_precision_and_recall
 from polyrepro.analysis.inference import SIGNIFICANCE
-from polyrepro.data import DATASETS, IMAGE_DATASETS, ImageArrays, open_dataset
+from polyrepro.data import DATASETS, IMAGE_DATASETS, IMAGES32, ImageArrays, open_dataset
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.files import compact_predictions_path, data_folder, record_path
 from polyrepro.predictions import read_arrays
@@ -61,7 +61,7 @@ def interval_over_seeds_and_images(
     whole: list[float] = []
     samples: list[np.ndarray] = []
     for seed in seeds:
-        own, drawn = 0.0, 0.0
+        own, drawn = 0.0, np.zeros(1)
         for variant, weight in measurement.weights.items():
             run_id = runs.loc[(variant, seed), "run"]
             found = resampled(results, run_id, dataset, contrast.metric)
@@ -69,7 +69,7 @@ def interval_over_seeds_and_images(
                 return NOTHING
             own, drawn = own + weight * found[0], drawn + weight * found[1:]
         whole.append(own)
-        samples.append(np.asarray(drawn))
+        samples.append(drawn)
     return bootstrap_interval(np.array(whole), np.stack(samples, axis=1))
 
 
@@ -154,7 +154,7 @@ def bootstrap_interval(
 @functools.lru_cache(maxsize=4)
 def _labels(dataset: str, results: Path) -> np.ndarray | None:
     """Labels of the test images; None where a data set is unknown or images have several."""
-    verified = dataset in IMAGE_DATASETS and data_folder(results, dataset).exists()
+    verified = dataset in (*IMAGE_DATASETS, *IMAGES32) and data_folder(results, dataset).exists()
     data = open_dataset(dataset, results) if verified or dataset in DATASETS else None
     if isinstance(data, ImageArrays):
         return data.splits["test"].labels

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from polyrepro.analysis.divergence import diverged_runs
 from polyrepro.errors import PolyreproError
 from polyrepro.studies import STUDIES
 
@@ -175,13 +176,15 @@ def _check_same(
 
 
 def _check_epochs(table: pd.DataFrame, path: Path) -> None:
-    """All runs of a study must have been trained equally long, from epoch 0 on."""
+    """All runs of a study must have been trained equally long, unless they have diverged."""
     early = table["epoch"] < 0
     if early.any():
         row = _first(early)
         raise MetricsError(
             f"{path}, row {row_number(row)}, column epoch: {table['epoch'][row]:g} is below 0"
         )
+    runs = pd.MultiIndex.from_frame(table[["study", "variant", "seed"]])
+    table = table[~runs.isin(diverged_runs(table))]
     ends = table.loc[table.groupby(KEY[:-1])["epoch"].idxmax()].sort_values(KEY[:-1])
     for (study, metric, split), of_group in ends.groupby(["study", "metric", "split"]):
         usual = of_group["epoch"].mode().iloc[0]

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,13 @@ from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
 from polyrepro.runs import Run
 
+Configure = Callable[[Path | None], Config]
+"""From a checkpoint of mmengine to resume, or None, to the configuration of a training."""
+Evaluated = tuple[dict[str, float], dict[str, np.ndarray]]
+"""Metrics, and in the first process what was found in each image, compactly."""
+Evaluate = Callable[[Runner, Config, str], Evaluated]
+"""From a trained runner, its configuration and a split to what came out."""
+
 SPLITS = ("validation", "test")
 
 
@@ -65,6 +73,28 @@ def train_run(
             weights, running statistics or metrics are not finite in the end.
         InterruptedTrainingError: after a signal; the checkpoint is written.
     """
+    masks = predicts_masks(run.recipe, data)
+
+    def configure(resume_from: Path | None) -> Config:
+        config = run_config(run, data, folder, execution, resume_from)
+        config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
+        return config
+
+    def evaluate(runner: Runner, config: Config, split: str) -> Evaluated:
+        return _evaluate(runner, config, data, split, folder, masks, execution)
+
+    return train_detector(run, folder, identity, execution, configure, evaluate)
+
+
+def train_detector(
+    run: Run,
+    folder: Path,
+    identity: str,
+    execution: Execution,
+    configure: Configure,
+    evaluate: Evaluate,
+) -> Outcome:
+    """What trainings on pictures and on point clouds have in common; see :func:`train_run`."""
     first = execution.processes.first
     checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
     resumed = checkpoints.newest()
@@ -72,9 +102,7 @@ def train_run(
         (folder / TARGET_PROBABILITY_FILE).unlink(missing_ok=True)
     # mmengine takes a GPU wherever there is one.
     device_of_mmengine.DEVICE = execution.processes.device.type
-    config = run_config(run, data, folder, execution, resumed and resumed / STATE_FILE)
-    masks = predicts_masks(run.recipe, data)
-    config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
+    config = configure(resumed and resumed / STATE_FILE)
     course = CourseHook()
     # pycocotools prints; standard output belongs to the command.
     with contextlib.redirect_stdout(sys.stderr):
@@ -85,14 +113,14 @@ def train_run(
         _require_finite_state(run, runner.model)
         evaluated, matches = [], {}
         for split in SPLITS:
-            metrics, of_split = _evaluate(runner, config, data, split, folder, masks, execution)
+            metrics, of_split = evaluate(runner, config, split)
             row = {"epoch": run.recipe.epochs, "split": split}
             evaluated.append(row | _finite(run, split, metrics))
             matches |= {f"{split}_{name}": values for name, values in of_split.items()}
     if not first:
         return Outcome(evaluated)
     rows = _with_target_probability(course.rows, folder / TARGET_PROBABILITY_FILE)
-    predictions = write_arrays(folder / PREDICTIONS_FILE, matches)
+    predictions = write_arrays(folder / PREDICTIONS_FILE, matches) if matches else None
     return Outcome(rows + evaluated, predictions=predictions)
 
 
@@ -100,12 +128,17 @@ def loss_hooks(model: nn.Module, run: Run) -> list[PolyLossHook]:
     """What puts the run's loss in place of the head's; nothing if the head computes it anyway.
 
     Raises:
-        DetectionError: for label smoothing, and for heads whose loss cannot be replaced.
+        DetectionError: for label smoothing or alpha, and for heads whose loss cannot be replaced.
     """
     if run.loss.label_smoothing:
         raise DetectionError(
             f"{run.id}: label smoothing is not defined for the losses of detectors; leave it out "
             "of the variant's loss"
+        )
+    if run.loss.alpha is not None:
+        raise DetectionError(
+            f"{run.id}: the alpha of a detector's focal loss is that of its head; leave it out of "
+            "the variant's loss"
         )
     series = run.loss.build()
     stock = [kind_of(place.loss, place.path).series for place in classification_losses(model)]
@@ -168,7 +201,7 @@ def _evaluate(
     folder: Path,
     masks: bool,
     execution: Execution,
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+) -> Evaluated:
     """Write the predictions for a split, then average precision and recall from the files.
 
     Returns:

@@ -51,20 +51,24 @@ class Outcome:
         history: one row per split and time: `epoch`, `split` and metrics.
         weights: sha256 of `weights.safetensors` in the run's folder, if they were kept.
         predictions: sha256 of `predictions.npz` in the run's folder.
+        diverged: how a run that may do so has diverged, in words; None for any other.
     """
 
     history: list[dict]
     weights: str | None = None
     predictions: str | None = None
+    diverged: str | None = None
 
 
 def data_checksums(citation: dict) -> dict[str, str]:
     """What of a data set's citation must be the same for a record to be used again.
 
-    Large data sets have one checksum, of the index of all their images; small ones one per split.
+    Large data sets have one checksum, of the index of all their images, and one of the cache if
+    they are read from it; small ones have one per split.
     """
     if "index_sha256" in citation:
-        return {"index": citation["index_sha256"]}
+        cached = {"cache": citation["cache"]["tables_sha256"]} if "cache" in citation else {}
+        return {"index": citation["index_sha256"]} | cached
     return {
         f"{split}.{key}": value
         for split, entry in citation["splits"].items()
@@ -266,6 +270,7 @@ def write_record(
         "initial_weights": run.initial_weights and run.initial_weights.sha256,
         "weights": outcome.weights,
         "predictions": outcome.predictions,
+        "diverged": outcome.diverged,
         "device": device_name(execution.processes.device),
         "processes": execution.processes.count,
         "deterministic": execution.deterministic,

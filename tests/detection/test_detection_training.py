@@ -244,6 +244,14 @@ def test_label_smoothing_is_refused(data):
         loss_hooks(MODELS.build(built_for("mask_rcnn_composites", data)), smoothed)
 
 
+def test_alpha_is_the_head_s(data):
+    weighted = small_run(POLY.model_copy(update={"alpha": 0.25}))
+    with pytest.raises(
+        DetectionError, match=r"seed1: the alpha of a detector's focal loss is that"
+    ):
+        loss_hooks(MODELS.build(built_for("mask_rcnn_composites", data)), weighted)
+
+
 def without_masks(data, folder):
     """The data without masks, with gaps in the ids and an image without objects."""
     sources = {}
