@@ -102,7 +102,7 @@ def record_rows(record: dict) -> list[dict]:
         "gamma": loss.gamma,
         "learning_rate": record["learning_rate"],
         "run": record["run"],
-        "chance": 0.0 if record["recipe"]["kind"] == "detection" else 100 / classes,
+        "chance": 100 / classes if record["recipe"]["kind"] == "classification" else 0.0,
         "data_sha256": hashlib.sha256(cited.encode()).hexdigest(),
     }
     # Of a classifier; a detector has no accuracy of training.

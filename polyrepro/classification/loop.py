@@ -101,6 +101,7 @@ class _Training:
             self.batches.steps_per_epoch,
             metrics,
             self.processes,
+            in_memory=isinstance(data, ImageArrays),
         )
         self.training_metrics = TrainingMetrics(run.id, self.state, metrics, self.processes)
         self.running_statistics = RunningStatistics(
@@ -229,8 +230,9 @@ class _Training:
         return self.evaluator.evaluate(model, split, state.evaluated + 1)
 
     def _autocast(self):
-        half = self.run.recipe.precision == "bfloat16" and self.processes.device.type == "cuda"
-        return torch.autocast("cuda", torch.bfloat16) if half else nullcontext()
+        recipe, device = self.run.recipe, self.processes.device.type
+        precision = recipe.precision if device == "cuda" else recipe.cpu_precision
+        return torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
     def _decide(self) -> StepDecision:
         return self._agree(False)[0]

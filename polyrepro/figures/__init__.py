@@ -26,6 +26,9 @@ OWN: dict[str, str] = {
     "mask_rcnn_detections": "mask_rcnn_epsilon",
     "retinanet_epsilon": "retinanet_epsilon",
     "retinanet_pt": "retinanet_epsilon",
+    "pointpillars_epsilon": "pointpillars_epsilon",
+    "pointpillars_pt": "pointpillars_epsilon",
+    "pointpillars_detections": "pointpillars_epsilon",
 }
 """Name of a figure, and of its file, to the study whose runs are shown."""
 

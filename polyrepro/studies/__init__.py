@@ -12,6 +12,7 @@ from polyrepro.studies import (
     long_tail,
     many_coefficients,
     mask_rcnn_epsilon,
+    pointpillars_epsilon,
     poly1_lr,
     poly_n,
     powers,
@@ -43,8 +44,18 @@ STUDIES = {
         *efficientnetv2_finetuning.STUDIES,
         mask_rcnn_epsilon.STUDY,
         retinanet_epsilon.STUDY,
+        pointpillars_epsilon.STUDY,
     )
 }
-SCALES = ("embedded", "embedded_full", "paper", "coco_folder")
+SCALES = (
+    "embedded",
+    "embedded_full",
+    "cifar",
+    "cifar_cpu",
+    "imagenet_short",
+    "coco_short",
+    "paper",
+    "coco_folder",
+)
 
 check_studies(STUDIES.values(), SCALES)

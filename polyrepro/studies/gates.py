@@ -59,7 +59,11 @@ STUDY = Study(
     title="Gates: hard and soft truncation, focal loss",
     question="What does it cost to let go of what has been learnt, at once or gradually?",
     variants=(cross_entropy(), *HARD.values(), *SOFT.values(), *FOCAL.values()),
-    recipes={"embedded_full": "kanji"},
+    recipes={
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet8_images32",
+    },
     selections=(BEST_SOFT, BEST_FOCAL),
     claims=(
         Claim(

@@ -6,8 +6,8 @@ Command: snakemake --cores 2 --config studies=truncation_lr; with more terms, an
 from a quarter to ten times the default, with --configfile config/embedded_full.yaml.
 Expected: no learning rate makes up for the dropped terms (secondary).
 Runs that diverge at a raised rate count as collapsed, with the accuracy of guessing.
-Cost: embedded 5 runs per seed (2 shared), embedded_full 24 (4 shared), of 7 CPU seconds; paper 12
-runs per seed (4 shared) of ResNet-50, see `polyrepro estimate`.
+Cost: embedded 5 runs per seed (2 shared), embedded_full 24 (4 shared), of 7 CPU seconds;
+imagenet_short and paper 12 runs per seed (4 shared) of ResNet-50, see `polyrepro estimate`.
 """
 
 from itertools import chain
@@ -50,11 +50,17 @@ STUDY = Study(
     recipes={
         "embedded": "kanji",
         "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet8_images32",
+        "imagenet_short": "resnet50_short",
         "paper": "resnet50_imagenet1k",
     },
     restricted={
         "embedded": tuple(v.name for v in DEFAULT),
         "embedded_full": tuple(v.name for v in LARGE_GRID),
+        "cifar": tuple(v.name for v in SMALL_GRID),
+        "cifar_cpu": tuple(v.name for v in SMALL_GRID),
+        "imagenet_short": tuple(v.name for v in SMALL_GRID),
         "paper": tuple(v.name for v in SMALL_GRID),
     },
     selections=tuple(BEST.values()),

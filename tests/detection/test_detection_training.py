@@ -181,7 +181,9 @@ def test_a_state_that_is_not_finite_in_the_end_is_named_not_evaluated(
 
 
 def test_metrics_that_are_not_finite_name_run_and_split(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "coco_metrics", lambda *_: {"box_ap": 1.0, "box_ar1": math.nan})
+    monkeypatch.setattr(
+        training, "evaluate_coco", lambda *_: ({"box_ap": 1.0, "box_ar1": math.nan}, {})
+    )
     short = small_run(recipe="retinanet_composites", epochs=1, train_images=2)
     with pytest.raises(NonFiniteLossError, match=r"seed1: .*validation images gives box_ar1 = nan"):
         train_run(short, data, tmp_path, "x", execution())
