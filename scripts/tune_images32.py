@@ -86,7 +86,7 @@ class Search:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="what `data verify` wrote")
-    parser.add_argument("--recipe", choices=RECIPES, default="resnet8_images32")
+    parser.add_argument("--recipe", choices=RECIPES, default="resnet9_quarter_images32")
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--output", type=Path, default=OUTPUT)
