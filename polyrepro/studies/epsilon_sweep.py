@@ -5,8 +5,8 @@ ResNet-50 is known to us from secondary sources only).
 Command: snakemake --cores 2 --config studies=epsilon_sweep; with more coefficients and seeds the
 same with --configfile config/embedded_full.yaml, on images of 32 pixels with config/cifar.yaml.
 Expected: accuracy rises when e1 is raised above 0 (secondary); mean P_t rises too (secondary).
-Cost: embedded 4 runs per seed, embedded_full 8, of 7 CPU seconds; paper 8 runs per seed of
-ResNet-50, see `polyrepro estimate`.
+Cost: embedded 4 runs per seed, embedded_full 8, of 7 CPU seconds; imagenet_short and paper
+8 runs per seed of ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, Contrast, against_reference
@@ -28,6 +28,7 @@ STUDY = Study(
         "embedded_full": "kanji",
         "cifar": "resnet9_images32",
         "cifar_cpu": "resnet9_quarter_images32",
+        "imagenet_short": "resnet50_short",
         "paper": "resnet50_imagenet1k",
     },
     restricted={

@@ -7,7 +7,8 @@ images of 32 pixels has 100.
 Command: snakemake --cores 2 --config studies=long_tail; on a thousand classes the same with
 --configfile config/embedded_full.yaml.
 Expected: a positive e1 is more accurate and raises the mean P_t.
-Cost: embedded 7 runs per seed of 2 CPU seconds; embedded_full 7 of 7 CPU seconds.
+Cost: embedded 7 runs per seed of 2 CPU seconds; embedded_full 7 of 7 CPU seconds; imagenet_short 7
+of ResNet-50 on the class sizes of ImageNet-LT, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, against_reference
@@ -27,6 +28,7 @@ STUDY = Study(
         "embedded_full": "kanji_long_tail",
         "cifar": "resnet9_images32_long_tail",
         "cifar_cpu": "resnet9_quarter_images32_long_tail",
+        "imagenet_short": "resnet50_long_tail_short",
     },
     selections=(BEST,),
     claims=(

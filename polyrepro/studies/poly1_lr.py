@@ -7,7 +7,8 @@ Compared with: cross-entropy at learning rates of its own, a finer grid that rea
 mean gradient weight of e1 = 2 can (a factor of 3). Each side chooses its learning rate on the
 validation images of seeds that test nothing.
 Expected: unknown; the paper's recipe has one learning rate.
-Cost: embedded_full 15 runs per seed (8 shared with other studies) of 7 CPU seconds.
+Cost: embedded_full 15 runs per seed (8 shared with other studies) of 7 CPU seconds; imagenet_short
+15 (6 shared) of ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, Contrast, against_reference
@@ -34,6 +35,7 @@ STUDY = Study(
         "embedded_full": "kanji",
         "cifar": "resnet9_images32",
         "cifar_cpu": "resnet9_quarter_images32",
+        "imagenet_short": "resnet50_short",
     },
     selections=(BEST_PLAIN, *BEST_POLY.values()),
     claims=(

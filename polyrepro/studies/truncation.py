@@ -7,8 +7,8 @@ and terms are fewer, on a cluster with config/paper.yaml.
 Expected: a few terms lose accuracy, more than 600 are needed on ImageNet (secondary). P_t starts at
 one over the number of classes, so fewer classes need fewer terms; the studies `classes_10` and
 `classes_100` show how many.
-Cost: embedded 4 runs per seed (1 shared), embedded_full 10 (1 shared), of 7 CPU seconds; paper 11
-runs per seed (1 shared) of ResNet-50, see `polyrepro estimate`.
+Cost: embedded 4 runs per seed (1 shared), embedded_full 10 (1 shared), of 7 CPU seconds;
+imagenet_short and paper 11 runs per seed (1 shared) of ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import Claim, against_reference, equals_reference
@@ -20,6 +20,7 @@ TERMS = {
     "embedded_full": (1, 3, 10, 30, 100, 200, 300, 500, 1000),
     "cifar": (1, 2, 3, 5, 10, 30, 200),
     "cifar_cpu": (1, 2, 5, 10, 30),
+    "imagenet_short": (1, 2, 5, 10, 50, 100, 200, 400, 600, 800),
     "paper": (1, 2, 5, 10, 50, 100, 200, 400, 600, 800),
 }
 ALL_TERMS = sorted(set().union(*TERMS.values()))
@@ -39,6 +40,7 @@ STUDY = Study(
         "embedded_full": "kanji",
         "cifar": "resnet9_images32",
         "cifar_cpu": "resnet9_quarter_images32",
+        "imagenet_short": "resnet50_short",
         "paper": "resnet50_imagenet1k",
     },
     restricted={

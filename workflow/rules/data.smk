@@ -22,3 +22,23 @@ rule verify_data:
     shell:
         "python -m polyrepro data verify {wildcards.dataset} {params.options:q}"
         " --output {params.folder:q} 2> {log:q}"
+
+
+# Only the receipt is an output: the cache lies where the configuration says, and outlives results.
+rule cache_data:
+    input:
+        f"{RESULTS}/data/{{dataset}}/manifest.json",
+    output:
+        f"{RESULTS}/data/{{dataset}}/cache.json",
+    log:
+        f"{RESULTS}/logs/cache_data/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    threads: SETTINGS.processes_per_run * SETTINGS.cpus_per_process
+    params:
+        index=subpath(input[0], parent=True),
+        folder=lambda wildcards: PLAN.caches[wildcards.dataset][0],
+        shorter_side=lambda wildcards: PLAN.caches[wildcards.dataset][1],
+    shell:
+        "python -m polyrepro data cache --index {params.index:q} --output {params.folder:q}"
+        " --shorter-side {params.shorter_side} --workers {threads} --receipt {output:q} 2> {log:q}"
