@@ -1,7 +1,6 @@
 """Runs that share a process against a process per run, and what a run costs beyond its steps.
 
-    .venv/bin/python benchmarks/sweep.py [--recipe fashion_mnist] [--variants 8] [--seeds 3]
-                                         [--processes 4] [--device cpu] [--output results/benchmarks]
+    .venv/bin/python benchmarks/sweep.py [--recipe fashion_mnist] [--variants 8] [--seeds 3] ...
 
 `ratio` is the cost of one process per run over that of one process for all runs. Both are complete
 commands, `polyrepro train`; so many as --processes says are really started for single runs, and
@@ -38,7 +37,7 @@ from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import train_and_record
 from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
-from polyrepro.variants import Variant, cross_entropy, poly1, truncated
+from polyrepro.variants import cross_entropy, poly1, truncated
 
 VARIANTS = (
     cross_entropy(),
@@ -68,7 +67,7 @@ def parts_of_runs(recipe, device: torch.device, count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         for variant in VARIANTS[: count + 1]:
             spent = {"steps": 0.0, "evaluation": 0.0}
-            run = Run(recipe=recipe, variant=Variant(name=variant.name, loss=variant.loss), seed=0)
+            run = Run(recipe=recipe, variant=variant, seed=0)
             with mock.patch.multiple(loop._Training, **_timed(spent, clock)):
                 started = clock()
                 train_and_record(Path(folder), run, data, execution)

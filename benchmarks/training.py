@@ -19,6 +19,7 @@ networks and devices in it stay.
 import argparse
 import statistics
 import time
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -37,10 +38,18 @@ from polyrepro.recipes import RECIPES, ClassificationRecipe
 
 
 class TimmLoop:
-    """What timm's script does with the same recipe and images."""
+    """What timm's script does with the same recipe and images.
 
-    def __init__(self, recipe: ClassificationRecipe, data: SyntheticBatches) -> None:
+    Args:
+        loader: gives images and targets of an epoch; by default the synthetic ones.
+    """
+
+    def __init__(
+        self, recipe: ClassificationRecipe, data: SyntheticBatches, loader: Iterable | None = None
+    ) -> None:
         self.recipe, self.data = recipe, data
+        synthetic = [(data.batch.images, data.batch.targets)] * data.steps_per_epoch
+        self.loader = synthetic if loader is None else loader
         network = timm.create_model(
             recipe.model,
             in_chans=data.channels,
@@ -83,8 +92,8 @@ class TimmLoop:
         self.task.train()
         self.optimizer.zero_grad()
         started = last = now(self.data.device)
-        for _ in range(self.data.steps_per_epoch):
-            images, targets = self.data.batch.images, self.data.batch.targets
+        for images, targets in self.loader:
+            images, targets = images.to(self.data.device), targets.to(self.data.device)
             if self.recipe.channels_last:
                 images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cuda", torch.bfloat16) if half else nullcontext():

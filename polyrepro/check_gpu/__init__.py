@@ -114,11 +114,11 @@ def _run_part(part: Part, device: str, left: float) -> Result:
         texts = [_lines(file) for file in (found, log)]
     if status in (0, SKIPPED):
         return Result(part.name, "passed" if status == 0 else "skipped", seconds, texts[0][-1])
+    _say("\n".join(f"      | {line}" for line in texts[1][-LAST_LINES:]))
     if status is None:
         text = f"stopped after {seconds:.0f} s; give it more time with --minutes"
-        return Result(part.name, "failed", seconds, text)
-    _say("\n".join(f"      | {line}" for line in texts[1][-LAST_LINES:]))
-    text = texts[1][-1] if texts[1] else f"exit status {status}"
+    else:
+        text = texts[1][-1] if texts[1] else f"exit status {status}"
     return Result(part.name, "failed", seconds, text.removeprefix("polyrepro: error: "))
 
 

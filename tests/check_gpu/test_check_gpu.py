@@ -90,5 +90,5 @@ def test_one_gpu_is_too_few_for_two_processes(tmp_path, monkeypatch):
 
 def test_a_command_that_fails_is_named(tmp_path):
     words = ["data", "verify", "nothing", "--output", str(tmp_path)]
-    with pytest.raises(CheckFailedError, match="`polyrepro data verify nothing .*` ended with 1"):
+    with pytest.raises(CheckFailedError, match=r"`polyrepro data verify nothing .*` ended with 1"):
         commands._run(words)
