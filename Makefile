@@ -34,7 +34,7 @@ lint: setup
 
 # Follows pyproject.toml; what is locked already stays as it is, if it still fits. Needs `make setup`.
 lock:
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group detection3d \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	  --output-file requirements.lock pyproject.toml
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from polyrepro.classification.batches import Batch, MemoryBatches
+from polyrepro.classification.colour_batches import ColourBatches
 from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.classification.synthetic import SyntheticBatches
 from polyrepro.data.indexed_images import IndexedImages
@@ -28,4 +29,6 @@ def make_batches(data, run: Run, execution: Execution) -> Batches:
         return data
     if isinstance(data, IndexedImages):
         return StreamingBatches(data, run.recipe, run.seed, execution.processes, execution.workers)
+    if data.channels == 3:
+        return ColourBatches(data, run.recipe, run.seed, execution.processes)
     return MemoryBatches(data, run.recipe, run.seed, execution.processes)

@@ -67,8 +67,8 @@ class Metrics:
         """The metrics.
 
         Returns:
-            loss: mean of the trained loss; cross_entropy: mean of -log P_t, for any variant (of
-                the expectation over the labels, if there are several).
+            loss: mean of the trained loss, without class weights; cross_entropy: mean of -log P_t,
+                for any variant (of the expectation over the labels, if there are several).
             top1: accuracy in percent; with several labels, any of them counts. top1_<group>: the
                 same over a group of classes.
             mean_pt: mean probability of the target class, 0..1.

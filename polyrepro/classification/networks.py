@@ -12,7 +12,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from polyrepro.classification import models  # noqa: F401  (registers the embedded network)
+from polyrepro.classification import models, residual_networks  # noqa: F401  (register networks)
 from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.weights import load_initial_weights
 from polyrepro.recipes import ClassificationRecipe

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from polyrepro.classification.evaluation import Metrics
+from polyrepro.classification.failures import TrainingError
 from polyrepro.classification.networks import build_network
 from polyrepro.classification.state import TrainingState
 from polyrepro.losses import SeriesCrossEntropyLoss
@@ -35,7 +36,11 @@ def prepare(
     """
     device = processes.device
     network, trained = build_network(run, channels, classes, processes, in_memory)
-    criterion = SeriesCrossEntropyLoss(run.loss.build(), label_smoothing=run.label_smoothing)
+    criterion = SeriesCrossEntropyLoss(
+        run.loss.build(),
+        weight=_class_weights(run, classes, device),
+        label_smoothing=run.label_smoothing,
+    )
     task = ClassificationTask(network, criterion, device=device, verbose=False)
     optimizer = _optimizer(run, network)
     _wrap(task, trained, run, processes)
@@ -46,6 +51,30 @@ def prepare(
         part=metrics.none(device),
         whole=metrics.none(device),
     )
+
+
+def _class_weights(run: Run, classes: int, device: torch.device) -> torch.Tensor | None:
+    """The weights that the loss's alpha gives to two classes, if it has one.
+
+    Raises:
+        TrainingError: if there are other than two classes, or a step has several passes, whose
+            weighted means would not add up to that of the step.
+    """
+    alpha = run.loss.alpha
+    if alpha is None:
+        return None
+    if classes != 2:
+        raise TrainingError(
+            f"{run.id}: alpha = {alpha:g} weighs two classes, and {run.recipe.dataset} has "
+            f"{classes}; leave alpha out of the variant's loss, or give the study a recipe with "
+            "two classes"
+        )
+    if run.recipe.passes_per_step > 1:
+        raise TrainingError(
+            f"{run.id}: alpha = {alpha:g} needs steps of one forward pass, and this recipe has "
+            f"{run.recipe.passes_per_step}; set images_per_device to {run.recipe.batch_size}"
+        )
+    return torch.tensor([1 - alpha, alpha], device=device)
 
 
 def _optimizer(run: Run, network: nn.Module) -> torch.optim.Optimizer:
@@ -63,15 +92,21 @@ def _optimizer(run: Run, network: nn.Module) -> torch.optim.Optimizer:
 
 def _scheduler(run: Run, optimizer: torch.optim.Optimizer, steps_per_epoch: int):
     recipe = run.recipe
+    own = {"sched": recipe.schedule, "num_epochs": recipe.epochs}
+    if recipe.schedule == "step":
+        own |= {"sched": "multistep"}
+    elif recipe.schedule == "linear":
+        # A polynomial of degree 1, which begins at the end of the warm-up.
+        falling = max(1, recipe.epochs - recipe.warmup_epochs)
+        own = {"sched": "poly", "decay_rate": 1.0, "warmup_prefix": True, "num_epochs": falling}
     scheduler, _ = create_scheduler_v2(
         optimizer,
-        sched="multistep" if recipe.schedule == "step" else recipe.schedule,
-        num_epochs=recipe.epochs,
         decay_milestones=list(recipe.milestones),
         warmup_epochs=recipe.warmup_epochs,
         warmup_lr=0.0,
         step_on_epochs=False,
         updates_per_epoch=steps_per_epoch,
+        **own,
     )
     return scheduler
 

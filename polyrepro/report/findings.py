@@ -88,6 +88,12 @@ def retinanet_epsilon(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     return _detection_changes(rows, "poly1_e-1_g2", ("box_ar100", "box_ap"))
 
 
+def pointpillars_epsilon(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """The same for boxes in point clouds."""
+    shown = ("vehicle_ap_l1", "vehicle_aph_l1", "pedestrian_ap_l1", "pedestrian_aph_l1")
+    return _detection_changes(rows, "poly1_e-1_g2", shown)
+
+
 def _detection_changes(rows: pd.DataFrame, variant: str, shown: tuple[str, ...]) -> str:
     of_variant = rows[rows["variant"] == variant].set_index(["split", "metric"])
     changes = []
@@ -117,6 +123,7 @@ FINDINGS = {
         long_tail,
         mask_rcnn_epsilon,
         retinanet_epsilon,
+        pointpillars_epsilon,
     )
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from polyrepro.data import open_dataset
 from polyrepro.files import record_path, require_writable, selection_path, write_json
-from polyrepro.plan import Plan, parse_run_id, pretraining_run
+from polyrepro.plan import Plan, caches_of, parse_run_id, pretraining_run
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.losses import check_losses
@@ -32,6 +32,7 @@ from polyrepro.settings import Settings, command
 TRAINERS = {
     "classification": ("polyrepro.classification.training", "top1"),
     "detection": ("polyrepro.detection.training", "box_ar100"),
+    "detection3d": ("polyrepro.detection.training3d", "ap_l1"),
 }
 """Kind of recipe to the module whose `train_run` trains it, and the metric that is printed."""
 
@@ -57,7 +58,11 @@ def train_batch(
     runs = [parse_run_id(run_id, settings.overrides) for run_id in run_ids]
     # Those of all jobs: a mistake is found before the first of them has trained anything.
     check_losses({run.id: run.variant.loss for run in (*runs, *Plan(settings).runs)})
-    datasets = {name: open_dataset(name, results) for name in {run.recipe.dataset for run in runs}}
+    caches = caches_of(runs, settings)
+    datasets = {
+        name: open_dataset(name, results, caches.get(name))
+        for name in {run.recipe.dataset for run in runs}
+    }
     folders = {}
     for number, planned in enumerate(runs, start=1):
         run = resolve_weights(resolve_prefix(planned, settings), settings)
@@ -125,7 +130,8 @@ def progress_line(run: Run, record: dict, seconds: float | None) -> str:
     metric = TRAINERS[run.recipe.kind][1]
     value = next(r[metric] for r in reversed(record["history"]) if r["split"] == "test")
     how = "already finished" if seconds is None else f"trained in {seconds:.1f} s"
-    return f"{run.id}: {how}, test {metric} {value:.2f} %"
+    counted = " (diverged; counts as guessing)" if record.get("diverged") else ""
+    return f"{run.id}: {how}, test {metric} {value:.2f} %{counted}"
 
 
 def resolve_prefix(run: Run, settings: Settings) -> Run:
