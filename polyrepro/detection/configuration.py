@@ -112,7 +112,7 @@ def _packaged(run: Run, data: CocoData) -> Config:
     config = get_config(recipe.config)
     config.optim_wrapper.optimizer.lr = run.learning_rate
     config.auto_scale_lr = None
-    config.default_hooks.visualization = None
+    config.default_hooks.pop("visualization")
     config.custom_hooks = config.get("custom_hooks") or []
     return config
 

@@ -137,5 +137,7 @@ def test_damaged_weights_are_refused(monkeypatch, tmp_path):
     with pytest.raises(DetectionError, match=r"is damaged: sha256 is .*; restore it with `git ch"):
         small_pointpillars.weights()
     path.unlink()
-    with pytest.raises(DetectionError, match="cannot read the weights .*make_embedded_pointpillars"):
+    with pytest.raises(
+        DetectionError, match="cannot read the weights .*make_embedded_pointpillars"
+    ):
         small_pointpillars.weights()
