@@ -214,7 +214,7 @@ def cases(device: torch.device, names: list[str]) -> list[tuple[ClassificationRe
 
 def as_on_a_cpu(recipe: ClassificationRecipe) -> ClassificationRecipe:
     """There is no half precision there."""
-    return recipe.model_copy(update={"precision": "float32"})
+    return recipe.model_copy(update={"precision": "float32", "cpu_precision": "float32"})
 
 
 def write(path: Path, rows: list[dict]) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 RECORD_FILE = "record.json"
 
@@ -30,11 +31,11 @@ def target_probability_path(results: Path, run_id: str) -> Path:
 
 
 PREDICTIONS_FILE = "predictions.npz"
-"""In the folder of a classifier's run: see `polyrepro.classification.predictions`."""
+"""In the folder of a run: what it says of each image, see `polyrepro.predictions`."""
 
 
-def classifier_predictions_path(results: Path, run_id: str) -> Path:
-    """Where a classifier's run keeps its predictions for validation and test images."""
+def compact_predictions_path(results: Path, run_id: str) -> Path:
+    """Where a run keeps what it says of each validation and test image."""
     return record_path(results, run_id).parent / PREDICTIONS_FILE
 
 
@@ -89,12 +90,24 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: if the folder cannot be written or the disk is full; an older file stays.
     """
+    with write_whole(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that appears complete at the end or not at all.
+
+    Raises:
+        OSError: if the folder cannot be written or the disk is full; an older file stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        os.close(handle)
-        write_durably(Path(temporary), data)
+        with naming_path(Path(temporary)), open(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         # mkstemp makes files private; results are to be shared like any other file.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)

@@ -10,7 +10,6 @@ CHANCE_FACTOR = 2.0
 A trained network of any study here is far above it, one that is stuck or has diverged (whose record
 holds the accuracy of guessing) is below.
 """
-
 LOWEST_RECALL = 1.0
 """A detector has collapsed if its box AR is at most this (points): guessing finds nothing."""
 

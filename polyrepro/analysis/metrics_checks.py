@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from polyrepro.analysis.divergence import diverged_runs
 from polyrepro.errors import PolyreproError
 from polyrepro.studies import STUDIES
 
@@ -149,7 +150,9 @@ def _check_same(
 
 
 def _check_epochs(table: pd.DataFrame, path: Path) -> None:
-    """All runs of a study must have been trained equally long."""
+    """All runs of a study must have been trained equally long, unless they have diverged."""
+    runs = pd.MultiIndex.from_frame(table[["study", "variant", "seed"]])
+    table = table[~runs.isin(diverged_runs(table))]
     ends = table.loc[table.groupby(KEY[:-1])["epoch"].idxmax()].sort_values(KEY[:-1])
     for (study, metric, split), of_group in ends.groupby(["study", "metric", "split"]):
         usual = of_group["epoch"].mode().iloc[0]

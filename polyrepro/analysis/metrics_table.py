@@ -15,6 +15,7 @@ from polyrepro.analysis.metrics_checks import (
     check_metrics,
     numbers,
 )
+from polyrepro.analysis.steps_to_accuracy import steps_to_accuracy
 from polyrepro.plan import Plan
 from polyrepro.running.records import read_record
 from polyrepro.variants import Loss
@@ -104,10 +105,12 @@ def record_rows(record: dict) -> list[dict]:
         "chance": 100 / classes if record["recipe"]["kind"] == "classification" else 0.0,
         "data_sha256": hashlib.sha256(cited.encode()).hexdigest(),
     }
+    # Of a classifier; a detector has no accuracy of training.
+    steps = {"epoch": record["recipe"]["epochs"], "split": "train"} | steps_to_accuracy(record)
     return [
         common
         | {"metric": name, "split": row["split"], "epoch": round(row["epoch"], 4), "value": value}
-        for row in record["history"]
+        for row in (*record["history"], steps)
         for name, value in row.items()
         if name not in ("epoch", "split")
         and (float(row["epoch"]).is_integer() or name in WITHIN_EPOCH)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from polyrepro.classification.batches import Batch, MemoryBatches
+from polyrepro.classification.colour_batches import ColourBatches
 from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.running.execution import Execution
@@ -25,4 +26,6 @@ def make_batches(data, run: Run, execution: Execution) -> Batches:
     """The batches of a run's data set."""
     if isinstance(data, IndexedImages):
         return StreamingBatches(data, run.recipe, run.seed, execution.processes, execution.workers)
+    if data.channels == 3:
+        return ColourBatches(data, run.recipe, run.seed, execution.processes)
     return MemoryBatches(data, run.recipe, run.seed, execution.processes)

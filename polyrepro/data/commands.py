@@ -1,17 +1,27 @@
-"""`polyrepro data verify` and `polyrepro data convert`: the command line."""
+"""`polyrepro data verify`, `download`, `cache` and `convert`: the command line."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from polyrepro.data import DATASETS, DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
+from polyrepro.data import (
+    DATASETS,
+    DETECTION_DATASETS,
+    IMAGE_DATASETS,
+    IMAGES32,
+    DataError,
+    load,
+)
+from polyrepro.data.cifar_files import CIFAR, download_cifar
 from polyrepro.data.detection import MADE, verify_detection
+from polyrepro.data.images32 import verify_images32
 from polyrepro.data.manifests import write_manifest
+from polyrepro.files import write_json
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
-    """Add `data verify` and `data convert` to the commands of `polyrepro`."""
-    command = commands.add_parser("data", help="data sets: verify, convert")
+    """Add `data verify`, `download`, `cache` and `convert` to the commands of `polyrepro`."""
+    command = commands.add_parser("data", help="data sets: verify, download, cache, convert")
     actions = command.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser("verify", help="check a data set and write its manifest")
     action.add_argument("dataset")
@@ -25,11 +35,41 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
     )
     action.add_argument("--labels", type=Path, help="CSV image,synsets: several classes per image")
     action.set_defaults(command=_verify)
+    action = actions.add_parser("download", help="fetch CIFAR-10 or CIFAR-100")
+    action.add_argument("dataset", choices=CIFAR)
+    action.add_argument("--root", type=Path, required=True, help="folder for its files")
+    action.set_defaults(command=lambda options: download_cifar(options.dataset, options.root))
+
+    action = actions.add_parser("cache", help="write a cache of resized images")
+    action.add_argument("--index", type=Path, required=True, help="folder of the verified data set")
+    action.add_argument("--output", type=Path, required=True, help="folder for the cache alone")
+    action.add_argument("--shorter-side", type=int, default=256, help="in pixels (default 256)")
+    action.add_argument("--workers", type=int, default=1, help="threads (default 1)")
+    action.add_argument("--receipt", type=Path, help="write what the cache is here, too")
+    action.set_defaults(command=_cache)
+
     action = actions.add_parser("convert", help="make the layout that `verify` reads")
     action.add_argument("dataset", choices=("waymo",))
     action.add_argument("--root", type=Path, required=True, help="folder of version 2, of parquet")
     action.add_argument("--output", type=Path, required=True, help="folder for the layout")
     action.set_defaults(command=_convert)
+
+
+def _cache(options: argparse.Namespace) -> None:
+    from polyrepro.data.cache_making import make_cache
+    from polyrepro.data.indexed_images import IndexedImages
+
+    if options.shorter_side < 32 or options.workers < 1:
+        raise DataError("--shorter-side has to be at least 32, --workers at least 1")
+    data = IndexedImages(options.index)
+    described = make_cache(data, options.output, options.shorter_side, options.workers)
+    if options.receipt is not None:
+        write_json(options.receipt, described)
+    print(
+        f"{data.name}: {described['images']:,} images with shorter sides of "
+        f"{described['shorter_side']} pixels in {options.output}, {described['bytes']:,} bytes",
+        file=sys.stderr,
+    )
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -53,7 +93,7 @@ def _verify(options: argparse.Namespace) -> None:
     if name in DETECTION_DATASETS:
         write_manifest(options.output, verify_detection(name, options.root, options.output))
         return
-    if name not in IMAGE_DATASETS:
+    if name not in (*IMAGE_DATASETS, *IMAGES32):
         write_manifest(options.output, load(name).manifest)
         return
     if options.root is None:
@@ -61,6 +101,11 @@ def _verify(options: argparse.Namespace) -> None:
             f"{name} is not part of the package; give its folder with --root, or under `data` in "
             "the configuration"
         )
+    if name in IMAGES32:
+        manifest, lines = verify_images32(name, options.root, options.output)
+        write_manifest(options.output, manifest)
+        _tell(name, lines)
+        return
     _verify_images(options)
 
 
@@ -81,6 +126,10 @@ def _verify_images(options: argparse.Namespace) -> None:
         f"{', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; "
         f"written to {options.output}",
     ]
+    _tell(name, lines)
+
+
+def _tell(name: str, lines: list[str]) -> None:
     for line in lines:
         print(f"{name}: {line}", file=sys.stderr)
 

@@ -103,7 +103,7 @@ def _place(data: CocoData, split: str) -> dict:
 
 
 def _packaged(run: Run, data: CocoData) -> Config:
-    """A configuration that MMDetection ships, with this run's learning rate."""
+    """A configuration that MMDetection ships, with this run's learning rate, scale and schedule."""
     recipe = run.recipe
     if recipe.detector == "mask_rcnn" and not data.masks:
         raise DetectionError(
@@ -111,10 +111,21 @@ def _packaged(run: Run, data: CocoData) -> Config:
         )
     config = get_config(recipe.config)
     config.optim_wrapper.optimizer.lr = run.learning_rate
+    for scheduler in config.param_scheduler:
+        if recipe.milestones and scheduler.type == "MultiStepLR":
+            scheduler.update(milestones=list(recipe.milestones), end=recipe.epochs)
+    if recipe.scale is not None:
+        _set_scale(config, recipe.scale)
     config.auto_scale_lr = None
     config.default_hooks.pop("visualization")
     config.custom_hooks = config.get("custom_hooks") or []
     return config
+
+
+def _set_scale(config: Config, scale: tuple[int, int]) -> None:
+    for loader in (config.train_dataloader, config.test_dataloader):
+        (resize,) = (step for step in loader.dataset.pipeline if step.type == "Resize")
+        resize.scale = scale
 
 
 def _light(run: Run, data: CocoData) -> Config:

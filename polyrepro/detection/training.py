@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.device import utils as device_of_mmengine
 from mmengine.hooks import Hook
@@ -22,7 +23,7 @@ from polyrepro.detection.configuration import (
     run_config,
 )
 from polyrepro.detection.errors import DetectionError, NonFiniteLossError
-from polyrepro.detection.evaluation import KINDS, coco_metrics
+from polyrepro.detection.evaluation import KINDS, evaluate_coco
 from polyrepro.detection.heads import classification_losses, unwrapped
 from polyrepro.detection.hooks.poly_loss import PolyLossHook
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
@@ -30,7 +31,8 @@ from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
 from polyrepro.detection.target_probability_meter import GROUPS
-from polyrepro.files import TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.files import PREDICTIONS_FILE, TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.predictions import write_arrays
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
@@ -38,8 +40,10 @@ from polyrepro.runs import Run
 
 Configure = Callable[[Path | None], Config]
 """From a checkpoint of mmengine to resume, or None, to the configuration of a training."""
-Evaluate = Callable[[Runner, Config, str], dict[str, float]]
-"""From a trained runner, its configuration and a split to metrics."""
+Evaluated = tuple[dict[str, float], dict[str, np.ndarray]]
+"""Metrics, and in the first process what was found in each image, compactly."""
+Evaluate = Callable[[Runner, Config, str], Evaluated]
+"""From a trained runner, its configuration and a split to what came out."""
 
 SPLITS = ("validation", "test")
 
@@ -50,7 +54,8 @@ def train_run(
     """Train a detector in the run's folder, from its last checkpoint on, and evaluate it.
 
     Besides the history the folder gets `target_probability.jsonl` (P_t over training) and the
-    predictions, as COCO results: `predictions_test.bbox.json`, `.segm.json`, and for validation.
+    predictions, as COCO results: `predictions_test.bbox.json`, `.segm.json`, and for validation;
+    `predictions.npz` has what was found in each image, compactly.
 
     Args:
         identity: of run and data; checkpoints with another one are refused.
@@ -59,7 +64,7 @@ def train_run(
         The history: per epoch of training `loss`, `seconds`, `images_per_second`, `mean_pt` and,
         for foreground and background, `mean_pt_foreground`, `leading_share_foreground` and the
         like; for validation and test images, after the last epoch, the metrics of
-        :func:`polyrepro.detection.evaluation.coco_metrics`.
+        :func:`polyrepro.detection.evaluation.evaluate_coco`.
 
     Raises:
         DetectionError: if the head's loss cannot be replaced, or classes do not match.
@@ -75,7 +80,7 @@ def train_run(
         config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
         return config
 
-    def evaluate(runner: Runner, config: Config, split: str) -> dict[str, float]:
+    def evaluate(runner: Runner, config: Config, split: str) -> Evaluated:
         return _evaluate(runner, config, data, split, folder, masks, execution)
 
     return train_detector(run, folder, identity, execution, configure, evaluate)
@@ -106,27 +111,34 @@ def train_detector(
             runner.register_hook(hook)
         runner.train()
         _require_finite_state(run, runner.model)
-        evaluated = [
-            {"epoch": run.recipe.epochs, "split": split}
-            | _finite(run, split, evaluate(runner, config, split))
-            for split in SPLITS
-        ]
+        evaluated, matches = [], {}
+        for split in SPLITS:
+            metrics, of_split = evaluate(runner, config, split)
+            row = {"epoch": run.recipe.epochs, "split": split}
+            evaluated.append(row | _finite(run, split, metrics))
+            matches |= {f"{split}_{name}": values for name, values in of_split.items()}
     if not first:
         return Outcome(evaluated)
     rows = _with_target_probability(course.rows, folder / TARGET_PROBABILITY_FILE)
-    return Outcome(rows + evaluated)
+    predictions = write_arrays(folder / PREDICTIONS_FILE, matches) if matches else None
+    return Outcome(rows + evaluated, predictions=predictions)
 
 
 def loss_hooks(model: nn.Module, run: Run) -> list[PolyLossHook]:
     """What puts the run's loss in place of the head's; nothing if the head computes it anyway.
 
     Raises:
-        DetectionError: for label smoothing, and for heads whose loss cannot be replaced.
+        DetectionError: for label smoothing or alpha, and for heads whose loss cannot be replaced.
     """
     if run.loss.label_smoothing:
         raise DetectionError(
             f"{run.id}: label smoothing is not defined for the losses of detectors; leave it out "
             "of the variant's loss"
+        )
+    if run.loss.alpha is not None:
+        raise DetectionError(
+            f"{run.id}: the alpha of a detector's focal loss is that of its head; leave it out of "
+            "the variant's loss"
         )
     series = run.loss.build()
     stock = [kind_of(place.loss, place.path).series for place in classification_losses(model)]
@@ -189,14 +201,20 @@ def _evaluate(
     folder: Path,
     masks: bool,
     execution: Execution,
-) -> dict[str, float]:
-    """Write the predictions for a split, then average precision and recall from the files."""
+) -> Evaluated:
+    """Write the predictions for a split, then average precision and recall from the files.
+
+    Returns:
+        The metrics, and in the first process the matches of each image that they were made of.
+    """
     prefix = folder / f"predictions_{split}"
     loader, metric = evaluation_loader(config, data, split), evaluator(data, split, prefix, masks)
     with naming_path(folder):
         TestLoop(runner=runner, dataloader=loader, evaluator=metric).run()
-    found = {}
+    found, matches = {}, {}
     if execution.processes.first:
         for kind in KINDS if masks else ("bbox",):
-            found |= coco_metrics(data.annotations[split], Path(f"{prefix}.{kind}.json"), kind)
-    return execution.processes.from_first(found)
+            predictions = Path(f"{prefix}.{kind}.json")
+            metrics, of_kind = evaluate_coco(data.annotations[split], predictions, kind)
+            found, matches = found | metrics, matches | of_kind
+    return execution.processes.from_first(found), matches

@@ -21,7 +21,7 @@ import mmdet3d.models  # noqa: F401
 
 from polyrepro.detection.configuration3d import evaluation_loader, evaluator, run_config
 from polyrepro.detection.lidar_evaluation import lidar_metrics
-from polyrepro.detection.training import train_detector
+from polyrepro.detection.training import Evaluated, train_detector
 
 
 def train_run(
@@ -37,7 +37,7 @@ def train_run(
     def configure(resume_from: Path | None) -> Config:
         return run_config(run, data, folder, execution, resume_from)
 
-    def evaluate(runner: Runner, config: Config, split: str) -> dict[str, float]:
+    def evaluate(runner: Runner, config: Config, split: str) -> Evaluated:
         path = folder / f"predictions_{split}.lidar.json"
         loader = evaluation_loader(config, data, split)
         with naming_path(folder):
@@ -45,6 +45,6 @@ def train_run(
         found = {}
         if execution.processes.first:
             found = lidar_metrics(data.annotations[split], path, data.classes)
-        return execution.processes.from_first(found)
+        return execution.processes.from_first(found), {}
 
     return train_detector(run, folder, identity, execution, configure, evaluate)

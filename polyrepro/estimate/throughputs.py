@@ -23,7 +23,8 @@ class Throughput:
     """How fast a network trains on one device: a row of a table.
 
     Attributes:
-        image_size: side of the square images, in pixels; None where that says nothing (detectors).
+        image_size: side of the square images, in pixels, of detectors the shorter side; None where
+            it is unknown.
         precision: `float32`, `bfloat16` or `float16`.
         compile: whether `torch.compile` translated the network.
         processor: `gpu` or `cpu`.
@@ -80,8 +81,10 @@ def rate_of(recipe: AnyRecipe, processor: str, rows: Iterable[Throughput]) -> Ra
     the row with the closest image size counts, the first of several, and its rate is scaled by the
     area of the images.
     """
-    size = getattr(recipe, "image_size", None)
-    wanted = (size, getattr(recipe, "precision", "float32"), getattr(recipe, "compile", False))
+    scale = getattr(recipe, "scale", None)
+    size = scale[1] if scale else getattr(recipe, "image_size", None)
+    precision = "cpu_precision" if processor == "cpu" else "precision"
+    wanted = (size, getattr(recipe, precision, "float32"), getattr(recipe, "compile", False))
 
     def preference(row: Throughput) -> tuple[bool, float]:
         exact = (row.image_size, row.precision, row.compile) == wanted

@@ -20,6 +20,7 @@ OWN: dict[str, str] = {
     "leading_share": "epsilon_sweep",
     "calibration": "epsilon_sweep",
     "long_tail": "long_tail",
+    "gates": "gates",
     "mask_rcnn_epsilon": "mask_rcnn_epsilon",
     "mask_rcnn_pt": "mask_rcnn_epsilon",
     "mask_rcnn_detections": "mask_rcnn_epsilon",

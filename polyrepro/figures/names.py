@@ -30,6 +30,7 @@ UNITS = {
     "points of AP or AR": ("box_", "mask_", "ap_", "aph_", "vehicle_", "pedestrian_"),
     "P_t": ("mean_pt",),
     "share of the gradient": ("leading_share",),
+    "steps": ("steps_to_",),
 }
 """What a difference is measured in, to the beginnings of the names of its metrics."""
 

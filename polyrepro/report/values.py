@@ -36,7 +36,9 @@ def report_values(plan: Plan) -> dict:
     metrics = read_metrics(results / "metrics.csv")
     statistics = read_statistics(results / "statistics.csv")
     table = read_claims(results / "claims.csv")
-    claims = judged_claims(table, labels_of(statistics))
+    pairs = statistics.drop_duplicates(["study", "variant"])
+    recipes = {(row.study, row.variant): row.recipe for row in pairs.itertuples()}
+    claims = judged_claims(table, labels_of(statistics), recipes)
     not_run = claims_not_run(table)
     scale = plan.settings.scale_label
     return {

@@ -25,7 +25,8 @@ def closing_words(plan: Plan, failed: bool) -> str:
         if len(chosen) > SHOWN:
             words.append(f"failed: {len(chosen) - SHOWN} more")
         finished = sum(status.state == "finished" for status in runs)
-        words.append("A report of what has finished: the same with --config finished_only=true")
+        if not plan.settings.finished_only:
+            words.append("A report of what has finished: the same with --config finished_only=true")
         words.append(f"{finished} of {len(runs)} runs have finished and are not trained again.")
     if report.exists():
         age = "from before this failure, " if failed else ""

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from polyrepro.data import open_dataset
 from polyrepro.files import record_path, require_writable, selection_path, write_json
-from polyrepro.plan import Plan, parse_run_id, pretraining_run
+from polyrepro.plan import Plan, caches_of, parse_run_id, pretraining_run
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.losses import check_losses
+from polyrepro.running.memory import gpu_memory
 from polyrepro.running.progress import Progress
 from polyrepro.running.records import (
     checkpoint_identity,
@@ -57,7 +58,11 @@ def train_batch(
     runs = [parse_run_id(run_id, settings.overrides) for run_id in run_ids]
     # Those of all jobs: a mistake is found before the first of them has trained anything.
     check_losses({run.id: run.variant.loss for run in (*runs, *Plan(settings).runs)})
-    datasets = {name: open_dataset(name, results) for name in {run.recipe.dataset for run in runs}}
+    caches = caches_of(runs, settings)
+    datasets = {
+        name: open_dataset(name, results, caches.get(name))
+        for name in {run.recipe.dataset for run in runs}
+    }
     folders = {}
     for number, planned in enumerate(runs, start=1):
         run = resolve_weights(resolve_prefix(planned, settings), settings)
@@ -95,7 +100,10 @@ def train_and_record(
     ):
         execution = replace(execution, progress=progress)
         identity = checkpoint_identity(run, data.citation)
-        with determinism(execution):
+        with (
+            determinism(execution, run.recipe.precision),
+            gpu_memory(run, execution.processes),
+        ):
             outcome = trainer.train_run(run, data, folder, identity, execution)
         record = write_record(results, run, data.citation, outcome, execution)
         if execution.processes.first:
@@ -122,7 +130,8 @@ def progress_line(run: Run, record: dict, seconds: float | None) -> str:
     metric = TRAINERS[run.recipe.kind][1]
     value = next(r[metric] for r in reversed(record["history"]) if r["split"] == "test")
     how = "already finished" if seconds is None else f"trained in {seconds:.1f} s"
-    return f"{run.id}: {how}, test {metric} {value:.2f} %"
+    counted = " (diverged; counts as guessing)" if record.get("diverged") else ""
+    return f"{run.id}: {how}, test {metric} {value:.2f} %{counted}"
 
 
 def resolve_prefix(run: Run, settings: Settings) -> Run:

@@ -1,6 +1,7 @@
 """The studies by name, in the order of the report. Needs neither torch nor timm."""
 
 from polyrepro.studies import (
+    alpha,
     baselines,
     classes,
     efficientnetv2_finetuning,
@@ -38,6 +39,7 @@ STUDIES = {
         *label_noise.STUDIES,
         baselines.STUDY,
         gates.STUDY,
+        alpha.STUDY,
         *efficientnetv2_pretraining.STUDIES,
         *efficientnetv2_finetuning.STUDIES,
         mask_rcnn_epsilon.STUDY,
@@ -45,6 +47,15 @@ STUDIES = {
         pointpillars_epsilon.STUDY,
     )
 }
-SCALES = ("embedded", "embedded_full", "paper", "coco_folder")
+SCALES = (
+    "embedded",
+    "embedded_full",
+    "cifar",
+    "cifar_cpu",
+    "imagenet_short",
+    "coco_short",
+    "paper",
+    "coco_folder",
+)
 
 check_studies(STUDIES.values(), SCALES)

@@ -219,6 +219,7 @@ def test_record_is_complete_and_cites_its_data(data, tmp_path):
         "series": "PolySeries",
         "arguments": {"epsilon": [2.0]},
         "label_smoothing": None,
+        "alpha": None,
     }
     assert stored["data"]["splits"]["test"]["sha256"] == data.splits["test"].sha256()
     assert {"python", "versions", "commit", "processor"} <= set(stored["environment"])
