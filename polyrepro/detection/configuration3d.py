@@ -113,7 +113,7 @@ def _light(run: Run, data: LidarData) -> Config:
         {
             "default_scope": "mmdet3d",
             "model": small_pointpillars.pointpillars(data.classes),
-            "load_from": str(small_pointpillars.WEIGHTS),
+            "load_from": str(small_pointpillars.weights()),
             "optim_wrapper": {
                 "type": "OptimWrapper",
                 "optimizer": {
