@@ -29,7 +29,7 @@ IMAGES = {
     # 118,287 in train2017, 117,266 of them with objects; every 48th is held out. 5,000 in val2017.
     "coco": {"train": 114_823, "validation": 2_465, "test": 5_000},
     "composites": {"train": 250, "validation": 40, "test": 150},
-    "lidar_scenes": {"train": 240, "validation": 40, "test": 120},
+    "lidar_scenes": {"train": 200, "validation": 40, "test": 100},
     # 158,081 frames of 798 segments, of which 79 are held out, so about; 39,987 to validate.
     "waymo": {"train": 142_431, "validation": 15_650, "test": 39_987},
 }
