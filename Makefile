@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: setup reproduce test lint lock bench clean
+.PHONY: setup reproduce test lint lock bench check-gpu clean
 
 setup: $(VENV)/.ready
 
@@ -22,7 +22,6 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES) --quiet rules
-	@echo "The report is results/embedded/report.pdf; in short: results/embedded/summary.md"
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -35,13 +34,18 @@ lint: setup
 
 # Follows pyproject.toml; what is locked already stays as it is, if it still fits. Needs `make setup`.
 lock:
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group detection3d \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	  --output-file requirements.lock pyproject.toml
 
 bench: setup
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/sweep.py
+
+# Tries everything on this machine's GPU, in at most three minutes; README, "On a new GPU machine".
+check-gpu: setup
+	$(BIN)/polyrepro check-gpu
 
 # Keeps the environment and the finished runs of other scales.
 clean:

@@ -7,7 +7,8 @@
 with its selections, margins and published gains, under assumptions about the truth (`SCENARIOS` in
 simulated_studies.py) and for 1 to 20 seeds. A verdict is false if the truth contradicts it: a
 direction where there is none or the other, equality where the difference is at least the margin, a
-published gain excluded which is true.
+published gain excluded which is true. `false_or_contrast` counts what is said of the single
+contrasts of a claim, too.
 
 `reproduced.csv` gives the probability of each outcome for one claim of a gain at the paper's scale,
 among twenty claims, by the true effect, the noise and the number of seeds.
@@ -22,7 +23,7 @@ from simulated_studies import SCALE, SCENARIOS, Scenario, contrast_values, simul
 
 from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.inference import SIGNIFICANCE, Estimates, estimate_means
-from polyrepro.analysis.outcomes import EQUIVALENT, Evidence, Judgement, judge
+from polyrepro.analysis.outcomes import EQUIVALENT, Evidence, Judgement, contrast_outcomes, judge
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast, against_reference
 
@@ -53,7 +54,8 @@ def simulate_reports(
             truths.append([pair[0] for pair in pairs])
     judgements = judge(evidence)
     cases = list(zip(evidence, truths, judgements, strict=True))
-    false = np.stack([is_false(*case) for case in cases])
+    false = np.stack([is_false(*case[:2], case[2].outcome, case[2].steps) for case in cases])
+    any_false = np.any([false.any(axis=0), *(false_contrasts(*case) for case in cases)], axis=0)
     right = np.stack([is_definite(judgement.outcome) for judgement in judgements]) & ~false
     covered = np.concatenate(
         [
@@ -66,6 +68,7 @@ def simulate_reports(
         "claims": len(evidence),
         "reports": reports,
         "false_per_report": false.any(axis=0).mean(),
+        "false_or_contrast": any_false.mean(),
         "false_per_claim": false.mean(),
         "false_worst_claim": false.mean(axis=1).max(),
         "coverage": covered.mean() if len(covered) else np.nan,
@@ -78,13 +81,34 @@ def is_definite(outcome: np.ndarray) -> np.ndarray:
     return ~np.isin(outcome, ("inconclusive", "not run"))
 
 
-def is_false(evidence: Evidence, truths: list[np.ndarray], judgement: Judgement) -> np.ndarray:
-    """Whether the truth contradicts the verdict."""
+def false_contrasts(
+    evidence: Evidence, truths: list[np.ndarray], judgement: Judgement
+) -> np.ndarray:
+    """Whether the truth contradicts what is said of any contrast on its own."""
+    found = np.zeros(judgement.outcome.shape, dtype=bool)
+    each = zip(
+        evidence.contrasts,
+        evidence.estimates,
+        truths,
+        contrast_outcomes(evidence, judgement),
+        strict=True,
+    )
+    for contrast, estimates, truth, outcome in each:
+        claim = evidence.claim.model_copy(update={"contrasts": (contrast,), "step_down": False})
+        gain = evidence.gain if len(truths) == 1 else np.nan
+        found |= is_false(Evidence(claim, (contrast,), (estimates,), gain), [truth], outcome)
+    return found
+
+
+def is_false(
+    evidence: Evidence, truths: list[np.ndarray], outcome: np.ndarray, steps: np.ndarray | int = 0
+) -> np.ndarray:
+    """Whether the truth contradicts the verdict on a claim, which holds down to `steps`."""
     pairs = list(zip(evidence.contrasts, truths, strict=True))
     hold = np.array([excess(*pair) > TOLERANCE for pair in pairs])
     fail = np.array([excess(*pair) < -TOLERANCE for pair in pairs])
     if evidence.claim.step_down:
-        too_far = judgement.steps > np.logical_and.accumulate(hold, axis=0).sum(axis=0)
+        too_far = steps > np.logical_and.accumulate(hold, axis=0).sum(axis=0)
         holds, fails, equal = ~too_far, fail[0], ~too_far
     else:
         holds, fails = hold.all(axis=0), fail.any(axis=0)
@@ -92,7 +116,6 @@ def is_false(evidence: Evidence, truths: list[np.ndarray], judgement: Judgement)
         inside = [np.abs(t - c.threshold) < m for (c, t), m in zip(pairs, margins, strict=True)]
         equal = np.all(inside, axis=0)
     smaller = pairs[0][0].sign * truths[0] < evidence.gain - TOLERANCE
-    outcome = judgement.outcome
     return np.select(
         [
             np.isin(outcome, ("reproduced", "direction only")),

@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from polyrepro.check_gpu import add_check_command
 from polyrepro.data.commands import add_data_commands
 from polyrepro.errors import PolyreproError
 from polyrepro.running.interruption import EXIT_STATUS, InterruptedTrainingError
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     add_data_commands(commands)
+    add_check_command(commands)
 
     command = commands.add_parser("losses", help="check the losses of all chosen studies")
     _add_settings(command)
@@ -59,6 +61,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--receipt", type=Path, help="write the ids of the finished runs here")
     command.set_defaults(command=_train)
+
+    command = commands.add_parser("status", help="what is running, what failed, what is left")
+    command.add_argument("runs", nargs="*", metavar="RUN", help="these in detail")
+    _add_settings(command)
+    command.add_argument(
+        "--watch",
+        nargs="?",
+        type=_positive,
+        const=5,
+        metavar="SECONDS",
+        help="read again every so often (default 5), until Ctrl-C",
+    )
+    command.set_defaults(command=_status)
 
     command = commands.add_parser("select", help="choose a variant on validation accuracy")
     command.add_argument("selection")
@@ -154,9 +169,11 @@ def _losses(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from polyrepro.running.launch import start
+    from polyrepro.running.progress import failure_noted
 
     settings = _settings(options)
-    start(settings.processes_per_run, settings.device, lambda: _train_here(options, settings))
+    with failure_noted(Path(settings.results), options.runs):
+        start(settings.processes_per_run, settings.device, lambda: _train_here(options, settings))
 
 
 def _train_here(options: argparse.Namespace, settings: Settings) -> None:
@@ -178,6 +195,13 @@ def _train_here(options: argparse.Namespace, settings: Settings) -> None:
             workers=settings.cpus_per_process - 1,
         )
         train_batch(settings, options.runs, execution, receipt=options.receipt)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from polyrepro.plan import Plan
+    from polyrepro.running.status_screen import show_status
+
+    show_status(Plan(_settings(options)), options.runs, options.watch)
 
 
 def _select(options: argparse.Namespace) -> None:

@@ -8,12 +8,16 @@ EXTRAS = {
         *("tqdm", "yaml"),
     ),
     "detection": ("cv2", "mmcv", "mmdet", "mmengine", "pkg_resources", "pycocotools", "scipy"),
+    "detection3d": ("mmdet3d", "numba"),
+    "tensorboard": ("tensorboard",),
     "workflow": (
         *("filelock", "lightgbm", "matplotlib", "numpy", "pandas", "PIL", "pycocotools"),
-        *("pydantic", "scipy", "sklearn", "snakemake", "statsmodels", "typst", "yaml"),
+        *("pydantic", "rich", "scipy", "sklearn", "snakemake", "statsmodels", "typst", "yaml"),
     ),
 }
 """Extra of pyproject.toml to the modules that it brings."""
+AFTERWARDS = {"detection3d": " && pip install --no-deps mmdet3d==1.4.0"}
+"""What pip can install only by another command: here a package without its dependencies."""
 
 
 class MissingExtraError(PolyreproError, ImportError):
@@ -22,7 +26,7 @@ class MissingExtraError(PolyreproError, ImportError):
 
 def how_to_install(*extras: str) -> str:
     """The command that installs one of these extras."""
-    commands = [f"pip install 'polyrepro[{extra}]'" for extra in extras]
+    commands = [f"pip install 'polyrepro[{extra}]'{AFTERWARDS.get(extra, '')}" for extra in extras]
     return f"{' or '.join(commands)} (in a checkout, `make setup` installs everything)"
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 RECORD_FILE = "record.json"
 
@@ -30,17 +31,27 @@ def target_probability_path(results: Path, run_id: str) -> Path:
 
 
 PREDICTIONS_FILE = "predictions.npz"
-"""In the folder of a classifier's run: see `polyrepro.classification.predictions`."""
+"""In the folder of a run: what it says of each image, see `polyrepro.predictions`."""
 
 
-def classifier_predictions_path(results: Path, run_id: str) -> Path:
-    """Where a classifier's run keeps its predictions for validation and test images."""
+def compact_predictions_path(results: Path, run_id: str) -> Path:
+    """Where a run keeps what it says of each validation and test image."""
     return record_path(results, run_id).parent / PREDICTIONS_FILE
 
 
 def predictions_path(results: Path, run_id: str, split: str, kind: str) -> Path:
-    """Where a detector's run keeps its predictions, COCO results of kind `bbox` or `segm`."""
+    """Where a detector's run keeps its predictions: COCO's `bbox` and `segm`, or `lidar`."""
     return record_path(results, run_id).parent / f"predictions_{split}.{kind}.json"
+
+
+def progress_path(results: Path, run_id: str) -> Path:
+    """Where a training that has not finished says how far it is."""
+    return results / "progress" / f"{run_id}.json"
+
+
+def curves_folder(results: Path, run_id: str) -> Path:
+    """Where a training writes its curves for TensorBoard."""
+    return results / "tensorboard" / run_id
 
 
 def data_folder(results: Path, dataset: str) -> Path:
@@ -79,12 +90,24 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: if the folder cannot be written or the disk is full; an older file stays.
     """
+    with write_whole(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that appears complete at the end or not at all.
+
+    Raises:
+        OSError: if the folder cannot be written or the disk is full; an older file stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        os.close(handle)
-        write_durably(Path(temporary), data)
+        with naming_path(Path(temporary)), open(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         # mkstemp makes files private; results are to be shared like any other file.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from polyrepro.errors import PolyreproError
-from polyrepro.files import RECORD_FILE, run_link
-from polyrepro.recipes import RECIPES, AnyRecipe
+from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, run_link
+from polyrepro.recipes import RECIPES, AnyRecipe, ClassificationRecipe
+from polyrepro.running.records import is_finished
 from polyrepro.runs import Run
 from polyrepro.settings import Overrides, Settings
 from polyrepro.studies import STUDIES
@@ -45,8 +47,9 @@ class Plan:
 
     @cached_property
     def studies(self) -> list[Study]:
-        """The chosen studies, in the order of the report."""
-        return [STUDIES[name] for name in self.settings.studies]
+        """The chosen studies, in the order of the report; of finished runs only, those with any."""
+        chosen = [STUDIES[name] for name in self.settings.studies]
+        return [study for study in chosen if self.runs_of(study)]
 
     def recipe_of(self, study: Study) -> AnyRecipe:
         """The recipe of a study at this scale, with the overrides applied."""
@@ -54,6 +57,45 @@ class Plan:
 
     def runs_of(self, study: Study) -> list[Run]:
         """All runs of a study; runs shared with other studies have the same id there."""
+        return [run for run in self._wanted(study) if run.id not in self.missing]
+
+    def is_whole(self, study: Study) -> bool:
+        """Whether `finished_only` leaves out no run of a study."""
+        return not any(run.id in self.missing for run in self._wanted(study))
+
+    @cached_property
+    def missing(self) -> dict[str, Run]:
+        """What `finished_only` leaves out, by id: runs without a record, and what needs them."""
+        if not self.settings.finished_only:
+            return {}
+        chosen = [STUDIES[name] for name in self.settings.studies]
+        wanted = {run.id: run for study in chosen for run in self._wanted(study)}
+        found = {i: run for i, run in wanted.items() if not self._complete(run)}
+        while later := {
+            i: run for i, run in wanted.items() if i not in found and self._waits_for(run, found)
+        }:
+            found |= later
+        return found
+
+    def _complete(self, run: Run) -> bool:
+        """Whether a run has a record, and the one that its weights come from, too."""
+        before = self.pretraining_of(run)
+        results = Path(self.settings.results)
+        return all(is_finished(results, r) for r in (run, before) if r is not None)
+
+    def _waits_for(self, run: Run, others: dict[str, Run]) -> bool:
+        """Whether a run follows a selection that some of these runs are candidates of."""
+        for name in self.settings.studies:
+            for selection in STUDIES[name].selections:
+                if selection.name == run.variant.after:
+                    recipe = self.recipe_of(STUDIES[name]).name
+                    return any(
+                        other.recipe.name == recipe and other.variant.name in selection.candidates
+                        for other in others.values()
+                    )
+        return False
+
+    def _wanted(self, study: Study) -> list[Run]:
         recipe = self.recipe_of(study)
         return [
             Run(recipe=recipe, variant=variant, seed=seed)
@@ -88,6 +130,8 @@ class Plan:
                 name = "-".join([recipe, *([f"after_{after}"] if after else []), f"{number:02d}"])
                 edges = [len(runs) * part // count for part in (number, number + 1)]
                 chosen = tuple(runs[slice(*edges)])
+                if len(chosen) == 1:  # from the id of a run to its log in one step
+                    name = chosen[0].id.replace("/", "-")
                 before = [b.id for run in chosen if (b := self.pretraining_of(run)) is not None]
                 batches[name] = Batch(name, chosen, after, tuple(before))
         return batches
@@ -95,6 +139,10 @@ class Plan:
     @cached_property
     def _batch_of_run(self) -> dict[str, str]:
         return {run.id: batch.name for batch in self.batches.values() for run in batch.runs}
+
+    def batch_of(self, run_id: str) -> str:
+        """Name of the job that trains a run."""
+        return self._batch_of_run[run_id]
 
     def batches_before(self, batch: Batch) -> list[str]:
         """Names of the jobs whose weights a job starts from."""
@@ -105,7 +153,7 @@ class Plan:
         return sorted({self._batch_of_run[run.id] for run in self.runs_of(study)})
 
     def remove_stale_receipts(self) -> None:
-        """Have jobs whose records were removed by hand run again.
+        """Have jobs whose records or predictions were removed by hand run again.
 
         Snakemake watches the receipts alone: the folders that they name are no outputs of rules.
         """
@@ -115,13 +163,22 @@ class Plan:
             try:
                 folders = json.loads(receipt.read_text())
                 runs = [run_link(results, i).with_name(f) for i, f in folders.items()]
-                whole = all((run / RECORD_FILE).exists() for run in runs)
+                whole = all(_is_whole(run) for run in runs)
             except FileNotFoundError:
                 continue
             except (ValueError, TypeError, AttributeError):  # no receipt, or an older version's
                 whole = False
             if not whole:
                 receipt.unlink(missing_ok=True)
+
+    @cached_property
+    def caches(self) -> dict[str, tuple[Path, int]]:
+        """Data set to folder and shorter side, of those that are read from a cache.
+
+        Raises:
+            PlanError: if a recipe would have to enlarge the images of one.
+        """
+        return caches_of(self.runs, self.settings)
 
     @cached_property
     def selections(self) -> dict[str, tuple[Study, Selection]]:
@@ -144,6 +201,19 @@ class Plan:
         return sorted({self._batch_of_run[run_id] for run_id in ids})
 
 
+def _is_whole(folder: Path) -> bool:
+    """Whether a run's folder has a record, and the predictions of which it speaks."""
+    record = folder / RECORD_FILE
+    if not record.exists():
+        return False
+    if (folder / PREDICTIONS_FILE).exists():  # without reading hundreds of records
+        return True
+    try:
+        return json.loads(record.read_bytes()).get("predictions") is None
+    except (OSError, ValueError, AttributeError):
+        return True  # `collect` refuses it, and says why
+
+
 def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
     """The recipe with the values that the configuration replaces, as far as it has them.
 
@@ -152,7 +222,7 @@ def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
     """
     given = overrides.model_dump(exclude_none=True)
     known = set(type(recipe).model_fields)
-    if recipe.kind == "detection":
+    if recipe.kind != "classification":
         known.remove("dataset")  # images without boxes are none to a detector
     given = {name: value for name, value in given.items() if name in known}
     try:
@@ -161,6 +231,24 @@ def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:
         raise PlanError(
             f"overrides: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
         ) from None
+
+
+def caches_of(runs: Iterable[Run], settings: Settings) -> dict[str, tuple[Path, int]]:
+    """The caches that runs read from; see `Plan.caches`."""
+    found = {}
+    for recipe in {run.recipe.name: run.recipe for run in runs}.values():
+        cache = settings.cache.get(recipe.dataset)
+        if cache is None or not isinstance(recipe, ClassificationRecipe):
+            continue
+        if cache.shorter_side < recipe.shorter_side:
+            raise PlanError(
+                f"cache: {recipe.dataset} would be cached with shorter sides of "
+                f"{cache.shorter_side} pixels, but {recipe.name} needs {recipe.shorter_side}; "
+                f"give cache: {{{recipe.dataset}: {{shorter_side: {recipe.shorter_side}}}}}, or "
+                "leave the data set out of `cache`"
+            )
+        found[recipe.dataset] = (Path(cache.folder), cache.shorter_side)
+    return found
 
 
 def pretraining_run(run: Run, overrides: Overrides) -> Run | None:

@@ -11,6 +11,9 @@ from polyrepro.variants import Loss, Variant
 WEIGHTS_FILE = "weights.safetensors"
 """In the folder of a run whose weights are kept."""
 
+DIVERGED = "diverged_after_step"
+"""The metric, among those of the test split, that only a run has which has diverged."""
+
 
 class InitialWeights(Frozen):
     """Weights to start from.
@@ -67,6 +70,16 @@ class Run(Frozen):
     def label(self) -> str:
         """What tables, figures and the report call its variant."""
         return self.variant.label_with(self.loss, self.learning_rate)
+
+    @property
+    def may_diverge(self) -> bool:
+        """Whether a classifier that leaves the range of numbers has a result, that of guessing.
+
+        It has where the variant raises the recipe's learning rate: how far that goes is then part
+        of the question. For any other run, and where another recipe starts from the weights, it is
+        an error.
+        """
+        return self.variant.learning_rate_factor > 1 and not self.gives_weights
 
     @property
     def gives_weights(self) -> bool:

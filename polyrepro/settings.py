@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
-from polyrepro.data import DATASETS, EXTERNAL_DATASETS, IMAGE_DATASETS
+from polyrepro.data import DATASETS, EXTERNAL_DATASETS, IMAGE_DATASETS, IMAGES32
 from polyrepro.recipes import RECIPES, Frozen
 from polyrepro.runs import InitialWeights
 from polyrepro.strict_yaml import SettingsError, load_strictly
@@ -21,6 +21,10 @@ _FOLDER = Path(__file__).parents[1] / "config"
 CONFIGURATIONS = {
     "embedded": _FOLDER / "config.yaml",
     "embedded_full": _FOLDER / "embedded_full.yaml",
+    "cifar": _FOLDER / "cifar.yaml",
+    "cifar_cpu": _FOLDER / "cifar_cpu.yaml",
+    "imagenet_short": _FOLDER / "imagenet_short.yaml",
+    "coco_short": _FOLDER / "coco_short.yaml",
     "paper": _FOLDER / "paper.yaml",
     "coco_folder": _FOLDER / "coco_folder.yaml",
 }
@@ -51,7 +55,7 @@ class Overrides(Frozen):
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, value: str | None) -> str | None:
-        known = (*DATASETS, *IMAGE_DATASETS)
+        known = (*DATASETS, *IMAGE_DATASETS, *IMAGES32)
         if value is not None and value not in known:
             raise ValueError(f"unknown data set {value!r}{_known(value, known)}")
         return value
@@ -80,6 +84,24 @@ AnyPath = Annotated[str, Field(min_length=1), AfterValidator(_expanded)]
 ResultsPath = Annotated[AnyPath, AfterValidator(_without_patterns)]
 
 
+class Cache(Frozen):
+    """A cache of resized images, see docs/data.md.
+
+    Attributes:
+        folder: for the cache alone.
+        shorter_side: of the images in it, in pixels.
+    """
+
+    folder: AnyPath
+    shorter_side: int = Field(default=256, ge=32)
+
+    @field_validator("shorter_side", mode="before")
+    @classmethod
+    def _as_yaml(cls, value: Any) -> Any:
+        """Snakemake leaves everything inside `--config cache={...}` as text."""
+        return yaml.safe_load(value) if isinstance(value, str) else value
+
+
 class Settings(Frozen):
     """One key per line of `config/config.yaml`; see `config/README.md`.
 
@@ -94,8 +116,12 @@ class Settings(Frozen):
         cpus_per_process: threads, or processes that read images, of each of them.
         deterministic: on a GPU, use only operators that give the same bits every time.
         data: name of a data set to the folder it lies in; embedded ones need none.
+        cache: name of a data set to the cache that its images are read from; without one they are
+            decoded in full each time.
         labels: name of a data set to a file with the classes of images that have several.
         weights: name of a pre-training recipe to weights that stand in for its runs.
+        finished_only: leave out runs that have no record, instead of training them.
+        tensorboard: trainings write their curves for TensorBoard, too.
     """
 
     scale: str
@@ -108,8 +134,11 @@ class Settings(Frozen):
     cpus_per_process: int = Field(default=1, ge=1)
     deterministic: bool = True
     data: dict[str, AnyPath] = Field(default={})
+    cache: dict[str, Cache] = Field(default={})
     labels: dict[str, AnyPath] = Field(default={})
     weights: dict[str, InitialWeights] = Field(default={})
+    finished_only: bool = False
+    tensorboard: bool = False
     overrides: Overrides = Overrides()
 
     @property
@@ -147,10 +176,16 @@ class Settings(Frozen):
                 )
         return [name for name in at_scale if name in names]
 
-    @field_validator("data", "labels")
+    @field_validator("deterministic", "finished_only", "tensorboard", mode="before")
     @classmethod
-    def _known_data(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        # Detection data sets bring their labels with them.
+    def _as_yaml(cls, value: Any) -> Any:
+        """Snakemake knows `True`; in YAML, and so in our files, it is `true`."""
+        return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+    @field_validator("data", "labels", "cache")
+    @classmethod
+    def _known_data(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        # Detection data sets bring their labels with them, and are not cached.
         allowed = EXTERNAL_DATASETS if info.field_name == "data" else tuple(IMAGE_DATASETS)
         for name in value:
             if name not in allowed:

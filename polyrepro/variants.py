@@ -29,11 +29,14 @@ class Loss(Frozen):
             anywhere; see docs/losses/adding_a_series.md.
         arguments: of that class.
         label_smoothing: in [0, 1]; None leaves it to the recipe.
+        alpha: of a classifier of two classes: the weight of the second one, 1 - alpha that of the
+            first, in a mean weighted by them; None, or 0.5, is the plain mean.
     """
 
     series: str = Field(default=POLY_SERIES, pattern=r"^([A-Za-z_][\w.]*:)?[A-Za-z_]\w*$")
     arguments: dict[str, Argument] = Field(default={})
     label_smoothing: float | None = Field(default=None, ge=0, le=1)
+    alpha: float | None = Field(default=None, gt=0, lt=1)
 
     @property
     def is_poly(self) -> bool:
@@ -90,6 +93,8 @@ class Loss(Frozen):
             found = [f"{name} = {_shown(value)}" for name, value in self.arguments.items()]
         if self.label_smoothing is not None:
             found.append(f"label smoothing {self.label_smoothing:g}")
+        if self.alpha is not None:
+            found.append(f"α = {self.alpha:g}")
         return found
 
     @property

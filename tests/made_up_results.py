@@ -10,6 +10,7 @@ from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_table import COLUMNS, record_rows
 from polyrepro.analysis.statistics import summarise
 from polyrepro.data.composites import prepare_composites
+from polyrepro.data.lidar_scenes import prepare_lidar_scenes
 from polyrepro.data.manifests import write_manifest
 from polyrepro.files import predictions_path, target_probability_path, write_json
 from polyrepro.plan import Plan
@@ -33,6 +34,12 @@ def made_up_record(run: Run) -> dict:
     end = {"top1": top1, "mean_pt": 0.8 + random.normal(0, 0.01), "ece": random.uniform(1, 9)}
     if run.recipe.name.endswith("long_tail"):
         end |= {"top1_head": top1 + 6, "top1_middle": top1 - 14, "top1_tail": top1 + 2}
+    if run.recipe.kind == "detection3d":
+        values = 16 + random.normal(0, 0.2) - first, 23 + random.normal(0, 0.3) + first
+        end = {}
+        for name, value in zip(("vehicle", "pedestrian"), values, strict=True):
+            end |= {f"{name}_ap_l1": value, f"{name}_aph_l1": 0.9 * value}
+        end |= {"ap_l1": sum(values) / 2 + 0.1 * first, "aph_l1": 0.45 * sum(values)}
     if run.recipe.kind == "detection":
         precision, recall = 20 + random.normal(0, 0.2), 37 + random.normal(0, 0.3)
         end = {"box_ap": precision - first, "box_ar100": recall - first}
@@ -44,7 +51,12 @@ def made_up_record(run: Run) -> dict:
             time = epoch - 1 + part
             share = 1 - 0.7**time + random.normal(0, 0.01)
             shares = {"leading_share": share, "leading_share_weighted": share / 2}
-            history.append({"epoch": time, "split": "train"} | shares)
+            row = {"epoch": time, "split": "train"} | shares
+            if run.recipe.kind == "classification":
+                row["top1"] = top1 * (1 - 0.5**time)
+            history.append(row)
+        if run.recipe.kind == "classification":  # 140 steps
+            history[-1] |= {"seconds": 2.0, "images_per_second": 70 * run.recipe.batch_size}
         history.append({"epoch": epoch, "split": "test"} | end)
         other = {name: 0.9 * value for name, value in end.items()}
         history.append({"epoch": epoch, "split": "validation"} | other)
@@ -75,12 +87,39 @@ def write_detections(folder: Path, runs: list[Run]) -> None:
     found.append(found[1] | {"score": 0.5})
     found.append(found[2] | {"score": 0.1})
     for run in runs:
-        group = {"count": 100, "mean_pt": 0.25 + run.seed / 10, "histogram": [0, 20, 30, 50]}
-        line = {"epoch": 1, "foreground": group, "background": group | {"mean_pt": 0.9}}
-        path = target_probability_path(folder, run.id)
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(line | {"epoch": 0}) + "\n" + json.dumps(line) + "\n")
+        write_course(folder, run)
         write_json(predictions_path(folder, run.id, "test", "segm"), found)
+
+
+def write_lidar_detections(folder: Path, runs: list[Run]) -> None:
+    """The same for point clouds; a file of predictions looks like the annotations."""
+    data = folder / "data/lidar_scenes"
+    manifest = prepare_lidar_scenes(data, {"train": 1, "test": 6})
+    write_manifest(data, manifest)
+    frames = json.loads((data / "test.json").read_text())["data_list"]
+    found = [{"sample_idx": f["sample_idx"], "instances": _found(f["instances"])} for f in frames]
+    for run in runs:
+        write_course(folder, run)
+        write_json(predictions_path(folder, run.id, "test", "lidar"), found)
+
+
+def _found(instances: list[dict]) -> list[dict]:
+    """Every object, the first one twice, and one that nobody would see."""
+    best = [
+        {key: entry[key] for key in ("bbox_3d", "bbox_label_3d")} | {"score": 0.9}
+        for entry in instances
+    ]
+    again = [entry | {"score": score} for entry in best[:1] for score in (0.5, 0.1)]
+    return [*again, *best]
+
+
+def write_course(folder: Path, run: Run) -> None:
+    """The course of P_t of a run."""
+    group = {"count": 100, "mean_pt": 0.25 + run.seed / 10, "histogram": [0, 20, 30, 50]}
+    line = {"epoch": 1, "foreground": group, "background": group | {"mean_pt": 0.9}}
+    path = target_probability_path(folder, run.id)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(line | {"epoch": 0}) + "\n" + json.dumps(line) + "\n")
 
 
 def write_results(
@@ -101,6 +140,7 @@ def write_results(
             common = {"study": study.name, "scale": scale}
             rows += [common | row for row in record_rows(made_up_record(run))]
     write_detections(folder, [run for run in plan.runs if run.recipe.kind == "detection"])
+    write_lidar_detections(folder, [r for r in plan.runs if r.recipe.kind == "detection3d"])
     metrics = pd.DataFrame(rows)[COLUMNS].astype({"terms": "Int64"})
     statistics = summarise(metrics)
     for name, table in (("metrics", metrics), ("statistics", statistics)):

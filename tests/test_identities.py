@@ -10,7 +10,12 @@ from pathlib import Path
 from pydantic import Field
 
 from polyrepro.plan import Plan
-from polyrepro.recipes import RECIPES, ClassificationRecipe, DetectionRecipe
+from polyrepro.recipes import (
+    RECIPES,
+    ClassificationRecipe,
+    Detection3DRecipe,
+    DetectionRecipe,
+)
 from polyrepro.runs import Run, _what_differs
 from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
 from polyrepro.studies import STUDIES
@@ -36,7 +41,7 @@ def defaults():
             for name, field in model.model_fields.items()
             if not field.is_required()
         }
-        for model in (ClassificationRecipe, DetectionRecipe, Loss)
+        for model in (ClassificationRecipe, DetectionRecipe, Detection3DRecipe, Loss)
     }
 
 

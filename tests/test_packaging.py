@@ -164,11 +164,23 @@ def test_module_of_no_extra_is_not_explained():
     assert str(error).startswith("pandas is not installed; run pip install 'polyrepro[workflow]'")
 
 
+def test_a_package_that_is_installed_by_itself_has_the_version_of_the_lock():
+    error = missing_extra(ModuleNotFoundError("No module", name="mmdet3d"))
+    (requirement,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"][
+        "detection3d"
+    ]
+    assert (
+        f"run pip install 'polyrepro[detection3d]' && pip install --no-deps {requirement} (in"
+    ) in str(error)
+    assert f"\n{requirement} " in (ROOT / "requirements.lock").read_text()
+
+
 def test_extras_are_those_of_the_project():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    stated = project["optional-dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    stated = project["project"]["optional-dependencies"]
     assert stated.pop("all") == [f"polyrepro[{','.join(stated)}]"]
     for extra, requirements in stated.items():
+        requirements = requirements + project["dependency-groups"].get(extra, [])
         names = {re.match(r"[a-z0-9-]+", requirement).group() for requirement in requirements}
         names -= PLUGINS | {"polyrepro"}
         assert {IMPORTED_AS.get(name, name) for name in names} == set(EXTRAS[extra])

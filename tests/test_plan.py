@@ -1,11 +1,12 @@
 """From settings to runs and jobs: what is shared, and what waits for what."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
-from polyrepro.files import run_link
+from polyrepro.files import run_link, write_json
 from polyrepro.plan import Plan, PlanError, parse_run_id
 from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import resolve_weights
@@ -48,6 +49,21 @@ def test_given_weights_stand_in_for_the_pretraining():
     assert all(planned.batches_before(batch) == [] for batch in planned.batches.values())
 
 
+def test_a_cache_is_that_of_its_data_set_and_large_enough_for_all_its_recipes():
+    cache = {"imagenet1k": {"folder": "/scratch/c"}, "imagenet21k": {"folder": "/scratch/d"}}
+    planned = plan(studies="truncation", cache=cache)
+    assert planned.caches == {"imagenet1k": (Path("/scratch/c"), 256)}
+    with pytest.raises(
+        PlanError,
+        match=r"imagenet1k would be cached with shorter sides of 256 pixels, but "
+        r"efficientnetv2_s_finetune_imagenet1k needs 384; give cache: "
+        r"\{imagenet1k: \{shorter_side: 384\}\}, or leave the data set out of `cache`",
+    ):
+        _ = plan(cache=cache).caches
+    cache["imagenet1k"]["shorter_side"] = "384"  # as Snakemake's command line has it
+    assert plan(cache=cache).caches["imagenet1k"] == (Path("/scratch/c"), 384)
+
+
 def test_overrides_reach_the_pretraining_and_must_fit_the_recipe():
     short = plan(overrides={"epochs": 1, "images_per_device": 64})
     assert {run.recipe.epochs for run in short.runs} == {1}
@@ -82,6 +98,25 @@ def test_a_run_starts_from_the_weights_that_its_pretraining_left(tmp_path):
     shorter = plan(results=str(tmp_path), overrides={"epochs": 1}).settings
     with pytest.raises(FileNotFoundError):  # a pre-training with other epochs is another one
         resolve_weights(fine, shorter)
+
+
+@pytest.mark.parametrize("gone", ["record.json", "predictions.npz"])
+def test_a_job_runs_again_if_a_file_of_its_runs_is_gone(tmp_path, gone):
+    """Snakemake knows the receipt alone, and deletes and makes it."""
+    settings = {"studies": "baselines", "seeds": 1, "results": str(tmp_path)}
+    jobs = Plan(check_settings({"scale": "embedded_full", "runs_per_job": 99} | settings))
+    (batch,) = jobs.batches.values()
+    receipt = tmp_path / "batches" / f"{batch.name}.json"
+    write_json(receipt, {run.id: f"seed{run.seed}.key" for run in batch.runs})
+    for run in batch.runs:
+        folder = run_link(tmp_path, run.id).with_name(f"seed{run.seed}.key")
+        write_json(folder / "record.json", {"predictions": "a" * 64})
+        (folder / "predictions.npz").write_bytes(b"")
+    jobs.remove_stale_receipts()
+    assert receipt.exists()
+    (folder / gone).unlink()
+    jobs.remove_stale_receipts()
+    assert not receipt.exists()
 
 
 def test_where_weights_lie_does_not_belong_to_the_identity_but_their_checksum_does():

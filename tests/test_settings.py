@@ -21,7 +21,7 @@ GOOD = {
 def test_the_shipped_configuration_is_good():
     with open("config/config.yaml", encoding="utf-8") as file:
         settings = check_settings(yaml.safe_load(file))
-    assert settings.scale == "embedded" and len(settings.studies) == 7 and settings.seeds >= 3
+    assert settings.scale == "embedded" and len(settings.studies) == 8 and settings.seeds >= 3
 
 
 def test_studies_are_given_as_all_a_list_or_text_with_commas():
@@ -39,6 +39,7 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
         ({"studies": ["epsilon_swep"]}, r"unknown study 'epsilon_swep'; did you mean 'epsilon_s"),
         ({"studies": []}, r'give "all" or a list of study names'),
         ({"studies": 3}, r'give "all" or a list of study names, not 3'),
+        ({"data": {"images32_long_tail": "x"}}, r"unknown data set 'images32_long_tail'; did you"),
         ({"seeds": 0}, r"seeds: .*greater than or equal to 1, got 0"),
         ({"seeds": -2}, r"seeds: .*got -2"),
         ({"seeds": True}, r"seeds: .*valid integer, got True"),
@@ -57,6 +58,13 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
             r"labels: unknown data set 'coco'\. Known are: imagenet1k,",
         ),
         ({"data": {"imagenet1k": ""}}, r"data.imagenet1k: .*at least 1 character"),
+        ({"cache": {"coco": {"folder": "/x"}}}, r"cache: unknown data set 'coco'"),
+        ({"cache": {"imagenet1k": "/x"}}, r"cache.imagenet1k: .*got '/x'"),
+        ({"cache": {"imagenet1k": {}}}, r"cache.imagenet1k.folder: missing"),
+        (
+            {"cache": {"imagenet1k": {"folder": "/x", "shorter_side": "16"}}},
+            r"cache.imagenet1k.shorter_side: .*greater than or equal to 32, got 16",
+        ),
         (
             {"overrides": {"dataset": "a$(touch x)"}},
             r"overrides.dataset: unknown data set 'a\$\(touch x\)'\. Known are: fashion_mnist",
@@ -152,3 +160,9 @@ def test_a_file_that_is_not_yaml_is_refused(tmp_path):
     file.write_text("seeds: [3\n")
     with pytest.raises(SettingsError, match="is not valid YAML"):
         check_settings(GOOD, (file,))
+
+
+def test_true_on_snakemakes_command_line_is_what_it_is_in_yaml():
+    assert check_settings(GOOD | {"tensorboard": "true"}).tensorboard is True
+    with pytest.raises(SettingsError, match="tensorboard: Input should be a valid boolean"):
+        check_settings(GOOD | {"tensorboard": "perhaps"})

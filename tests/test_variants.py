@@ -26,6 +26,7 @@ def label(loss, factor=1.0, prefix=(), **names):
         (label(poly_loss(gamma=2.0)), "focal (γ = 2)"),
         (label(poly_loss((-0.5,), gamma=2.0)), "Poly-1 (ε₁ = −0.5, γ = 2)"),
         (label(Loss(label_smoothing=0.1)), "cross-entropy (label smoothing 0.1)"),
+        (label(Loss(alpha=0.25)), "cross-entropy (α = 0.25)"),
         (label(OWN), "Scaled (scale = 0.5, terms = 3)"),
         (label(OWN, label="half"), "half"),
         (coefficient(-1 / 3), "−0.333"),

@@ -26,13 +26,14 @@ from polyrepro.analysis.outcomes import (
     OUTCOMES,
     Evidence,
     Judgement,
+    contrast_levels,
+    contrast_outcomes,
     judge,
-    outcome_at,
-    questions,
 )
 from polyrepro.analysis.power import seeds_for_margin, seeds_needed
 from polyrepro.analysis.published import (
     PAPER_SCALE,
+    SHORTENED,
     about_statement,
     published_statements,
     statement_of,
@@ -83,7 +84,8 @@ def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.Da
     interval after Holm's correction, from which the outcome is read; `n` seeds of `planned` ones,
     `collapsed` of them with a collapsed run; `margin`; `p_value` and `p_holm` of the claim's
     direction; `images_low`, `images_high`: a 95 % interval over seeds and test images together,
-    where predictions were kept; `contrast_outcome`; `outcome` of the whole claim and `verdict`, the
+    where predictions were kept; `contrast_outcome`, corrected for the contrasts of the claim;
+    `outcome` of the whole claim and `verdict`, the
     same in words that name the scale; `note`: what is missing or odd; `seeds_for_published`,
     `seeds_for_measured`, `seeds_for_margin`: how many seeds would find the published gain, the
     measured difference, or equality, in four of five cases; `command`, for claims that were not
@@ -140,12 +142,20 @@ def _rows(
     results: Path | None,
 ) -> list[dict]:
     claim, outcome = measured.claim, str(judgement.outcome)
+    evidence = measured.evidence(scale)
+    of_contrasts = zip(
+        measured.measurements,
+        judgement.levels,
+        contrast_levels(evidence, judgement),
+        contrast_outcomes(evidence, judgement),
+        strict=True,
+    )
     runs = metrics[metrics["study"] == measured.study.name].drop_duplicates("run")
     rows = []
-    for measurement, level in zip(measured.measurements, judgement.levels, strict=True):
+    for measurement, level, own_level, own_outcome in of_contrasts:
         contrast, estimates = measurement.contrast, measurement.estimates
         low, high = estimates.interval(1 - SIGNIFICANCE)
-        decisive = estimates.interval(1 - level)
+        decisive = estimates.interval(1 - own_level)
         over_images = interval_over_seeds_and_images(measurement, runs, results)
         rows.append(
             {
@@ -169,7 +179,7 @@ def _rows(
                 "p_holm": float(judgement.p_holm),
                 "images_low": over_images[0],
                 "images_high": over_images[1],
-                "contrast_outcome": contrast_outcome(measured, measurement, level, scale),
+                "contrast_outcome": str(own_outcome),
                 "outcome": outcome,
                 "verdict": verdict(outcome, scale),
                 "note": _note(measured, measurement, judgement),
@@ -188,26 +198,6 @@ def expected(contrast: Contrast) -> str:
     if contrast.kind == "at_most":
         return f"below {contrast.edges[1]:g}"
     return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
-
-
-def contrast_outcome(measured: Measured, measurement: Measurement, level: float, scale: str) -> str:
-    """The outcome of one contrast on its own, read from the interval that decides.
-
-    Args:
-        level: at which Holm's procedure compared it. It is NaN beside a contrast without runs,
-            where nothing is decided. A published gain belongs to a claim of a single contrast.
-    """
-    evidence = measured.evidence(scale)
-    alone = Evidence(
-        claim=measured.claim.model_copy(
-            update={"contrasts": (measurement.contrast,), "step_down": False}
-        ),
-        contrasts=(measurement.contrast,),
-        estimates=(measurement.estimates,),
-        gain=evidence.gain if len(evidence.contrasts) == 1 else math.nan,
-        paper_scale=evidence.paper_scale,
-    )
-    return str(outcome_at(alone, questions(alone), level))
 
 
 def _power(measured: Measured, measurement: Measurement, level: float) -> dict[str, float]:
@@ -249,4 +239,6 @@ def verdict(outcome: str, scale: str) -> str:
         return outcome
     if scale == ELSEWHERE:
         return f"{outcome} (of records that do not claim the paper's data and model)"
+    if scale in SHORTENED:
+        return f"{outcome} (in trainings that are shorter than the paper's)"
     return f"{outcome} (on a small analogue, not the paper's data and model)"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from polyrepro.analysis.divergence import diverged_runs
 from polyrepro.analysis.inference import Estimates, estimate_means
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import candidates_of, fresh_seeds
@@ -90,6 +91,9 @@ def measure(contrast: Contrast, runs: StudyRuns) -> Measurement:
     for name, count in lost.sum().items():
         if count:
             notes.append(f"{count} of {len(lost)} runs of {name} collapsed")
+            pairs = [(runs.study.name, name, seed) for seed in lost.index]
+            diverged = len(diverged_runs(runs.metrics).intersection(pairs))
+            notes[-1] += f", {diverged} of them diverged" if diverged else ""
     return Measurement(contrast, weights, values, lost.any(axis="columns"), tuple(notes))
 
 

@@ -7,11 +7,12 @@ for the few seeds, and the interval is that of t, as everywhere; the degrees of 
 (Satterthwaite) lie between those of the seeds alone and, where images are nearly all of the noise,
 infinity.
 
-There is none of this for detectors: AP and AR are not means over images, and one bootstrap sample
-of a COCO evaluation costs as much as the evaluation.
+AP and AR are no means over images. They are computed again for each drawn set of images, from the
+matches that a detector's run has kept (see `detections`).
 """
 
 import functools
+import json
 import math
 from pathlib import Path
 
@@ -20,88 +21,140 @@ import pandas as pd
 from scipy import stats
 
 from polyrepro.analysis.contrasts import Measurement
+from polyrepro.analysis.detections import average_precision_and_recall
 from polyrepro.analysis.inference import SIGNIFICANCE
-from polyrepro.data import DATASETS, IMAGE_DATASETS, ImageArrays, open_dataset
+from polyrepro.data import DATASETS, IMAGE_DATASETS, IMAGES32, ImageArrays, open_dataset
 from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.files import classifier_predictions_path, data_folder
+from polyrepro.files import compact_predictions_path, data_folder, record_path
+from polyrepro.predictions import read_arrays
 
 SAMPLES = 1000
+DETECTOR_SAMPLES = 300
+"""A variance from so many samples has a standard error of 8 %, and each costs an evaluation."""
+
+DETECTOR_METRICS = tuple(f"{kind}_{name}" for kind in ("box", "mask") for name in ("ap", "ar100"))
 NOTHING = (math.nan, math.nan)
 
 
 def interval_over_seeds_and_images(
     measurement: Measurement, runs: pd.DataFrame, results: Path | None
 ) -> tuple[float, float]:
-    """The interval of a contrast of accuracies, in points.
+    """The interval of a contrast of accuracies, or of AP or AR, in points.
 
     Args:
         runs: `variant`, `seed`, `run` and `dataset` of the runs of the study.
         results: the folder of the runs.
 
     Returns:
-        Both ends; NaN where the contrast is not one of accuracies of test images, a run kept no
+        Both ends; NaN where the contrast is not one of these on test images, a run kept no
         predictions, images have several labels, or there are fewer than two seeds.
+
+    Raises:
+        PredictionsError: if the predictions of which a record speaks are missing or others.
     """
     contrast, seeds = measurement.contrast, list(measurement.values.index)
-    of_accuracy = contrast.metric == "top1" and contrast.split == "test"
-    if results is None or not of_accuracy or len(seeds) < 2 or not measurement.weights:
+    shown = contrast.metric in ("top1", *DETECTOR_METRICS) and contrast.split == "test"
+    if results is None or not shown or len(seeds) < 2 or not measurement.weights:
         return NOTHING
     runs = runs.set_index(["variant", "seed"]).sort_index()
-    labels = _labels(runs["dataset"].iloc[0], results)
-    total: np.ndarray | float = 0.0
-    for variant, weight in measurement.weights.items():
-        ids = [runs.loc[(variant, seed), "run"] for seed in seeds]
-        paths = [classifier_predictions_path(results, run_id) for run_id in ids]
-        if labels is None or not all(path.exists() for path in paths):
-            return NOTHING
-        total = total + weight * np.stack([correct(path, labels) for path in paths])
-    low, high = bootstrap_interval(np.asarray(total))
-    return 100 * low, 100 * high
+    dataset = runs["dataset"].iloc[0]
+    whole: list[float] = []
+    samples: list[np.ndarray] = []
+    for seed in seeds:
+        own, drawn = 0.0, np.zeros(1)
+        for variant, weight in measurement.weights.items():
+            run_id = runs.loc[(variant, seed), "run"]
+            found = resampled(results, run_id, dataset, contrast.metric)
+            if found is None:
+                return NOTHING
+            own, drawn = own + weight * found[0], drawn + weight * found[1:]
+        whole.append(own)
+        samples.append(drawn)
+    return bootstrap_interval(np.array(whole), np.stack(samples, axis=1))
 
 
-def correct(path: Path, labels: np.ndarray) -> np.ndarray:
-    """Which test images a run classified correctly, from its predictions: (images,) bool."""
-    with np.load(path) as arrays:
-        return arrays["test_classes"] == labels
+@functools.lru_cache(maxsize=4096)
+def resampled(results: Path, run_id: str, dataset: str, metric: str) -> np.ndarray | None:
+    """A metric of a run: of the test images, then of each drawn set of as many.
+
+    All runs on the same data get the same sets.
+
+    Returns:
+        (1 + samples,) in points; None if the run kept no predictions.
+
+    Raises:
+        PredictionsError: if they are missing or not those of the record.
+    """
+    record = record_path(results, run_id)
+    sha256 = json.loads(record.read_bytes()).get("predictions") if record.exists() else None
+    if sha256 is None:
+        return None
+    arrays = read_arrays(compact_predictions_path(results, run_id), sha256)
+    if metric == "top1":
+        labels = _labels(dataset, results)
+        return None if labels is None else _accuracies(arrays["test_classes"] == labels)
+    kind, _, name = metric.partition("_")
+    prefix = f"test_{kind}_"
+    found = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    if not found:
+        return None
+    counts = drawn_images(len(found["objects"]), DETECTOR_SAMPLES)
+    counts = np.vstack([np.ones_like(counts[:1]), counts])
+    ap, ar = average_precision_and_recall(found, counts)
+    return ap if name == "ap" else ar
+
+
+def _accuracies(correct: np.ndarray) -> np.ndarray:
+    drawn = drawn_images(len(correct), SAMPLES) @ correct.astype(np.float32)
+    return 100 * np.array([correct.mean(), *drawn / len(correct)])
+
+
+@functools.lru_cache(maxsize=2)
+def drawn_images(images: int, samples: int) -> np.ndarray:
+    """How often each image is in each of the drawn sets: (samples, images).
+
+    The same call gives the same sets.
+    """
+    random = np.random.default_rng(0)
+    counts = np.empty((samples, images), np.float32)
+    for row in counts:
+        row[:] = np.bincount(random.integers(images, size=images), minlength=images)
+    return counts
 
 
 def bootstrap_interval(
-    differences: np.ndarray, confidence: float = 1 - SIGNIFICANCE, samples: int = SAMPLES
+    whole: np.ndarray, samples: np.ndarray, confidence: float = 1 - SIGNIFICANCE
 ) -> tuple[float, float]:
-    """Interval of the mean over seeds and images of a paired difference.
+    """Interval of the mean over seeds of a contrast, for new seeds and new images.
 
     Args:
-        differences: (seeds, images); of two variants, with correct predictions as 1 and wrong ones
-            as 0, the difference of the two.
-        samples: of the bootstrap. The same data give the same interval.
+        whole: (seeds,) the contrast on the test images.
+        samples: (samples, seeds) the same on drawn sets of images; a row has one set.
 
     Returns:
-        Both ends; NaN with fewer than two seeds.
+        Both ends; NaN with fewer than two seeds. The same data give the same interval.
     """
-    seeds, images = differences.shape
+    count, seeds = samples.shape
     if seeds < 2:
         return NOTHING
-    random = np.random.default_rng(0)
-    of_seeds = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=samples) / seeds
-    means = np.empty(samples)
-    for number, weights in enumerate(of_seeds):
-        counts = np.bincount(random.integers(images, size=images), minlength=images)
-        means[number] = weights @ (differences @ counts) / images
+    random = np.random.default_rng(1)
+    of_seeds = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=count) / seeds
+    means = (of_seeds * samples).sum(axis=1)
     # Drawing n of n seeds makes their part of the variance too small by 1 / n of itself.
-    between = differences.mean(axis=1).var(ddof=1) / seeds
+    between = whole.var(ddof=1) / seeds
     variance = means.var(ddof=1) + between / seeds
     if variance == 0:
         return NOTHING
     freedom = (seeds - 1) * (variance / between) ** 2 if between > 0 else math.inf
     half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * math.sqrt(variance)
-    mean = float(differences.mean())
+    mean = float(whole.mean())
     return mean - half, mean + half
 
 
 @functools.lru_cache(maxsize=4)
 def _labels(dataset: str, results: Path) -> np.ndarray | None:
     """Labels of the test images; None where a data set is unknown or images have several."""
-    verified = dataset in IMAGE_DATASETS and data_folder(results, dataset).exists()
+    verified = dataset in (*IMAGE_DATASETS, *IMAGES32) and data_folder(results, dataset).exists()
     data = open_dataset(dataset, results) if verified or dataset in DATASETS else None
     if isinstance(data, ImageArrays):
         return data.splits["test"].labels

@@ -17,6 +17,8 @@ from polyrepro.studies.claim import Claim
 from polyrepro.studies.study import Study
 
 NO_STUDY = "no study of this package runs this"
+REASONS = {"RSN": "RSN has no public implementation to validate one against"}
+"""Model to why; in the statements that name it."""
 NUMBERS = (
     *("measured", "low", "high", "decisive_low", "decisive_high", "margin", "p_value", "p_holm"),
     *("images_low", "images_high", "seeds_for_published", "seeds_for_measured", "seeds_for_margin"),
@@ -101,9 +103,13 @@ def _row_without_study(statement: pd.Series) -> dict:
         "statement": statement["statement"],
         "quantity": "",
         **_nothing_measured(0),
-        "note": NO_STUDY,
+        "note": "; ".join([NO_STUDY, *_reasons(statement["statement"])]),
         **about_statement(statement),
     }
+
+
+def _reasons(statement: str) -> list[str]:
+    return [reason for model, reason in REASONS.items() if model in statement]
 
 
 def _nothing_measured(planned: int) -> dict:

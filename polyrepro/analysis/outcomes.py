@@ -38,6 +38,8 @@ OUTCOMES = {
 """Outcome to its definition, best first. "Interval" is the one corrected for all claims."""
 
 EQUIVALENT = "equivalent within a margin"
+CONFIRMED = ("reproduced", "direction only", EQUIVALENT)
+"""Outcomes that say that all contrasts of a claim hold, or that none of them has an effect."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,43 @@ def judge(report: list[Evidence]) -> list[Judgement]:
     return judgements
 
 
-def outcome_at(evidence: Evidence, answers: dict[str, np.ndarray], level: float) -> np.ndarray:
+def contrast_levels(evidence: Evidence, judgement: Judgement) -> np.ndarray:
+    """(..., contrasts) the level at which each contrast is read on its own.
+
+    Where a claim of k contrasts has been confirmed, each of them holds at the claim's level;
+    otherwise each is one of k that might be called something by chance, and has the k-th part.
+    """
+    count = len(evidence.contrasts)
+    if count == 1 or evidence.claim.step_down:
+        return judgement.levels
+    confirmed = np.isin(judgement.outcome, CONFIRMED)
+    return np.where(confirmed[..., None], judgement.levels, judgement.levels / count)
+
+
+def contrast_outcomes(evidence: Evidence, judgement: Judgement) -> list[np.ndarray]:
+    """The outcome of each contrast on its own, read from the interval that decides.
+
+    "Not run" where the claim has not been judged. A published gain belongs to a claim of a single
+    contrast.
+    """
+    levels = contrast_levels(evidence, judgement)
+    outcomes = []
+    for number, contrast in enumerate(evidence.contrasts):
+        changes = {"contrasts": (contrast,), "step_down": False}
+        alone = Evidence(
+            claim=evidence.claim.model_copy(update=changes),
+            contrasts=(contrast,),
+            estimates=(evidence.estimates[number],),
+            gain=evidence.gain if len(evidence.contrasts) == 1 else np.nan,
+            paper_scale=evidence.paper_scale,
+        )
+        outcomes.append(outcome_at(alone, questions(alone), levels[..., number]))
+    return outcomes
+
+
+def outcome_at(
+    evidence: Evidence, answers: dict[str, np.ndarray], level: float | np.ndarray
+) -> np.ndarray:
     """The outcome if the questions with a p value of at most `level` are answered.
 
     Args:

@@ -71,15 +71,15 @@ class MemoryBatches:
     def train(self, epoch: int, first_step: int = 0) -> Iterator[list[Batch]]:
         """This process's passes of each step of an epoch (counted from 0), from a step on."""
         order = torch.randperm(self.train_images, generator=generator("order", self._seed, epoch))
-        windows = self._augmented(epoch)
+        # Copied once: a copy in every step would wait for the steps before it.
+        on_device, windows = order.to(self._device), self._augmented(epoch)
+        size, parts = self._recipe.batch_size, self._recipe.passes_per_step
         for step in range(first_step, self.steps_per_epoch):
-            start = step * self._recipe.batch_size
-            chosen = order[start : start + self._recipe.batch_size]
-            passes = chosen.tensor_split(self._recipe.passes_per_step)
-            yield [self._batch(passes[number], windows) for number in self._passes]
+            chosen = slice(step * size, (step + 1) * size)
+            numbers, index = (each[chosen].tensor_split(parts) for each in (order, on_device))
+            yield [self._batch(numbers[part], index[part], windows) for part in self._passes]
 
-    def _batch(self, numbers: Tensor, windows: Tensor) -> Batch:
-        index = numbers.to(self._device)
+    def _batch(self, numbers: Tensor, index: Tensor, windows: Tensor) -> Batch:
         images = self._shared.windows.index_select(0, windows[index]).unsqueeze(1)
         names = [f"training image {number}" for number in numbers.tolist()]
         return Batch(images, self._shared.labels["train"][index], names)

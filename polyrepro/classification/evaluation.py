@@ -19,6 +19,7 @@ class Metrics:
 
     def __init__(self, series: Series, class_groups: dict[str, tuple[int, ...]]) -> None:
         self._series, self._groups = series, class_groups
+        self._group_tensors: dict[torch.device, dict[str, Tensor]] = {}
 
     def none(self, device: torch.device) -> Tensor:
         """The sums over no predictions."""
@@ -49,17 +50,25 @@ class Metrics:
         columns += leading_term(self._series, log_pt)
         sums = torch.stack([column.double() for column in columns]).sum(dim=1)
         parts = [sums, calibration_gaps(confidence, correct).double()]
-        for classes in self._groups.values():
-            member = torch.isin(targets, torch.tensor(classes, device=targets.device))
-            parts.append(torch.stack([member.sum(), correct[member].sum()]).double())
+        for name in self._groups:
+            # Neither a selection, whose size the CPU would have to know, nor a copy per batch.
+            member = torch.isin(targets, self._classes_on(targets.device)[name])
+            parts.append(torch.stack([member.sum(), (correct * member).sum()]).double())
         return torch.cat(parts)
+
+    def _classes_on(self, device: torch.device) -> dict[str, Tensor]:
+        if device not in self._group_tensors:
+            self._group_tensors[device] = {
+                name: torch.tensor(classes, device=device) for name, classes in self._groups.items()
+            }
+        return self._group_tensors[device]
 
     def values(self, sums: Tensor) -> dict[str, float]:
         """The metrics.
 
         Returns:
-            loss: mean of the trained loss; cross_entropy: mean of -log P_t, for any variant (of
-                the expectation over the labels, if there are several).
+            loss: mean of the trained loss, without class weights; cross_entropy: mean of -log P_t,
+                for any variant (of the expectation over the labels, if there are several).
             top1: accuracy in percent; with several labels, any of them counts. top1_<group>: the
                 same over a group of classes.
             mean_pt: mean probability of the target class, 0..1.

@@ -11,6 +11,7 @@ from polyrepro.classification.batch_sources import Batches
 from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.failures import require_finite
 from polyrepro.classification.final_measurements import FinalMeasurements
+from polyrepro.classification.networks import compiles
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
 
@@ -21,6 +22,7 @@ class Evaluator:
     Args:
         autocast: makes the context of a forward pass.
         stop: called by all processes together after one of them was interrupted; it raises.
+        report: called after each batch with what is being done.
 
     Attributes:
         final: what is measured after the last epoch only.
@@ -34,13 +36,16 @@ class Evaluator:
         execution: Execution,
         autocast: Callable[[], AbstractContextManager],
         stop: Callable[[], NoReturn],
+        report: Callable[[str], None],
     ) -> None:
         self._run, self._batches, self._metrics = run, batches, metrics
-        self._execution, self._autocast, self._stop = execution, autocast, stop
+        self._execution, self._autocast = execution, autocast
+        self._stop, self._report = stop, report
         self._processes = execution.processes
+        self._full = 0  # images of the largest batch so far
         self.final = FinalMeasurements(metrics, self._processes)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # compiled code is made again for tensors of inference mode
     def evaluate(self, model: nn.Module, split: str, epoch: int) -> dict[str, float]:
         """The metrics of a split; all processes have to call this.
 
@@ -76,6 +81,25 @@ class Evaluator:
             if not more:
                 return
             if batch is not None:
-                with self._autocast():
-                    logits = model(batch.images)
-                yield logits, batch.targets
+                yield self._logits(model, batch.images), batch.targets
+                self._report(f"evaluating {split}")
+
+    def _logits(self, model: nn.Module, images: Tensor) -> Tensor:
+        """The logits of a batch; a compiled network gets full batches only."""
+        count = len(images)
+        self._full = max(self._full, count)
+        if compiles(self._run.recipe, self._processes.device):
+            images = filled_up(images, self._full)
+        with self._autocast():
+            return model(images)[:count]
+
+
+def filled_up(images: Tensor, count: int) -> Tensor:
+    """So many images, the last ones empty: another number of them would be compiled anew.
+
+    In evaluation no image changes what the network says of another one.
+    """
+    missing = count - len(images)
+    if not missing:
+        return images
+    return torch.cat([images, images.new_zeros(missing, *images.shape[1:])])

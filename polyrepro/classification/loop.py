@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from polyrepro.classification.batch_sources import make_batches
 from polyrepro.classification.batches import Batch
+from polyrepro.classification.divergence import rows_of_guessing
 from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.evaluator import Evaluator
-from polyrepro.classification.failures import not_finite_loss
+from polyrepro.classification.failures import DivergedError, has_diverged, not_finite_loss
 from polyrepro.classification.host_copy import copied_to_host
 from polyrepro.classification.predictions import Predictions
 from polyrepro.classification.prepare import prepare
@@ -53,12 +54,15 @@ class Trained(NamedTuple):
             epochs also have `seconds` and `images_per_second`, the last of split `test` the
             metrics of `FinalMeasurements.end`.
         network: the network whose weights count: the moving average, if there is one.
-        predictions: of the final network, by split.
+        predictions: of the final network, by split; empty if the run has diverged.
+        diverged: how it has, in words; None for a run that has not. The last rows of the history
+            are then those of `rows_of_guessing`.
     """
 
     history: list[dict]
     network: nn.Module
     predictions: dict[str, Predictions]
+    diverged: str | None = None
 
 
 def train(
@@ -74,7 +78,7 @@ def train(
 
     Raises:
         TrainingError: at the first loss that is not finite, before the optimiser steps, and at the
-            first metric that is not finite.
+            first metric that is not finite; not for a run that has diverged and may do so.
         InterruptedTrainingError: after an interruption; the checkpoint is written.
         CheckpointError: if there are checkpoints of another configuration.
     """
@@ -86,6 +90,7 @@ class _Training:
 
     def __init__(self, run, data, execution: Execution, checkpoints: Checkpoints | None) -> None:
         self.run, self.execution, self.checkpoints = run, execution, checkpoints
+        self.data = data
         self.processes = execution.processes
         self.batches = make_batches(data, run, execution)
         metrics = Metrics(run.loss.build(), data.class_groups)
@@ -96,13 +101,14 @@ class _Training:
             self.batches.steps_per_epoch,
             metrics,
             self.processes,
+            in_memory=isinstance(data, ImageArrays),
         )
         self.training_metrics = TrainingMetrics(run.id, self.state, metrics, self.processes)
         self.running_statistics = RunningStatistics(
             self.state.network, self.processes, run.recipe.passes_per_step
         )
         self.evaluator = Evaluator(
-            run, self.batches, metrics, execution, self._autocast, self._stop
+            run, self.batches, metrics, execution, self._autocast, self._stop, self._report
         )
 
     def to_the_end(self) -> Trained:
@@ -118,22 +124,37 @@ class _Training:
             disable=not (sys.stderr.isatty() and self.processes.first),
         )
         with progress:
-            for epoch in range(state.evaluated, run.recipe.epochs):
-                for decision in self._train_epoch(epoch):
-                    progress.update()
-                    self._carry_out(decision)
-                # All rows or none: an interruption in between repeats the whole evaluation. Test
-                # images are looked at once, when nothing can be chosen any more.
-                last = epoch + 1 == run.recipe.epochs
-                state.history += [
-                    {"epoch": epoch + 1, "split": split} | self._evaluate(split)
-                    for split in (("validation", "test") if last else ("validation",))
-                ]
-                state.evaluated = epoch + 1
-                # A checkpoint has no predictions; without one here, a resumed run makes them again.
-                if state.evaluated < run.recipe.epochs:
-                    self._carry_out(self._decide())
+            try:
+                for epoch in range(state.evaluated, run.recipe.epochs):
+                    for decision in self._train_epoch(epoch):
+                        progress.update()
+                        self._report()
+                        self._carry_out(decision)
+                    self._end_epoch(epoch)
+            except DivergedError as error:
+                if not run.may_diverge:
+                    raise
+                groups = tuple(self.data.class_groups)
+                state.history += rows_of_guessing(
+                    run, state.position, len(self.data.classes), groups
+                )
+                return Trained(state.history, state.kept_network, {}, diverged=str(error))
         return Trained(state.history, state.kept_network, self.evaluator.final.predictions)
+
+    def _end_epoch(self, epoch: int) -> None:
+        """Evaluate, and save if that is due."""
+        state, epochs = self.state, self.run.recipe.epochs
+        # All rows or none: an interruption in between repeats the whole evaluation. Test images
+        # are looked at once, when nothing can be chosen any more.
+        splits = ("validation", "test") if epoch + 1 == epochs else ("validation",)
+        state.history += [
+            {"epoch": epoch + 1, "split": split} | self._evaluate(split) for split in splits
+        ]
+        state.evaluated = epoch + 1
+        self._report()
+        # A checkpoint has no predictions; without one here, a resumed run makes them again.
+        if state.evaluated < epochs:
+            self._carry_out(self._decide())
 
     def _train_epoch(self, epoch: int) -> Iterator[StepDecision]:
         """The remaining steps of an epoch; appends rows for its parts and the whole."""
@@ -189,7 +210,12 @@ class _Training:
         decision, failed = self._agree(not all(map(math.isfinite, found.tolist())))
         if failed:
             where = f"at step {position} (epoch {epoch + 1})"
-            raise not_finite_loss(self.run.id, where, passes, found, state.network)
+            with self._autocast():
+                own = has_diverged(passes, found, state.network)
+            (diverged,) = self.processes.any(own)
+            raise not_finite_loss(
+                self.run.id, where, passes, found, state.network, diverged=diverged
+            )
         self.running_statistics.end_step()
         state.optimizer.step()
         state.scheduler.step_update(position)
@@ -204,8 +230,9 @@ class _Training:
         return self.evaluator.evaluate(model, split, state.evaluated + 1)
 
     def _autocast(self):
-        half = self.run.recipe.precision == "bfloat16" and self.processes.device.type == "cuda"
-        return torch.autocast("cuda", torch.bfloat16) if half else nullcontext()
+        recipe, device = self.run.recipe, self.processes.device.type
+        precision = recipe.precision if device == "cuda" else recipe.cpu_precision
+        return torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
     def _decide(self) -> StepDecision:
         return self._agree(False)[0]
@@ -229,6 +256,10 @@ class _Training:
         """Save, if there is a place to save to, and end; all processes call this together."""
         self._save()
         raise interrupted(self.run.id, self.state.position, self.execution.interruption)
+
+    def _report(self, activity: str = "training") -> None:
+        steps = self.run.recipe.epochs * self.batches.steps_per_epoch
+        self.execution.report(self.state.position, steps, self.state.history, activity)
 
     def _say(self, text: str) -> None:
         if self.processes.first:

@@ -2,7 +2,6 @@
 
 from inspect import signature
 
-import timm
 import torch
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
@@ -10,11 +9,10 @@ from timm.task import ClassificationTask
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from polyrepro.classification import models  # noqa: F401  (registers the embedded network)
 from polyrepro.classification.evaluation import Metrics
-from polyrepro.classification.randomness import seed_global_draws
+from polyrepro.classification.failures import TrainingError
+from polyrepro.classification.networks import build_network
 from polyrepro.classification.state import TrainingState
-from polyrepro.classification.weights import load_initial_weights
 from polyrepro.losses import SeriesCrossEntropyLoss
 from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
@@ -27,19 +25,25 @@ def prepare(
     steps_per_epoch: int,
     metrics: Metrics,
     processes: Processes,
+    in_memory: bool = False,
 ) -> TrainingState:
     """The state before the first step; the initial weights depend on the seed alone.
 
     Args:
         channels: of the images.
         classes: of the data set.
+        in_memory: whether the images are on the device already.
     """
     device = processes.device
-    network = _network(run, channels, classes, device)
-    criterion = SeriesCrossEntropyLoss(run.loss.build(), label_smoothing=run.label_smoothing)
+    network, trained = build_network(run, channels, classes, processes, in_memory)
+    criterion = SeriesCrossEntropyLoss(
+        run.loss.build(),
+        weight=_class_weights(run, classes, device),
+        label_smoothing=run.label_smoothing,
+    )
     task = ClassificationTask(network, criterion, device=device, verbose=False)
     optimizer = _optimizer(run, network)
-    _wrap(task, run, processes)
+    _wrap(task, trained, run, processes)
     return TrainingState(
         task,
         optimizer,
@@ -49,19 +53,28 @@ def prepare(
     )
 
 
-def _network(run: Run, channels: int, classes: int, device: torch.device) -> nn.Module:
-    recipe = run.recipe
-    seed_global_draws(device, "initial weights", run.seed)
-    network = timm.create_model(
-        recipe.model,
-        in_chans=channels,
-        num_classes=classes,
-        drop_path_rate=recipe.drop_path,
-    )
-    if run.initial_weights is not None:
-        load_initial_weights(network, run.initial_weights)
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    return network.to(device, memory_format=layout)
+def _class_weights(run: Run, classes: int, device: torch.device) -> torch.Tensor | None:
+    """The weights that the loss's alpha gives to two classes, if it has one.
+
+    Raises:
+        TrainingError: if there are other than two classes, or a step has several passes, whose
+            weighted means would not add up to that of the step.
+    """
+    alpha = run.loss.alpha
+    if alpha is None:
+        return None
+    if classes != 2:
+        raise TrainingError(
+            f"{run.id}: alpha = {alpha:g} weighs two classes, and {run.recipe.dataset} has "
+            f"{classes}; leave alpha out of the variant's loss, or give the study a recipe with "
+            "two classes"
+        )
+    if run.recipe.passes_per_step > 1:
+        raise TrainingError(
+            f"{run.id}: alpha = {alpha:g} needs steps of one forward pass, and this recipe has "
+            f"{run.recipe.passes_per_step}; set images_per_device to {run.recipe.batch_size}"
+        )
+    return torch.tensor([1 - alpha, alpha], device=device)
 
 
 def _optimizer(run: Run, network: nn.Module) -> torch.optim.Optimizer:
@@ -79,28 +92,31 @@ def _optimizer(run: Run, network: nn.Module) -> torch.optim.Optimizer:
 
 def _scheduler(run: Run, optimizer: torch.optim.Optimizer, steps_per_epoch: int):
     recipe = run.recipe
+    own = {"sched": recipe.schedule, "num_epochs": recipe.epochs}
+    if recipe.schedule == "step":
+        own |= {"sched": "multistep"}
+    elif recipe.schedule == "linear":
+        # A polynomial of degree 1, which begins at the end of the warm-up.
+        falling = max(1, recipe.epochs - recipe.warmup_epochs)
+        own = {"sched": "poly", "decay_rate": 1.0, "warmup_prefix": True, "num_epochs": falling}
     scheduler, _ = create_scheduler_v2(
         optimizer,
-        sched="multistep" if recipe.schedule == "step" else recipe.schedule,
-        num_epochs=recipe.epochs,
         decay_milestones=list(recipe.milestones),
         warmup_epochs=recipe.warmup_epochs,
         warmup_lr=0.0,
         step_on_epochs=False,
         updates_per_epoch=steps_per_epoch,
+        **own,
     )
     return scheduler
 
 
-def _wrap(task: ClassificationTask, run: Run, processes: Processes) -> None:
-    """Moving average, compilation and gradient exchange, which have to come in this order."""
-    recipe = run.recipe
-    if recipe.ema_decay is not None:
-        task.setup_ema(decay=recipe.ema_decay)
-    if recipe.compile and processes.device.type == "cuda":
-        task.compile()
-    else:
-        task.eval_model = task.trainable_module  # evaluated without the exchange of gradients
+def _wrap(task: ClassificationTask, trained: nn.Module, run: Run, processes: Processes) -> None:
+    """Moving average, what the steps call, and gradient exchange, in the order they need."""
+    if run.recipe.ema_decay is not None:
+        task.setup_ema(decay=run.recipe.ema_decay)
+    # Evaluated without the exchange of gradients.
+    task.trainable_module = task.eval_model = trained
     if processes.count > 1:
         ids = [processes.device.index] if processes.device.type == "cuda" else None
         # Running statistics are averaged once per step; see `RunningStatistics`. Older versions of

@@ -138,12 +138,18 @@ class StreamingBatches:
     def _targets(self, rows: np.ndarray) -> Tensor:
         index = self._data.index
         if not self._data.several_labels:
-            return torch.from_numpy(index.labels[rows].astype(np.int64)).to(self._device)
+            return self._sent(torch.from_numpy(index.labels[rows].astype(np.int64)))
         targets = torch.zeros(len(rows), len(self._data.classes))
         for target, row in zip(targets, rows, strict=True):
             several = torch.from_numpy(index.targets_of(row).astype(np.int64))
             target[several] = 1 / len(several)
-        return targets.to(self._device)
+        return self._sent(targets)
+
+    def _sent(self, targets: Tensor) -> Tensor:
+        """On the device; from pinned memory, because another copy would wait for the GPU."""
+        if self._device.type == "cuda":
+            targets = targets.pin_memory()
+        return targets.to(self._device, non_blocking=True)
 
 
 def evenly_spaced(rows: np.ndarray, count: int | None) -> np.ndarray:

@@ -16,7 +16,7 @@ def train_run(run: Run, data, folder: Path, identity: str, execution: Execution)
     """Train a run in its folder, from its last checkpoint on.
 
     The folder gets the predictions for validation and test images and, if another recipe starts
-    from them, the weights.
+    from them, the weights. A run that has diverged predicts nothing.
 
     Args:
         data: an `ImageArrays` or what `polyrepro.data` reads from disk.
@@ -25,8 +25,8 @@ def train_run(run: Run, data, folder: Path, identity: str, execution: Execution)
     checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
     trained = train(run, data, execution, checkpoints)
     weights = predictions = None
-    if execution.processes.first:
+    if execution.processes.first and trained.diverged is None:
         predictions = write_predictions(folder / PREDICTIONS_FILE, trained.predictions)
         if run.gives_weights:
             weights = write_weights(folder / WEIGHTS_FILE, trained.network)
-    return Outcome(trained.history, weights, predictions)
+    return Outcome(trained.history, weights, predictions, trained.diverged)

@@ -28,8 +28,11 @@ class Views:
         self._resample = INTERPOLATIONS[recipe.interpolation]
 
     def training(self, image: Image.Image, where: str, epoch: int, row: int) -> np.ndarray:
-        """A random crop of an opened image, perhaps mirrored: uint8, (size, size, 3)."""
-        recipe, size = self._recipe, self._recipe.image_size
+        """A random crop of an opened image, perhaps mirrored: uint8, (size, size, 3).
+
+        The size is that of the epoch; which part of the image is shown does not depend on it.
+        """
+        recipe, size = self._recipe, self._recipe.image_size_at(epoch)
         draw = random.Random(derive_seed("augmentation", self._seed, epoch, row))
         box = random_crop(*seen_size(image), recipe.min_crop_area, draw)
         box = _decode_smaller(image, box, size)

@@ -4,13 +4,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyrepro.data.coco_format import CocoData
-from polyrepro.data.detection import DETECTION_DATASETS, FOLDERS, open_detection
+from polyrepro.data.detection import (
+    DETECTION_DATASETS,
+    FOLDERS,
+    LIDAR_FOLDERS,
+    open_detection,
+)
 from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_datasets import IMAGE_DATASETS
+from polyrepro.data.images32 import IMAGES32, open_images32
 from polyrepro.data.kanji import KANJI_DATASETS
+from polyrepro.data.lidar_format import LidarData
 from polyrepro.data.long_tail import make_long_tailed
 from polyrepro.data.manifests import MANIFEST, read_manifest
+from polyrepro.data.two_classes import one_against_rest
 from polyrepro.files import data_folder
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ __all__ = [
     "DATASETS",
     "DETECTION_DATASETS",
     "EXTERNAL_DATASETS",
+    "IMAGES32",
     "CocoData",
     "DataError",
     "ImageArrays",
@@ -28,17 +37,22 @@ __all__ = [
     "open_dataset",
 ]
 
-EXTERNAL_DATASETS = (*IMAGE_DATASETS, *FOLDERS)
-"""Data sets whose folder the configuration names."""
+EXTERNAL_DATASETS = (*IMAGE_DATASETS, IMAGES32[0], *FOLDERS, *LIDAR_FOLDERS)
+"""Data sets whose folder the configuration names; a long tail is made from that of its images."""
 
 
 def _fashion_mnist_long_tail() -> ImageArrays:
     return make_long_tailed(load_fashion_mnist(), ratio=50)
 
 
+def _fashion_mnist_shirt() -> ImageArrays:
+    return one_against_rest(load_fashion_mnist(), "shirt")
+
+
 DATASETS = {
     "fashion_mnist": load_fashion_mnist,
     "fashion_mnist_long_tail": _fashion_mnist_long_tail,
+    "fashion_mnist_shirt": _fashion_mnist_shirt,
     **KANJI_DATASETS,
 }
 
@@ -54,20 +68,27 @@ def load(name: str) -> ImageArrays:
     return DATASETS[name]()
 
 
-def open_dataset(name: str, results: Path) -> "ImageArrays | IndexedImages | CocoData":
+def open_dataset(
+    name: str, results: Path, cache: tuple[Path, int] | None = None
+) -> "ImageArrays | IndexedImages | CocoData | LidarData":
     """The data set for a training: an embedded one, or the verified index below `results`.
+
+    Args:
+        cache: of an index of images; see `IndexedImages`.
 
     Raises:
         DataError: if the name is unknown, or the data set has not been verified or is damaged.
     """
     if name in DETECTION_DATASETS:
         return open_detection(name, results)
+    if name in IMAGES32:
+        return open_images32(name, data_folder(results, name))
     if name not in IMAGE_DATASETS:
         return _load_as_verified(name, data_folder(results, name))
     from polyrepro.data.indexed_images import IndexedImages
 
     folder = data_folder(results, name)
-    data = IndexedImages(folder)
+    data = IndexedImages(folder, cache)
     if data.name != name:
         raise DataError(f"{folder} holds the index of {data.name}, not of {name}; verify it again")
     return data

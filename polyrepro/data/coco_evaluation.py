@@ -9,10 +9,12 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from polyrepro.data.coco_matches import matches_of
 from polyrepro.data.image_arrays import DataError
 
 KINDS = {"bbox": "box", "segm": "mask"}
@@ -25,8 +27,10 @@ NAMES = (
 )
 
 
-def coco_metrics(annotations: Path, predictions: Path, kind: str) -> dict[str, float]:
-    """COCO's twelve numbers for one file of predictions, in per cent.
+def evaluate_coco(
+    annotations: Path, predictions: Path, kind: str
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """COCO's twelve numbers for one file of predictions, in per cent, and what they were made of.
 
     Args:
         annotations: COCO annotation file of the evaluated images, as verified.
@@ -37,19 +41,22 @@ def coco_metrics(annotations: Path, predictions: Path, kind: str) -> dict[str, f
         ``box_ap`` (mean over IoU 0.5 .. 0.95), ``box_ap50``, ``box_ap75``, ``box_ap_small``,
         ``_medium``, ``_large``, ``box_ar1``, ``box_ar10``, ``box_ar100`` (recall with at most so
         many detections per image), ``box_ar_small``, ``_medium``, ``_large`` (with 100); ``mask_``
-        for masks. Sizes of which there is no object are left out.
+        for masks. Sizes of which there is no object are left out. And the matches of
+        :func:`polyrepro.data.coco_matches.matches_of`, their names with the same prefix.
 
     Raises:
         DataError: if there is no object to be found.
     """
     truth = json.loads(annotations.read_bytes())
-    metrics = _metrics(truth, json.loads(predictions.read_bytes()), kind)
+    evaluation = _evaluated(truth, json.loads(predictions.read_bytes()), kind)
+    metrics = _numbers(evaluation, kind)
     if not metrics:
         raise DataError(
             f"{annotations} has no object that could be found, so precision and recall are not "
             "defined; verify the data again"
         )
-    return metrics
+    matches = matches_of(evaluation).items()
+    return metrics, {f"{KINDS[kind]}_{name}": values for name, values in matches}
 
 
 def require_evaluation(truth: dict, masks: bool, where: Path) -> None:
@@ -64,8 +71,8 @@ def require_evaluation(truth: dict, masks: bool, where: Path) -> None:
     """
     for kind in KINDS if masks else ("bbox",):
         try:
-            _metrics(truth, [], kind)
-            metrics = _metrics(truth, _as_predictions(truth, kind), kind)
+            _evaluated(truth, [], kind)
+            metrics = _numbers(_evaluated(truth, _as_predictions(truth, kind), kind), kind)
         except Exception as error:  # whatever pycocotools stops at
             raise DataError(
                 f"{where} cannot be evaluated ({kind}): {type(error).__name__}: {error}; training "
@@ -97,7 +104,7 @@ def _as_predictions(truth: dict, kind: str) -> list[dict]:
     return predictions
 
 
-def _metrics(truth: dict, predictions: list[dict], kind: str) -> dict[str, float]:
+def _evaluated(truth: dict, predictions: list[dict], kind: str) -> COCOeval:
     if kind == "segm":
         # Beside a box pycocotools takes its area for that of the mask, and mixes up the sizes.
         predictions = [{k: v for k, v in p.items() if k != "bbox"} for p in predictions]
@@ -114,6 +121,10 @@ def _metrics(truth: dict, predictions: list[dict], kind: str) -> dict[str, float
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
+    return evaluation
+
+
+def _numbers(evaluation: COCOeval, kind: str) -> dict[str, float]:
     # pycocotools says -1 where there is nothing to find.
     return {
         f"{KINDS[kind]}_{name}": 100 * float(value)

@@ -1,17 +1,27 @@
-"""`polyrepro data verify`: the command line of the verification."""
+"""`polyrepro data verify`, `download`, `cache` and `convert`: the command line."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from polyrepro.data import DATASETS, DETECTION_DATASETS, IMAGE_DATASETS, DataError, load
-from polyrepro.data.detection import COMPOSITES, verify_detection
+from polyrepro.data import (
+    DATASETS,
+    DETECTION_DATASETS,
+    IMAGE_DATASETS,
+    IMAGES32,
+    DataError,
+    load,
+)
+from polyrepro.data.cifar_files import CIFAR, download_cifar
+from polyrepro.data.detection import MADE, verify_detection
+from polyrepro.data.images32 import verify_images32
 from polyrepro.data.manifests import write_manifest
+from polyrepro.files import write_json
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
-    """Add `data verify` to the commands of `polyrepro`."""
-    command = commands.add_parser("data", help="data sets: verify")
+    """Add `data verify`, `download`, `cache` and `convert` to the commands of `polyrepro`."""
+    command = commands.add_parser("data", help="data sets: verify, download, cache, convert")
     actions = command.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser("verify", help="check a data set and write its manifest")
     action.add_argument("dataset")
@@ -25,18 +35,65 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
     )
     action.add_argument("--labels", type=Path, help="CSV image,synsets: several classes per image")
     action.set_defaults(command=_verify)
+    action = actions.add_parser("download", help="fetch CIFAR-10 or CIFAR-100")
+    action.add_argument("dataset", choices=CIFAR)
+    action.add_argument("--root", type=Path, required=True, help="folder for its files")
+    action.set_defaults(command=lambda options: download_cifar(options.dataset, options.root))
+
+    action = actions.add_parser("cache", help="write a cache of resized images")
+    action.add_argument("--index", type=Path, required=True, help="folder of the verified data set")
+    action.add_argument("--output", type=Path, required=True, help="folder for the cache alone")
+    action.add_argument("--shorter-side", type=int, default=256, help="in pixels (default 256)")
+    action.add_argument("--workers", type=int, default=1, help="threads (default 1)")
+    action.add_argument("--receipt", type=Path, help="write what the cache is here, too")
+    action.set_defaults(command=_cache)
+
+    action = actions.add_parser("convert", help="make the layout that `verify` reads")
+    action.add_argument("dataset", choices=("waymo",))
+    action.add_argument("--root", type=Path, required=True, help="folder of version 2, of parquet")
+    action.add_argument("--output", type=Path, required=True, help="folder for the layout")
+    action.set_defaults(command=_convert)
+
+
+def _cache(options: argparse.Namespace) -> None:
+    from polyrepro.data.cache_making import make_cache
+    from polyrepro.data.indexed_images import IndexedImages
+
+    if options.shorter_side < 32 or options.workers < 1:
+        raise DataError("--shorter-side has to be at least 32, --workers at least 1")
+    data = IndexedImages(options.index)
+    described = make_cache(data, options.output, options.shorter_side, options.workers)
+    if options.receipt is not None:
+        write_json(options.receipt, described)
+    print(
+        f"{data.name}: {described['images']:,} images with shorter sides of "
+        f"{described['shorter_side']} pixels in {options.output}, {described['bytes']:,} bytes",
+        file=sys.stderr,
+    )
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from polyrepro.data.waymo_convert import convert_waymo
+
+    counts = convert_waymo(options.root, options.output)
+    listed = ", ".join(f"{count:,} frames of {split}" for split, count in counts.items())
+    print(
+        f"{listed}; verify them: polyrepro data verify {options.dataset} --root {options.output} "
+        "--output FOLDER",
+        file=sys.stderr,
+    )
 
 
 def _verify(options: argparse.Namespace) -> None:
     name = options.dataset
-    if options.root is not None and name in (*DATASETS, COMPOSITES):
+    if options.root is not None and name in (*DATASETS, *MADE):
         raise DataError(f"{name} is part of the package and would not be read from --root; omit it")
     if options.labels is not None and name not in IMAGE_DATASETS:
         raise DataError(f"{name} has one kind of labels, its own; omit --labels")
     if name in DETECTION_DATASETS:
         write_manifest(options.output, verify_detection(name, options.root, options.output))
         return
-    if name not in IMAGE_DATASETS:
+    if name not in (*IMAGE_DATASETS, *IMAGES32):
         write_manifest(options.output, load(name).manifest)
         return
     if options.root is None:
@@ -44,6 +101,11 @@ def _verify(options: argparse.Namespace) -> None:
             f"{name} is not part of the package; give its folder with --root, or under `data` in "
             "the configuration"
         )
+    if name in IMAGES32:
+        manifest, lines = verify_images32(name, options.root, options.output)
+        write_manifest(options.output, manifest)
+        _tell(name, lines)
+        return
     _verify_images(options)
 
 
@@ -64,6 +126,10 @@ def _verify_images(options: argparse.Namespace) -> None:
         f"{', '.join(counts)} images; {manifest['checks']['images']:,} read and decoded; "
         f"written to {options.output}",
     ]
+    _tell(name, lines)
+
+
+def _tell(name: str, lines: list[str]) -> None:
     for line in lines:
         print(f"{name}: {line}", file=sys.stderr)
 

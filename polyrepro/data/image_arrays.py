@@ -18,7 +18,8 @@ class Split:
     """Images and labels of one split.
 
     Attributes:
-        images: uint8, (images, height, width), grey values 0..255.
+        images: uint8, (images, height, width), grey values 0..255, or (images, height, width, 3)
+            with red, green and blue.
         labels: int64, (images,), class indices.
     """
 
@@ -45,19 +46,22 @@ class ImageArrays:
         name: the name used in recipes, records and tables.
         classes: class names; the label is the position.
         splits: `train`, `validation` (for choosing hyper-parameters) and `test`.
-        mean, std: of the training pixels scaled to 0..1, for normalisation.
+        mean, std: of the training pixels scaled to 0..1, for normalisation; of coloured images
+            one number per channel.
         class_groups: named groups of classes whose accuracy is reported apart, e.g. `tail`.
     """
 
     name: str
     classes: tuple[str, ...]
     splits: dict[str, Split]
-    mean: float
-    std: float
+    mean: float | tuple[float, ...]
+    std: float | tuple[float, ...]
     class_groups: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
-    channels = 1
-    """Grey images."""
+    @property
+    def channels(self) -> int:
+        """1 of grey images, 3 of coloured ones."""
+        return 1 if self.splits["train"].images.ndim == 3 else 3
 
     def split(self, name: str) -> Split:
         """A split by name.

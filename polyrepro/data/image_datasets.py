@@ -1,7 +1,9 @@
 """Large image data sets: which files belong to them, and how their splits are made."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from polyrepro.data.pareto_tail import ParetoTail, imagenet_lt_sizes
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class ImageDataset:
         parts: official split -> names below the root. The first is taken that is there as a
             folder, as `NAME.tar`, or as a folder inside a tar file of the root; "." is the root.
         held_out: splits drawn from the images of `train`, with their numbers of images.
+        tail: how the training split is thinned once the others are held out; None keeps it whole.
         lend: a part that is missing gets the images of the other one; for samples only.
         mean, std: of red, green and blue scaled to 0..1, for normalisation.
     """
@@ -24,6 +27,7 @@ class ImageDataset:
     class_counts: tuple[int, ...]
     parts: dict[str, tuple[str, ...]]
     held_out: dict[str, int] = field(default_factory=dict)
+    tail: ParetoTail | None = None
     lend: bool = False
     # The means and deviations of ImageNet that torchvision made customary.
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -49,6 +53,15 @@ def imagenet1k() -> ImageDataset:
         parts=IMAGENET1K_PARTS,
         held_out={"validation": 10_000},
     )
+
+
+def imagenet1k_long_tail() -> ImageDataset:
+    """ImageNet-1K with 115,846 training images, 1,280 to 5 per class; see `pareto_tail`.
+
+    Validation and test images are as many as those of ImageNet-1K, which is where it lies.
+    """
+    tail = ParetoTail(imagenet_lt_sizes())
+    return replace(imagenet1k(), name="imagenet1k_long_tail", tail=tail)
 
 
 def imagenet1k_sample() -> ImageDataset:
@@ -87,6 +100,7 @@ def imagenet21k() -> ImageDataset:
 
 IMAGE_DATASETS: dict[str, Callable[[], ImageDataset]] = {
     "imagenet1k": imagenet1k,
+    "imagenet1k_long_tail": imagenet1k_long_tail,
     "imagenet1k_sample": imagenet1k_sample,
     "imagenet21k": imagenet21k,
 }

@@ -9,6 +9,7 @@ from polyrepro.data.image_arrays import DataError
 from polyrepro.data.image_datasets import ImageDataset
 from polyrepro.data.image_index import ImageIndex, pack
 from polyrepro.data.layouts import Part
+from polyrepro.data.pareto_tail import thinned
 
 SPLITS = ("train", "validation", "test")
 SHOWN = 10
@@ -104,6 +105,10 @@ def _split_rows(dataset: ImageDataset, parts: dict[str, Part]) -> list[tuple[str
         for split in ("train", *held):
             keep = split_of[ordered] == SPLITS.index(split)
             rows[split] = (part, ordered[keep].tolist())
+    if dataset.tail is not None:
+        part, order = rows["train"]
+        kept = thinned(dataset.tail, part.where, order, part.classes, part.names)
+        rows["train"] = (part, kept)
     return [(split, *rows[split]) for split in SPLITS if split in rows]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from polyrepro.data.cache_files import CachedImages
 from polyrepro.data.decoding import open_image
 from polyrepro.data.image_arrays import DataError
 from polyrepro.data.image_files import ImageFiles
@@ -24,31 +25,43 @@ class IndexedImages:
         classes: class names; the label is the position.
         manifest: what the verification found.
         mean, std: of red, green and blue scaled to 0..1.
-        class_groups: none; see `ImageArrays`.
+        class_groups: those of a long tail, else none; see `ImageArrays`.
         index: where every image lies.
+        folder: of manifest and index.
+        shorter_side: of the images in the cache, in pixels; None without a cache.
     """
 
     channels = 3
     """Red, green and blue, whatever the files have."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache: tuple[Path, int] | None = None) -> None:
         """Open the folder with `manifest.json` and `index.npz`.
+
+        Args:
+            cache: folder of resized images, and their shorter side, to be read in place of the
+                originals.
 
         Raises:
             DataError: if one of them is missing or damaged, or they do not belong together.
         """
-        self._folder = folder.absolute()
+        self.folder = folder.absolute()
         self.manifest = _read_manifest(folder)
         self.index = _read_index(folder / INDEX_FILE, self.manifest["index_sha256"])
         self.name: str = self.manifest["dataset"]
         self.classes = tuple(self.manifest["classes"])
         self.mean, self.std = tuple(self.manifest["mean"]), tuple(self.manifest["std"])
-        self.class_groups: dict[str, tuple[int, ...]] = {}
+        groups = self.manifest.get("class_groups", {})
+        self.class_groups = {name: tuple(labels) for name, labels in groups.items()}
         self._files = ImageFiles(Path(self.manifest["root"]), self.index, self.classes)
+        self._opened_with, self._cached = cache, None
+        self.shorter_side = None
+        if cache is not None:
+            self._cached = CachedImages(*cache, self.manifest, self.folder)
+            self.shorter_side = cache[1]
 
     def __reduce__(self) -> tuple:
         """A process that is not forked opens the index itself."""
-        return IndexedImages, (self._folder,)
+        return IndexedImages, (self.folder, self._opened_with)
 
     @property
     def several_labels(self) -> bool:
@@ -61,9 +74,9 @@ class IndexedImages:
 
         Names, sizes, labels and splits of all images enter through the checksum of the index, the
         bytes of those that were read through that of the checks. The root does not, so that data
-        may be moved.
+        may be moved. Of a cache the checksums of all its images enter, for their pixels are others.
         """
-        return {
+        cited = {
             "dataset": self.name,
             "classes": len(self.classes),
             "splits": {name: split["images"] for name, split in self.manifest["splits"].items()},
@@ -71,6 +84,7 @@ class IndexedImages:
             "index_sha256": self.manifest["index_sha256"],
             "manifest_sha256": checksum(self.manifest),
         }
+        return cited if self._cached is None else cited | {"cache": self._cached.citation}
 
     def rows(self, split: str) -> np.ndarray:
         """Rows of the index of a split, ordered by class and name.
@@ -94,7 +108,9 @@ class IndexedImages:
         Raises:
             DataError: naming the image, if it cannot be read or has changed.
         """
-        return open_image(self._files.read(row), self.where(row))
+        where = self.where(row)
+        raw = self._files.read(row) if self._cached is None else self._cached.read(row, where)
+        return open_image(raw, where)
 
 
 def _read_manifest(folder: Path) -> dict:

@@ -158,7 +158,7 @@ def _collect(dataset: ImageDataset, where: str, entries: Iterator[Found]) -> Par
         if entry.name is None:
             if class_name in known:
                 part.class_folders.add(class_name)
-        elif not _is_image(entry.name):
+        elif not is_image(entry.name):
             hidden = entry.name.startswith(".")
             part.ignored["hidden" if hidden else PurePosixPath(entry.name).suffix] += 1
         elif not class_name or any(class_name in names for names in dataset.parts.values()):
@@ -178,7 +178,7 @@ def _collect(dataset: ImageDataset, where: str, entries: Iterator[Found]) -> Par
     return part
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
     """By its suffix; hidden files, such as the `._` files of macOS, are none."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 

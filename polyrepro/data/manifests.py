@@ -9,21 +9,24 @@ from polyrepro.files import write_json
 
 MANIFEST = "manifest.json"
 CHECKSUM = "manifest_sha256"
+MEND = "make it with `polyrepro data verify`"
 
 
-def write_manifest(folder: Path, manifest: dict) -> None:
+def write_manifest(folder: Path, manifest: dict, name: str = MANIFEST) -> None:
     """Write a manifest, atomically, with its checksum."""
-    write_json(folder / MANIFEST, {**manifest, CHECKSUM: checksum(manifest)})
+    write_json(folder / name, {**manifest, CHECKSUM: checksum(manifest)})
 
 
-def read_manifest(folder: Path) -> dict:
+def read_manifest(folder: Path, name: str = MANIFEST, mend: str = MEND) -> dict:
     """A manifest as `write_manifest` was given it.
+
+    Args:
+        mend: what a message says is to be done.
 
     Raises:
         DataError: if it is missing, no manifest, or not as it was written.
     """
-    path = folder / MANIFEST
-    mend = "make it with `polyrepro data verify`"
+    path = folder / name
     try:
         manifest = json.loads(path.read_bytes())
     except FileNotFoundError:

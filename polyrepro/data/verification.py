@@ -14,6 +14,7 @@ from polyrepro.data.index_building import SPLITS, build_index
 from polyrepro.data.layouts import Part, find_parts
 from polyrepro.data.manifests import write_manifest
 from polyrepro.data.multi_label import read_multi_label
+from polyrepro.data.pareto_tail import class_groups
 from polyrepro.files import write_atomically
 
 SCHEMA = 1
@@ -49,6 +50,7 @@ def verify(
     base = root.parent if root.is_file() else root
     checks = check_images(base, index, dataset.classes, full=full)
     raw = index.to_bytes()
+    splits = _count(dataset, index)
     manifest = {
         "schema": SCHEMA,
         "dataset": dataset.name,
@@ -56,7 +58,7 @@ def verify(
         "classes": list(dataset.classes),
         "mean": list(dataset.mean),
         "std": list(dataset.std),
-        "splits": _count(dataset, index),
+        "splits": splits,
         "held_out": {"images": dataset.held_out, "rule": RULE} if dataset.held_out else None,
         "several_labels": None if multi_label is None else _sha256(multi_label.read_bytes()),
         "files_ignored": _ignored(parts),
@@ -64,6 +66,8 @@ def verify(
         "checks": checks,
         "index_sha256": _sha256(raw),
     }
+    if dataset.tail is not None:
+        manifest["class_groups"] = class_groups(splits["train"]["per_class"])
     write_atomically(output / INDEX_FILE, raw)
     write_manifest(output, manifest)
     return manifest

@@ -1,10 +1,11 @@
-"""PolyLoss in MMDetection 3: registered losses and hooks, and operators without a compiler.
+"""PolyLoss in MMDetection 3 and MMDetection3D: losses, hooks, and operators without a compiler.
 
 Importing this package is all it takes; in a configuration of MMDetection::
 
     custom_imports = dict(imports=["polyrepro.detection"])
 
-It needs MMDetection; the rest of polyrepro does not, and imports nothing from here.
+It needs MMDetection; the rest of polyrepro does not, and imports nothing from here. MMDetection3D
+is prepared if it is installed, and imported when a configuration names it.
 """
 
 # ruff: noqa: E402 - MMDetection can be imported only once the operators are in place.
@@ -16,7 +17,9 @@ from polyrepro.detection.operators import install_operators
 
 install_operators()
 
-from mmdet.registry import HOOKS, MODELS
+from polyrepro.detection.mmdetection3d import prepare_mmdetection3d
+
+prepare_mmdetection3d()
 
 from polyrepro.detection.hooks import (
     ClassCountHook,
@@ -27,14 +30,14 @@ from polyrepro.detection.hooks import (
 )
 from polyrepro.detection.hooks.poly_loss import replace_losses
 from polyrepro.detection.losses import PolyCrossEntropyLoss, PolyFocalLoss
-from polyrepro.detection.registration import register
+from polyrepro.detection.registration import register_in_scopes
 from polyrepro.detection.safe_loading import install_safe_loading
 
 install_safe_loading()
 for _loss in (PolyCrossEntropyLoss, PolyFocalLoss):
-    register(MODELS, _loss)
+    register_in_scopes("MODELS", _loss)
 for _hook in (ClassCountHook, EpochSeedHook, FiniteLossHook, PolyLossHook, TargetProbabilityHook):
-    register(HOOKS, _hook)
+    register_in_scopes("HOOKS", _hook)
 
 __all__ = [
     "ClassCountHook",

@@ -8,11 +8,13 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 
 from polyrepro.data.coco_format import CocoData
+from polyrepro.data.lidar_format import LidarData
 from polyrepro.detection import small_models
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.registry import with_one_reader
 from polyrepro.detection.resumable import ResumableBatchSampler, SeedImage
 from polyrepro.recipes.detection import DetectionRecipe
+from polyrepro.recipes.detection3d import Detection3DRecipe
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
 
@@ -36,6 +38,14 @@ def run_config(
     recipe = run.recipe
     config = _light(run, data) if recipe.config is None else _packaged(run, data)
     _set_loaders(config, run, data, execution)
+    finish(config, run, folder, execution, resume_from)
+    return config
+
+
+def finish(
+    config: Config, run: Run, folder: Path, execution: Execution, resume_from: Path | None
+) -> None:
+    """What every training of a detector has, of pictures and of point clouds; changes `config`."""
     config.default_hooks.checkpoint = None  # ours are atomic and resume at any step
     config.work_dir = str(folder)
     # mmengine keeps state in this process under the name of the experiment.
@@ -51,14 +61,13 @@ def run_config(
         }
     config.train_cfg = {
         "type": "EpochBasedTrainLoop",
-        "max_epochs": recipe.epochs,
-        "val_interval": recipe.epochs,
+        "max_epochs": run.recipe.epochs,
+        "val_interval": run.recipe.epochs,
     }
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
     config.test_cfg = {"type": "TestLoop"}
     if resume_from is not None:
         config.load_from, config.resume = str(resume_from), True
-    return config
 
 
 def evaluator(data: CocoData, split: str, prefix: Path, masks: bool) -> dict:
@@ -94,7 +103,7 @@ def _place(data: CocoData, split: str) -> dict:
 
 
 def _packaged(run: Run, data: CocoData) -> Config:
-    """A configuration that MMDetection ships, with this run's learning rate."""
+    """A configuration that MMDetection ships, with this run's learning rate, scale and schedule."""
     recipe = run.recipe
     if recipe.detector == "mask_rcnn" and not data.masks:
         raise DetectionError(
@@ -102,10 +111,21 @@ def _packaged(run: Run, data: CocoData) -> Config:
         )
     config = get_config(recipe.config)
     config.optim_wrapper.optimizer.lr = run.learning_rate
+    for scheduler in config.param_scheduler:
+        if recipe.milestones and scheduler.type == "MultiStepLR":
+            scheduler.update(milestones=list(recipe.milestones), end=recipe.epochs)
+    if recipe.scale is not None:
+        _set_scale(config, recipe.scale)
     config.auto_scale_lr = None
-    config.default_hooks.visualization = None
+    config.default_hooks.pop("visualization")
     config.custom_hooks = config.get("custom_hooks") or []
     return config
+
+
+def _set_scale(config: Config, scale: tuple[int, int]) -> None:
+    for loader in (config.train_dataloader, config.test_dataloader):
+        (resize,) = (step for step in loader.dataset.pipeline if step.type == "Resize")
+        resize.scale = scale
 
 
 def _light(run: Run, data: CocoData) -> Config:
@@ -117,7 +137,6 @@ def _light(run: Run, data: CocoData) -> Config:
     else:
         model = small_models.retinanet(len(data.classes), recipe.frozen)
     images = data.count("train", recipe.train_images)
-    steps = recipe.epochs * math.ceil(images / recipe.batch_size)
     annotations = {"type": "LoadAnnotations", "with_bbox": True, "with_mask": masks}
     resize = {"type": "Resize", "scale": (recipe.image_size,) * 2, "keep_ratio": True}
     flip = {"type": "RandomFlip", "prob": 0.5}
@@ -137,7 +156,7 @@ def _light(run: Run, data: CocoData) -> Config:
                 },
                 "clip_grad": {"max_norm": CLIP_NORM},
             },
-            "param_scheduler": _warmup_and_cosine(steps, recipe.warmup),
+            "param_scheduler": warmup_and_cosine(recipe, images),
             "train_dataloader": {
                 "sampler": {"type": "DefaultSampler", "shuffle": True},
                 "dataset": {
@@ -162,9 +181,10 @@ def _light(run: Run, data: CocoData) -> Config:
     )
 
 
-def _warmup_and_cosine(steps: int, warmup_share: float) -> list[dict]:
+def warmup_and_cosine(recipe: DetectionRecipe | Detection3DRecipe, samples: int) -> list[dict]:
     """A linear warm-up, then a cosine to zero; at least one step is left for the cosine."""
-    warmup = min(math.ceil(warmup_share * steps), steps - 1)
+    steps = recipe.epochs * math.ceil(samples / recipe.batch_size)
+    warmup = min(math.ceil(recipe.warmup * steps), steps - 1)
     cosine = {
         "type": "CosineAnnealingLR",
         "by_epoch": False,
@@ -183,6 +203,20 @@ def _warmup_and_cosine(steps: int, warmup_share: float) -> list[dict]:
 
 def _set_loaders(config: Config, run: Run, data: CocoData, execution: Execution) -> None:
     """The run's images, batch, workers; training that can be resumed at any step."""
+    train, test = config.train_dataloader.dataset, config.test_dataloader.dataset
+    train.update(**_place(data, "train"), pipeline=with_one_reader(train.pipeline))
+    test.update(**_place(data, "test"), pipeline=with_one_reader(test.pipeline))
+    make_resumable(config, run, data, execution)
+
+
+def make_resumable(
+    config: Config, run: Run, data: CocoData | LidarData, execution: Execution
+) -> None:
+    """Data loaders with the run's batch and workers, which can be resumed at any step.
+
+    Raises:
+        DetectionError: if the batch cannot be divided among the processes.
+    """
     recipe, processes = run.recipe, execution.processes.count
     if recipe.batch_size % processes:
         raise DetectionError(
@@ -190,20 +224,14 @@ def _set_loaders(config: Config, run: Run, data: CocoData, execution: Execution)
             "processes; choose another processes_per_run"
         )
     workers = {"num_workers": execution.workers, "persistent_workers": False}
-    train, test = config.train_dataloader, config.test_dataloader
+    train = config.train_dataloader
     train.update(**workers, batch_size=recipe.batch_size // processes)
     train.batch_sampler = {
         "type": ResumableBatchSampler.__name__,
         "inner": train.get("batch_sampler"),
     }
-    train.dataset.update(
-        **_place(data, "train"),
-        pipeline=[
-            {"type": SeedImage.__name__, "seed": run.seed},
-            *with_one_reader(train.dataset.pipeline),
-        ],
-    )
+    seed = {"type": SeedImage.__name__, "seed": run.seed}
+    train.dataset.pipeline = [seed, *train.dataset.pipeline]
     if recipe.train_images is not None:
         train.dataset.indices = data.count("train", recipe.train_images)
-    test.update(**workers)
-    test.dataset.update(**_place(data, "test"), pipeline=with_one_reader(test.dataset.pipeline))
+    config.test_dataloader.update(**workers)

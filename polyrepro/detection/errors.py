@@ -12,7 +12,7 @@ class MissingDetectionError(DetectionError, ImportError):
 
 
 class MissingOperatorError(DetectionError, NotImplementedError):
-    """A compiled operator of mmcv that torchvision has no counterpart for."""
+    """A compiled operator of mmcv that has no counterpart here."""
 
 
 class NonFiniteLossError(DetectionError, FloatingPointError):

@@ -8,8 +8,8 @@ from torch import nn
 
 from polyrepro.detection.errors import DetectionError
 
-# Two-stage, one-stage, then detectors that classify in their mask head.
-DEFAULT_HEADS = ("roi_head.bbox_head", "bbox_head", "mask_head", "panoptic_head")
+# Two-stage, one-stage, on points beside images, then detectors that classify in their mask head.
+DEFAULT_HEADS = ("roi_head.bbox_head", "bbox_head", "pts_bbox_head", "mask_head", "panoptic_head")
 LOSS_NAMES = ("loss_cls", "loss_mask")
 
 

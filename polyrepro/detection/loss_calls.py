@@ -15,7 +15,7 @@ from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import LossPlace, unwrapped
 
 ENTRIES = ("loss", "loss_and_target", "loss_and_predict", "loss_by_feat", "forward")
-"""Methods from which detectors and heads of MMDetection 3 compute their losses."""
+"""Methods from which detectors and heads of MMDetection 3 and 3D compute their losses."""
 
 
 def require_reachable(model: nn.Module, place: LossPlace) -> None:
@@ -100,13 +100,16 @@ def _is_list(value: object) -> bool:
 
 
 def has_objects(data_batch: object) -> bool:
-    """Whether any image of a batch has annotated objects; True for batches of unknown form."""
+    """Whether any sample of a batch has annotated objects; True for batches of unknown form."""
     counts = list(_object_counts(data_batch))
     return not counts or any(counts)
 
 
 def _object_counts(data: object) -> Iterator[int]:
-    instances = getattr(data, "gt_instances", None)
+    # A sample of MMDetection3D has both, the flat ones often without objects.
+    instances = getattr(data, "gt_instances_3d", None)
+    if instances is None:
+        instances = getattr(data, "gt_instances", None)
     if instances is not None:
         yield len(instances)
     elif isinstance(data, Mapping):

@@ -1,11 +1,12 @@
-"""mmcv's compiled operators without a compiler: NMS, RoIAlign and focal loss.
+"""mmcv's compiled operators without a compiler: NMS, RoIAlign, focal loss, voxels, turned boxes.
 
 mmcv keeps its operators in the extension module ``mmcv._ext``, which the pure-Python package
 ``mmcv-lite`` lacks. Here a substitute takes that name. It has the operators that Mask R-CNN,
 Cascade R-CNN, RetinaNet and FCOS call: NMS and RoIAlign from torchvision, which has CPU and CUDA
 kernels, and the focal loss, which MMDetection calls through mmcv on a GPU only, from
-``polyrepro.losses``. Every other operator can be looked up, because mmcv looks up all of them when
-it is imported, but raises an error when it is called.
+``polyrepro.losses``. Those that PointPillars calls are made of plain torch. Every other operator
+can be looked up, because mmcv looks up all of them when it is imported, but raises an error when it
+is called.
 """
 
 import importlib
@@ -21,6 +22,13 @@ import torchvision
 from torch import Tensor
 
 from polyrepro.detection.errors import MissingDetectionError, MissingOperatorError
+from polyrepro.detection.rotated_boxes import box_iou_rotated, nms_rotated
+from polyrepro.detection.voxel_operators import (
+    dynamic_point_to_voxel_backward,
+    dynamic_point_to_voxel_forward,
+    dynamic_voxelize_forward,
+    hard_voxelize_forward,
+)
 from polyrepro.losses import poly_binary_cross_entropy
 
 EXTENSION = "mmcv._ext"
@@ -155,6 +163,12 @@ OPERATORS: dict[str, Callable] = {
         roi_align_backward,
         sigmoid_focal_loss_forward,
         sigmoid_focal_loss_backward,
+        box_iou_rotated,
+        nms_rotated,
+        hard_voxelize_forward,
+        dynamic_voxelize_forward,
+        dynamic_point_to_voxel_forward,
+        dynamic_point_to_voxel_backward,
     )
 }
 

@@ -1,8 +1,27 @@
 """Entry into MMDetection's registries without hiding anybody else's class."""
 
+import importlib
+
 from mmengine.registry import Registry
 
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.mmdetection3d import reason_it_cannot_be_used
+
+
+def register_in_scopes(registry: str, entry: type) -> None:
+    """Register a class with MMDetection and, if it can be used, with MMDetection3D.
+
+    Neither finds what is in the other's registries only.
+
+    Args:
+        registry: its name in both, such as ``MODELS``.
+
+    Raises:
+        DetectionError: as :func:`register`.
+    """
+    scopes = ["mmdet"] if reason_it_cannot_be_used() else ["mmdet", "mmdet3d"]
+    for scope in scopes:
+        register(getattr(importlib.import_module(f"{scope}.registry"), registry), entry)
 
 
 def register(registry: Registry, entry: type) -> type:

@@ -91,7 +91,13 @@ def _require_replaceable(loss: nn.Module, path: str) -> None:
     if type(loss) in REPLACEABLE:
         return
     known = ", ".join(sorted(entry.__name__ for entry in REPLACEABLE))
+    why = " (its labels are heat maps, so that there is no P_t)" if _has_heat_maps(loss) else ""
     raise DetectionError(
         f"{path} is a {type(loss).__module__}.{type(loss).__qualname__}, which has no Poly "
-        f"counterpart; known are {known}. Give another loss to that head, or name other heads="
+        f"counterpart{why}; known are {known}. Give another loss to that head, or name other heads="
     )
+
+
+def _has_heat_maps(loss: nn.Module) -> bool:
+    """CenterPoint's and CenterNet's loss; background near an object counts less by distance."""
+    return type(loss).__name__ == "GaussianFocalLoss"

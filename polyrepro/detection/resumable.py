@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from mmdet.registry import DATA_SAMPLERS, TRANSFORMS
+from mmdet.registry import DATA_SAMPLERS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, set_random_seed
 from torch.utils.data import BatchSampler, Sampler
 
 from polyrepro.detection.errors import DetectionError
-from polyrepro.detection.registration import register
+from polyrepro.detection.registration import register_in_scopes
 
 
 def seed_from(*numbers: int) -> int:
@@ -55,7 +55,9 @@ class ResumableBatchSampler(Sampler[list[int]]):
 
 
 class SeedImage:
-    """First step of a training pipeline: seeds the generators for one image of one epoch.
+    """First step of a training pipeline: seeds the generators for one sample of one epoch.
+
+    A sample is an image of MMDetection or a point cloud of MMDetection3D.
 
     Args:
         seed: of the run.
@@ -66,7 +68,8 @@ class SeedImage:
         self.epoch = 0
 
     def __call__(self, results: dict) -> dict:
-        seed = seed_from(self.seed, self.epoch, int(results["img_id"]))
+        number = results["img_id"] if "img_id" in results else results["sample_idx"]
+        seed = seed_from(self.seed, self.epoch, int(number))
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
@@ -105,5 +108,5 @@ class ResumableHook(Hook):
         set_random_seed(seed_from(runner.seed, runner.iter, runner.rank))
 
 
-register(DATA_SAMPLERS, ResumableBatchSampler)
-register(TRANSFORMS, SeedImage)
+register_in_scopes("DATA_SAMPLERS", ResumableBatchSampler)
+register_in_scopes("TRANSFORMS", SeedImage)

@@ -96,11 +96,17 @@ class SaveAndStopHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: dict | None = None
     ) -> None:
         self._obey(runner, runner.iter + 1)
+        self._report(runner, runner.iter + 1, "training")
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         self._obey(runner, runner.iter)
+        self._report(runner, runner.iter, "evaluating")
+
+    def _report(self, runner: Runner, position: int, activity: str) -> None:
+        rows = self.stateful["course"].rows
+        self.execution.report(position, runner.max_iters, rows, activity)
 
     def _obey(self, runner: Runner, position: int) -> None:
         """Save and stop, if any process is to stop or the interval has passed."""

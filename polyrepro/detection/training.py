@@ -4,8 +4,10 @@ import contextlib
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.device import utils as device_of_mmengine
 from mmengine.hooks import Hook
@@ -21,7 +23,7 @@ from polyrepro.detection.configuration import (
     run_config,
 )
 from polyrepro.detection.errors import DetectionError, NonFiniteLossError
-from polyrepro.detection.evaluation import KINDS, coco_metrics
+from polyrepro.detection.evaluation import KINDS, evaluate_coco
 from polyrepro.detection.heads import classification_losses, unwrapped
 from polyrepro.detection.hooks.poly_loss import PolyLossHook
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
@@ -29,11 +31,19 @@ from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
 from polyrepro.detection.target_probability_meter import GROUPS
-from polyrepro.files import TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.files import PREDICTIONS_FILE, TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.predictions import write_arrays
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
 from polyrepro.runs import Run
+
+Configure = Callable[[Path | None], Config]
+"""From a checkpoint of mmengine to resume, or None, to the configuration of a training."""
+Evaluated = tuple[dict[str, float], dict[str, np.ndarray]]
+"""Metrics, and in the first process what was found in each image, compactly."""
+Evaluate = Callable[[Runner, Config, str], Evaluated]
+"""From a trained runner, its configuration and a split to what came out."""
 
 SPLITS = ("validation", "test")
 
@@ -44,7 +54,8 @@ def train_run(
     """Train a detector in the run's folder, from its last checkpoint on, and evaluate it.
 
     Besides the history the folder gets `target_probability.jsonl` (P_t over training) and the
-    predictions, as COCO results: `predictions_test.bbox.json`, `.segm.json`, and for validation.
+    predictions, as COCO results: `predictions_test.bbox.json`, `.segm.json`, and for validation;
+    `predictions.npz` has what was found in each image, compactly.
 
     Args:
         identity: of run and data; checkpoints with another one are refused.
@@ -53,7 +64,7 @@ def train_run(
         The history: per epoch of training `loss`, `seconds`, `images_per_second`, `mean_pt` and,
         for foreground and background, `mean_pt_foreground`, `leading_share_foreground` and the
         like; for validation and test images, after the last epoch, the metrics of
-        :func:`polyrepro.detection.evaluation.coco_metrics`.
+        :func:`polyrepro.detection.evaluation.evaluate_coco`.
 
     Raises:
         DetectionError: if the head's loss cannot be replaced, or classes do not match.
@@ -62,6 +73,28 @@ def train_run(
             weights, running statistics or metrics are not finite in the end.
         InterruptedTrainingError: after a signal; the checkpoint is written.
     """
+    masks = predicts_masks(run.recipe, data)
+
+    def configure(resume_from: Path | None) -> Config:
+        config = run_config(run, data, folder, execution, resume_from)
+        config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
+        return config
+
+    def evaluate(runner: Runner, config: Config, split: str) -> Evaluated:
+        return _evaluate(runner, config, data, split, folder, masks, execution)
+
+    return train_detector(run, folder, identity, execution, configure, evaluate)
+
+
+def train_detector(
+    run: Run,
+    folder: Path,
+    identity: str,
+    execution: Execution,
+    configure: Configure,
+    evaluate: Evaluate,
+) -> Outcome:
+    """What trainings on pictures and on point clouds have in common; see :func:`train_run`."""
     first = execution.processes.first
     checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
     resumed = checkpoints.newest()
@@ -69,9 +102,7 @@ def train_run(
         (folder / TARGET_PROBABILITY_FILE).unlink(missing_ok=True)
     # mmengine takes a GPU wherever there is one.
     device_of_mmengine.DEVICE = execution.processes.device.type
-    config = run_config(run, data, folder, execution, resumed and resumed / STATE_FILE)
-    masks = predicts_masks(run.recipe, data)
-    config.test_evaluator = evaluator(data, "test", folder / "predictions_test", masks)
+    config = configure(resumed and resumed / STATE_FILE)
     course = CourseHook()
     # pycocotools prints; standard output belongs to the command.
     with contextlib.redirect_stdout(sys.stderr):
@@ -80,27 +111,34 @@ def train_run(
             runner.register_hook(hook)
         runner.train()
         _require_finite_state(run, runner.model)
-        evaluated = [
-            {"epoch": run.recipe.epochs, "split": split}
-            | _finite(run, split, _evaluate(runner, config, data, split, folder, masks, execution))
-            for split in SPLITS
-        ]
+        evaluated, matches = [], {}
+        for split in SPLITS:
+            metrics, of_split = evaluate(runner, config, split)
+            row = {"epoch": run.recipe.epochs, "split": split}
+            evaluated.append(row | _finite(run, split, metrics))
+            matches |= {f"{split}_{name}": values for name, values in of_split.items()}
     if not first:
         return Outcome(evaluated)
     rows = _with_target_probability(course.rows, folder / TARGET_PROBABILITY_FILE)
-    return Outcome(rows + evaluated)
+    predictions = write_arrays(folder / PREDICTIONS_FILE, matches) if matches else None
+    return Outcome(rows + evaluated, predictions=predictions)
 
 
 def loss_hooks(model: nn.Module, run: Run) -> list[PolyLossHook]:
     """What puts the run's loss in place of the head's; nothing if the head computes it anyway.
 
     Raises:
-        DetectionError: for label smoothing, and for heads whose loss cannot be replaced.
+        DetectionError: for label smoothing or alpha, and for heads whose loss cannot be replaced.
     """
     if run.loss.label_smoothing:
         raise DetectionError(
             f"{run.id}: label smoothing is not defined for the losses of detectors; leave it out "
             "of the variant's loss"
+        )
+    if run.loss.alpha is not None:
+        raise DetectionError(
+            f"{run.id}: the alpha of a detector's focal loss is that of its head; leave it out of "
+            "the variant's loss"
         )
     series = run.loss.build()
     stock = [kind_of(place.loss, place.path).series for place in classification_losses(model)]
@@ -163,14 +201,20 @@ def _evaluate(
     folder: Path,
     masks: bool,
     execution: Execution,
-) -> dict[str, float]:
-    """Write the predictions for a split, then average precision and recall from the files."""
+) -> Evaluated:
+    """Write the predictions for a split, then average precision and recall from the files.
+
+    Returns:
+        The metrics, and in the first process the matches of each image that they were made of.
+    """
     prefix = folder / f"predictions_{split}"
     loader, metric = evaluation_loader(config, data, split), evaluator(data, split, prefix, masks)
     with naming_path(folder):
         TestLoop(runner=runner, dataloader=loader, evaluator=metric).run()
-    found = {}
+    found, matches = {}, {}
     if execution.processes.first:
         for kind in KINDS if masks else ("bbox",):
-            found |= coco_metrics(data.annotations[split], Path(f"{prefix}.{kind}.json"), kind)
-    return execution.processes.from_first(found)
+            predictions = Path(f"{prefix}.{kind}.json")
+            metrics, of_kind = evaluate_coco(data.annotations[split], predictions, kind)
+            found, matches = found | metrics, matches | of_kind
+    return execution.processes.from_first(found), matches

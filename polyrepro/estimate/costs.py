@@ -6,7 +6,11 @@ from pathlib import Path
 from polyrepro.estimate.sizes import (
     BYTES,
     CHECKPOINTS,
+    cache_bytes,
+    evaluated_images,
+    evaluation_area,
     image_counts,
+    mean_area,
     record_bytes,
     state_count,
     weight_count,
@@ -27,6 +31,8 @@ class RecipeCost:
     Attributes:
         images: trained per run, all epochs together; None if the data set's size is unknown.
         evaluated: images evaluated per run.
+        area: mean of a trained image, in those of the recipe's final size, which the rate is for.
+        evaluation_area: the same of an evaluated image.
         rate: of training, on one device; None if unknown.
         kept: bytes on disk per finished run; None if the size of the network is unknown.
         while_training: further bytes of a run that has not finished.
@@ -36,6 +42,8 @@ class RecipeCost:
     runs: int
     images: int | None
     evaluated: int | None
+    area: float
+    evaluation_area: float
     rate: Rate | None
     kept: int | None
     while_training: int | None
@@ -45,7 +53,8 @@ class RecipeCost:
         """Device-hours of one run; None if unknown."""
         if self.rate is None or self.images is None:
             return None
-        images = self.images + EVALUATION_COST * self.evaluated
+        evaluated = EVALUATION_COST * self.evaluated * self.evaluation_area
+        images = self.images * self.area + evaluated
         return images / self.rate.images_per_second / 3600
 
 
@@ -75,12 +84,14 @@ class Estimate:
     Attributes:
         processor: `gpu` or `cpu`; hours are hours of one of them.
         processes_per_run: so many of them train a run.
+        caches: data set to folder and bytes of its cache of resized images; None if unknown.
     """
 
     recipes: list[RecipeCost]
     studies: list[StudyCost]
     processor: str
     processes_per_run: int
+    caches: dict[str, tuple[Path, int | None]]
 
     @property
     def runs(self) -> int:
@@ -117,6 +128,10 @@ def estimate(plan: Plan, rows: list[Throughput]) -> Estimate:
         studies=_study_costs(plan, costs),
         processor=processor,
         processes_per_run=plan.settings.processes_per_run,
+        caches={
+            name: (folder, cache_bytes(name, shorter_side, Path(plan.settings.results)))
+            for name, (folder, shorter_side) in plan.caches.items()
+        },
     )
 
 
@@ -125,8 +140,9 @@ def _recipe_cost(runs: list[Run], rate: Rate | None, plan: Plan) -> RecipeCost:
     images = evaluated = None
     counts = image_counts(recipe.dataset, Path(plan.settings.results))
     if counts is not None:
-        images = recipe.epochs * min(counts["train"], recipe.train_images or counts["train"])
-        evaluated = recipe.epochs * sum(n for split, n in counts.items() if split != "train")
+        frames = counts["train"] // getattr(recipe, "every", 1)
+        images = recipe.epochs * min(frames, recipe.train_images or frames)
+        evaluated = evaluated_images(recipe, counts)
     weights, state = weight_count(recipe), state_count(recipe)
     kept = record_bytes(recipe) + BYTES * (weights or 0) * runs[0].gives_weights
     return RecipeCost(
@@ -134,6 +150,8 @@ def _recipe_cost(runs: list[Run], rate: Rate | None, plan: Plan) -> RecipeCost:
         runs=len(runs),
         images=images,
         evaluated=evaluated,
+        area=mean_area(recipe),
+        evaluation_area=evaluation_area(recipe),
         rate=rate,
         kept=None if weights is None and runs[0].gives_weights else kept,
         while_training=None if state is None else CHECKPOINTS * BYTES * state,

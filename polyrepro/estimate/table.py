@@ -82,6 +82,8 @@ def sums(estimate: Estimate) -> str:
         f"Disk, data sets not included: {_size(kept)} in the end, and up to {_size(most)} more for "
         "each run that has begun and not finished (checkpoints)."
     )
+    for name, (folder, size) in estimate.caches.items():
+        lines.append(f"Cache of {name}: {_size(size)} in {folder}.")
     if any(None in (cost.kept, cost.while_training) for cost in estimate.recipes):
         lines.append("The size of some networks is unknown, so the disk is a lower bound, too.")
     return "\n".join(lines)

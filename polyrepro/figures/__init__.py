@@ -20,11 +20,15 @@ OWN: dict[str, str] = {
     "leading_share": "epsilon_sweep",
     "calibration": "epsilon_sweep",
     "long_tail": "long_tail",
+    "gates": "gates",
     "mask_rcnn_epsilon": "mask_rcnn_epsilon",
     "mask_rcnn_pt": "mask_rcnn_epsilon",
     "mask_rcnn_detections": "mask_rcnn_epsilon",
     "retinanet_epsilon": "retinanet_epsilon",
     "retinanet_pt": "retinanet_epsilon",
+    "pointpillars_epsilon": "pointpillars_epsilon",
+    "pointpillars_pt": "pointpillars_epsilon",
+    "pointpillars_detections": "pointpillars_epsilon",
 }
 """Name of a figure, and of its file, to the study whose runs are shown."""
 

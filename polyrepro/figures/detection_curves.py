@@ -14,10 +14,12 @@ from polyrepro.studies import STUDIES
 METRICS = ("box_ar100", "box_ap", "mask_ar100", "mask_ap")
 
 
-def draw_curves(tables: Tables, study: str, reference_label: str) -> Figure:
+def draw_curves(
+    tables: Tables, study: str, reference_label: str, metrics: tuple[str, ...] = METRICS
+) -> Figure:
     """A panel per metric that was measured: differences to the reference paired by seed."""
     measured = set(tables.statistics.query("study == @study and split == 'test'")["metric"])
-    shown = [metric for metric in METRICS if metric in measured]
+    shown = [metric for metric in metrics if metric in measured]
     drawing, panels = style.new_figure(style.TEXT_WIDTH, 2.5, ncols=len(shown), sharey=True)
     for axes, metric in zip(panels, shown, strict=True):
         values = tables.measured(study, metric)

@@ -16,14 +16,21 @@ METRIC_LABELS = {
     "box_ar100": "box AR",
     "mask_ap": "mask AP",
     "mask_ar100": "mask AR",
+    "ap_l1": "mean AP L1",
+    "aph_l1": "mean APH L1",
+    "vehicle_ap_l1": "vehicle AP L1",
+    "vehicle_aph_l1": "vehicle APH L1",
+    "pedestrian_ap_l1": "pedestrian AP L1",
+    "pedestrian_aph_l1": "pedestrian APH L1",
 }
 """Metrics in percent that a study can be about, as tables call them."""
 
 UNITS = {
     "points of top-1": ("top1",),
-    "points of AP or AR": ("box_", "mask_"),
+    "points of AP or AR": ("box_", "mask_", "ap_", "aph_", "vehicle_", "pedestrian_"),
     "P_t": ("mean_pt",),
     "share of the gradient": ("leading_share",),
+    "steps": ("steps_to_",),
 }
 """What a difference is measured in, to the beginnings of the names of its metrics."""
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
 from polyrepro.files import target_probability_path
+from polyrepro.studies import STUDIES
 
 GROUPS = ("foreground", "background")
 
@@ -34,7 +35,7 @@ def draw_histograms(tables: Tables, study: str, reference_label: str) -> Figure:
     """Foreground and background: share of the samples of the last epoch per bin of P_t."""
     drawing, panels = style.new_figure(style.TEXT_WIDTH, 2.4, ncols=2)
     runs = tables.runs(study)
-    epsilons = tables.measured(study, "box_ap").epsilon_curve.epsilon1.sort_values()
+    epsilons = tables.measured(study, STUDIES[study].metric).epsilon_curve.epsilon1.sort_values()
     for axes, group in zip(panels, GROUPS, strict=True):
         for variant, colour in zip(epsilons.index, _colours(epsilons), strict=True):
             lines = [last_epoch(tables, run) for run in runs.loc[runs.variant == variant, "run"]]

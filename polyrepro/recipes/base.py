@@ -1,5 +1,7 @@
 """What every recipe has. A recipe is data + model + schedule: all of a run but loss and seed."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -21,6 +23,8 @@ class Recipe(Frozen):
         train_images: use only so many training images; None for all.
         pretraining: name of the recipe whose run of the same loss and seed gives the initial
             weights; None if there is no such run.
+        precision: of forward and backward pass on a GPU; weights stay in float32. `tf32` is
+            float32 whose convolutions drop 13 bits, as torch does by default.
     """
 
     name: str
@@ -31,3 +35,4 @@ class Recipe(Frozen):
     learning_rate: float = Field(gt=0)
     train_images: int | None = Field(default=None, ge=1)
     pretraining: str | None = None
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"

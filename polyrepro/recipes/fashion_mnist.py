@@ -30,3 +30,9 @@ FASHION_MNIST_LONG_TAIL = FASHION_MNIST.model_copy(
     }
 )
 """The long-tailed split has a quarter of the images, so it gets more epochs."""
+
+FASHION_MNIST_SHIRT = FASHION_MNIST.model_copy(
+    update={"name": "fashion_mnist_shirt", "dataset": "fashion_mnist_shirt"}
+)
+"""The same images with two labels, shirt or not; the rate was tuned like those of `kanji`
+(validation 93.0 % at 0.05, 93.3 % at 0.1, 92.9 % at 0.2)."""

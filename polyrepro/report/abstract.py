@@ -12,12 +12,12 @@ def abstract(claims: list[dict]) -> dict:
         claims: as `judged_claims` gives them.
 
     Returns:
-        `counts`: one sentence with the number of claims per outcome; `effects`: one phrase for each
-        claim of a single comparison whose published gain is known, and for the first of each study
-        otherwise; `confirmed`: names of claims that were decided in the paper's favour.
+        `counts`: one phrase with the number of claims per outcome; `gains`: a sentence about the
+        paper's claims that accuracy, AP or AR rises; `effects`: one phrase for each claim of a
+        single comparison whose published gain is known, and for the first of each study otherwise.
     """
     counts = Counter(claim["outcome"] for claim in claims)
-    parts = [f"{counts[o]} {'is' if counts[o] == 1 else 'are'} {o}" for o in OUTCOMES if counts[o]]
+    parts = [f"{counts[o]} as {o}" for o in OUTCOMES if counts[o]]
     seen: set[str] = set()
     effects = []
     for claim in claims:
@@ -26,7 +26,27 @@ def abstract(claims: list[dict]) -> dict:
             continue
         seen.add(claim["study"])
         effects.append({"number": claim["number"], "text": _effect(claim)})
-    return {"counts": _listed(parts), "claims": len(claims), "effects": effects}
+    return {
+        "counts": _listed(parts),
+        "gains": _gains([claim["outcome"] for claim in claims if claim["of_gain"]]),
+        "claims": len(claims),
+        "effects": effects,
+    }
+
+
+def _gains(outcomes: list[str]) -> str:
+    """How many claims of a gain were confirmed; nothing if there are none."""
+    if not outcomes:
+        return ""
+    confirmed = sum(outcome in ("reproduced", "direction only") for outcome in outcomes)
+    if len(outcomes) == 1:
+        return f"The only claim of a gain is {'' if confirmed else 'not '}confirmed."
+    count = str(confirmed) if confirmed else "none"
+    return f"Of the {len(outcomes)} claims of a gain, {count} {_is(confirmed)} confirmed."
+
+
+def _is(count: int) -> str:
+    return "are" if count > 1 else "is"
 
 
 def _effect(claim: dict) -> str:

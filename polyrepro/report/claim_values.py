@@ -9,23 +9,40 @@ from polyrepro.estimate import plan_prices
 from polyrepro.figures.names import contrast_label
 from polyrepro.plan import Plan
 from polyrepro.report.labels import METRIC_LABELS, interval, number, seeds_text, signed
+from polyrepro.studies import STUDIES
 
 SIMULATED = Path(__file__).parents[2] / "results" / "reference" / "verdicts.csv"
 UNPRICED = "unknown"
 """Instead of a price where no throughput of the recipe is known."""
 
 
-def judged_claims(claims: pd.DataFrame, labels: dict[tuple[str, str], str]) -> list[dict]:
-    """One entry per claim that this report judges, with its contrasts."""
+def judged_claims(
+    claims: pd.DataFrame,
+    labels: dict[tuple[str, str], str],
+    recipes: dict[tuple[str, str], str] | None = None,
+) -> list[dict]:
+    """One entry per claim that this report judges, with its contrasts.
+
+    Args:
+        labels: of variants, by study and variant.
+        recipes: the same, names of the recipes below which the records of the runs lie; without it
+            no number leads to its records.
+    """
     entries = []
     for _, rows in claims[claims["contrast"] != ""].groupby("number", sort=False):
         first = rows.iloc[0]
         known = {name: label for (study, name), label in labels.items() if study == first["study"]}
+        folders = {
+            name: f"runs/{recipe}/{name}/"
+            for (study, name), recipe in (recipes or {}).items()
+            if study == first["study"]
+        }
         entries.append(
             _about(first)
             | {
                 "verdict": first["verdict"],
-                "contrasts": [_contrast(row, known) for row in rows.to_dict("records")],
+                "of_gain": _is_of_gain(rows),
+                "contrasts": [_contrast(row, known, folders) for row in rows.to_dict("records")],
                 "notes": _in_words(rows["note"], known),
             }
         )
@@ -47,12 +64,24 @@ def _about(row: pd.Series) -> dict:
     }
 
 
-def _contrast(row: dict, labels: dict[str, str]) -> dict:
+def _is_of_gain(rows: pd.DataFrame) -> bool:
+    """Whether a claim of the paper's is that accuracy, AP or AR rises."""
+    metrics = rows["contrast"].str.split(" ").str[0]
+    rises = metrics.isin(list(METRIC_LABELS)) & (rows["expected"] == "above 0")
+    return bool(rows["published"].iloc[0]) and bool(rises.all())
+
+
+def _contrast(row: dict, labels: dict[str, str], folders: dict[str, str]) -> dict:
     digits = 2 if row["contrast"].split(" ")[0] in METRIC_LABELS else 3
     shown = signed if " - " in row["contrast"] else number  # a difference shows its sign
     gain = row["published_gain"]
     return {
         "contrast": contrast_label(row["contrast"], labels),
+        "records": [
+            {"label": labels.get(name, name), "path": folders[name]}
+            for name in row["contrast"].split(" ")
+            if name in folders
+        ],
         "expected": row["expected"].replace("above", ">").replace("below", "<"),
         "measured": shown(row["measured"], digits),
         "interval": interval(row["low"], row["high"], digits, shown),
@@ -79,6 +108,8 @@ def claims_not_run(claims: pd.DataFrame) -> list[dict]:
         first = rows.iloc[0]
         entries.append(
             {
+                "title": STUDIES[study].title if study else "No study",
+                "scale": first["scale"],
                 "claims": [_about(row) for _, row in rows.iterrows()],
                 "command": first["command"] or first["note"],
                 "runnable": bool(first["command"]),
@@ -110,23 +141,32 @@ def simulation_values(path: Path = SIMULATED) -> dict | None:
     if not path.exists():
         return None
     rows = pd.read_csv(path)
-    shown = rows[rows["seeds"].isin([3, 5, 10, 20])]
+    rates = ["false_or_contrast", "false_worst_claim", "coverage", "right_per_claim"]
+    rows[rates] *= 100
+    shown = [3, 5, 10, 20]
+    with_intervals = rows[rows["seeds"] >= shown[0]]
+    coverage = with_intervals.groupby("scenario")["coverage"].agg(["min", "max"])
+    entries = []
+    for scenario, of_scenario in rows.groupby("scenario", sort=False):
+        by_seeds = of_scenario.set_index("seeds")
+        entries.append(
+            {
+                "scenario": scenario,
+                "false": [f"{by_seeds['false_or_contrast'][n]:.1f}" for n in shown],
+                "claim": f"{by_seeds['false_worst_claim'].max():.1f}",
+                "coverage": "{min:.1f} to {max:.1f}".format(**coverage.loc[scenario]),
+                "right": [f"{by_seeds['right_per_claim'][n]:.0f}" for n in shown],
+            }
+        )
     return {
-        "worst": f"{100 * rows['false_per_report'].max():.1f}",
-        "worst_claim": f"{100 * rows['false_worst_claim'].max():.1f}",
-        "lowest": f"{100 * rows['coverage'].min():.1f}",
-        "highest": f"{100 * rows['coverage'].max():.1f}",
+        "worst": f"{rows['false_or_contrast'].max():.1f}",
+        "worst_claim": f"{rows['false_worst_claim'].max():.1f}",
+        "lowest": f"{coverage['min'].min():.1f}",
+        "highest": f"{coverage['max'].max():.1f}",
         "reports": int(rows["reports"].iloc[0]),
         "claims": int(rows["claims"].max()),
-        "rows": [
-            {
-                "scenario": row["scenario"],
-                "seeds": row["seeds"],
-                "false": f"{100 * row['false_per_report']:.1f}",
-                "claim": f"{100 * row['false_worst_claim']:.1f}",
-                "coverage": f"{100 * row['coverage']:.1f}",
-                "right": f"{100 * row['right_per_claim']:.0f}",
-            }
-            for row in shown.to_dict("records")
-        ],
+        "seeds": shown,
+        "least_seeds": int(rows["seeds"].min()),
+        "most_seeds": int(rows["seeds"].max()),
+        "rows": entries,
     }

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,10 +82,11 @@ def provenance_values(plan: Plan) -> dict:
         ),
         "commits": _distinct(environment["commit"] for environment in environments),
         "sources": [
-            {"name": name, "sha256": version, "runs": len(runs), "which": ", ".join(runs)}
+            {"name": name, "sha256": version, "runs": len(runs), "which": shortened(runs)}
             for name, versions in training_sources(by_run).items()
             for version, runs in versions.items()
         ],
+        "missing": sorted(plan.missing),
         "overrides": ", ".join(f"{key} = {value}" for key, value in overrides.items()),
         "data": [
             {"dataset": name, "split": split, "images": entry["images"]}
@@ -97,6 +99,21 @@ def provenance_values(plan: Plan) -> dict:
         "command": "snakemake --cores all --config " + " ".join(arguments),
         "commands": {study.name: command_for(study.name, settings.scale) for study in plan.studies},
     }
+
+
+def shortened(run_ids: list[str]) -> str:
+    """Which runs these are, by recipe: `kanji (30 runs of 5 variants)`."""
+    parts = [run_id.split("/") for run_id in run_ids]
+    recipes = Counter(recipe for recipe, *_ in parts)
+    variants = Counter(recipe for recipe, _ in {(recipe, variant) for recipe, variant, _ in parts})
+    return ", ".join(
+        f"{recipe} ({_counted(count, 'run')} of {_counted(variants[recipe], 'variant')})"
+        for recipe, count in recipes.items()
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count > 1)}"
 
 
 def _distinct(values) -> list[str]:

@@ -22,7 +22,8 @@ def study_values(plan: Plan, study: Study, metrics: pd.DataFrame, statistics: pd
     metrics_shown = [m for m in (study.metric, *study.also) if m in set(of_test["metric"])]
     labels = dict(zip(shown["variant"], shown["label"], strict=True))
     figures = (Path(plan.settings.results) / "figures").resolve()
-    finding = FINDINGS.get(study.name)
+    # The sentences name variants, all of which a study with missing runs may lack.
+    finding = FINDINGS.get(study.name) if plan.is_whole(study) else None
     return {
         "title": study.title,
         "question": study.question,

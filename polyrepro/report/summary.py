@@ -10,10 +10,20 @@ def summary_markdown(values: dict) -> str:
             "about the paper's own experiments.",
             "",
         ]
+    if values["shortened"]:
+        lines += [
+            "Every verdict below is about trainings that are shorter than the paper's, on smaller "
+            "images.",
+            "",
+        ]
+    missing = values["provenance"]["missing"]
+    if missing:
+        named = ", ".join(missing[:20]) + (" and others" if len(missing) > 20 else "")
+        lines += [f"**{len(missing)} runs have not finished and are missing:** {named}.", ""]
     lines += [
-        f"{values['provenance']['runs']} runs, seeds per variant: {values['seeds']}. Of "
-        f"{values['abstract']['claims']} claims, {values['abstract']['counts']}; "
-        f"{values['not_run_count']} more were not run.",
+        f"{values['provenance']['runs']} runs, seeds per variant: {values['seeds']}. "
+        f"{values['abstract']['claims']} claims were judged: {values['abstract']['counts']}; "
+        f"{values['not_run_count']} more were not run. {values['abstract']['gains']}",
         "",
         "| claim | published | measured (interval, seeds) | outcome |",
         "|---|---|---|---|",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from polyrepro.running.interruption import Interruption
 from polyrepro.running.processes import Processes
+from polyrepro.running.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,23 @@ class Execution:
         interruption: read after each step, to save and stop; None to go on whatever happens.
         deterministic: on a GPU, use only operators that give the same bits every time.
         workers: processes that read images for this one; 0 reads them here.
+        progress: of the run that is trained, in rank 0.
     """
 
     processes: Processes
     interruption: Interruption | None = None
     deterministic: bool = True
     workers: int = 0
+    progress: Progress | None = None
 
     @property
     def stop_requested(self) -> bool:
         """Whether a signal has come to this process; the others may not have got one."""
         return self.interruption is not None and self.interruption.requested is not None
+
+    def report(
+        self, position: int, steps: int, history: list[dict], activity: str = "training"
+    ) -> None:
+        """Say where the training is; see `Progress.update`."""
+        if self.progress is not None:
+            self.progress.update(position, steps, history, activity)

@@ -3,15 +3,19 @@
 import shutil
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from polyrepro.data import open_dataset
 from polyrepro.files import record_path, require_writable, selection_path, write_json
-from polyrepro.plan import Plan, parse_run_id, pretraining_run
+from polyrepro.plan import Plan, caches_of, parse_run_id, pretraining_run
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.losses import check_losses
+from polyrepro.running.memory import gpu_memory
+from polyrepro.running.progress import Progress
 from polyrepro.running.records import (
     checkpoint_identity,
     finished_record,
@@ -28,6 +32,7 @@ from polyrepro.settings import Settings, command
 TRAINERS = {
     "classification": ("polyrepro.classification.training", "top1"),
     "detection": ("polyrepro.detection.training", "box_ar100"),
+    "detection3d": ("polyrepro.detection.training3d", "ap_l1"),
 }
 """Kind of recipe to the module whose `train_run` trains it, and the metric that is printed."""
 
@@ -53,14 +58,20 @@ def train_batch(
     runs = [parse_run_id(run_id, settings.overrides) for run_id in run_ids]
     # Those of all jobs: a mistake is found before the first of them has trained anything.
     check_losses({run.id: run.variant.loss for run in (*runs, *Plan(settings).runs)})
-    datasets = {name: open_dataset(name, results) for name in {run.recipe.dataset for run in runs}}
+    caches = caches_of(runs, settings)
+    datasets = {
+        name: open_dataset(name, results, caches.get(name))
+        for name in {run.recipe.dataset for run in runs}
+    }
     folders = {}
     for number, planned in enumerate(runs, start=1):
         run = resolve_weights(resolve_prefix(planned, settings), settings)
         data = datasets[run.recipe.dataset]
         started = time.perf_counter()
         known = execution.processes.from_first(finished_record(results, run, data.citation))
-        record = known or train_and_record(results, run, data, execution)
+        record = known or train_and_record(
+            results, run, data, execution, tensorboard=settings.tensorboard
+        )
         folders[run.id] = run_folder(results, run, data.citation).name
         if execution.processes.first:
             make_current(results, run, data.citation)
@@ -71,16 +82,28 @@ def train_batch(
         write_json(receipt, folders)
 
 
-def train_and_record(results: Path, run: Run, data, execution: Execution) -> dict:
+def train_and_record(
+    results: Path, run: Run, data, execution: Execution, *, tensorboard: bool = False
+) -> dict:
     """Train a run, from its last checkpoint on, and write its record when it has finished.
+
+    Args:
+        tensorboard: write training curves for TensorBoard, too.
 
     Raises:
         RunInUseError: if another command trains this run.
     """
     trainer = import_module(TRAINERS[run.recipe.kind][0])
-    with locked(results, run, data.citation, execution) as folder:
+    with (
+        locked(results, run, data.citation, execution) as folder,
+        _progress(results, run, execution, tensorboard) as progress,
+    ):
+        execution = replace(execution, progress=progress)
         identity = checkpoint_identity(run, data.citation)
-        with determinism(execution):
+        with (
+            determinism(execution, run.recipe.precision),
+            gpu_memory(run, execution.processes),
+        ):
             outcome = trainer.train_run(run, data, folder, identity, execution)
         record = write_record(results, run, data.citation, outcome, execution)
         if execution.processes.first:
@@ -88,12 +111,27 @@ def train_and_record(results: Path, run: Run, data, execution: Execution) -> dic
     return record
 
 
+def _progress(
+    results: Path, run: Run, execution: Execution, tensorboard: bool
+) -> AbstractContextManager[Progress | None]:
+    """The progress of a run, with its curves if they are wanted; nothing for ranks other than 0."""
+    if not execution.processes.first:
+        return nullcontext()
+    curves = None
+    if tensorboard:
+        from polyrepro.running.curves import Curves
+
+        curves = Curves(results, run)
+    return Progress(results, run, curves)
+
+
 def progress_line(run: Run, record: dict, seconds: float | None) -> str:
     """What a job prints of a run: how it ended, and its result."""
     metric = TRAINERS[run.recipe.kind][1]
     value = next(r[metric] for r in reversed(record["history"]) if r["split"] == "test")
     how = "already finished" if seconds is None else f"trained in {seconds:.1f} s"
-    return f"{run.id}: {how}, test {metric} {value:.2f} %"
+    counted = " (diverged; counts as guessing)" if record.get("diverged") else ""
+    return f"{run.id}: {how}, test {metric} {value:.2f} %{counted}"
 
 
 def resolve_prefix(run: Run, settings: Settings) -> Run:

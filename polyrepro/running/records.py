@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from polyrepro.errors import PolyreproError
-from polyrepro.files import RECORD_FILE, record_path, run_link, write_json
+from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, record_path, run_link, write_json
 from polyrepro.runs import InitialWeights, Run
 from polyrepro.settings import Settings, command
 
@@ -50,21 +50,25 @@ class Outcome:
     Attributes:
         history: one row per split and time: `epoch`, `split` and metrics.
         weights: sha256 of `weights.safetensors` in the run's folder, if they were kept.
-        predictions: sha256 of a classifier's `predictions.npz` in the run's folder.
+        predictions: sha256 of `predictions.npz` in the run's folder.
+        diverged: how a run that may do so has diverged, in words; None for any other.
     """
 
     history: list[dict]
     weights: str | None = None
     predictions: str | None = None
+    diverged: str | None = None
 
 
 def data_checksums(citation: dict) -> dict[str, str]:
     """What of a data set's citation must be the same for a record to be used again.
 
-    Large data sets have one checksum, of the index of all their images; small ones one per split.
+    Large data sets have one checksum, of the index of all their images, and one of the cache if
+    they are read from it; small ones have one per split.
     """
     if "index_sha256" in citation:
-        return {"index": citation["index_sha256"]}
+        cached = {"cache": citation["cache"]["tables_sha256"]} if "cache" in citation else {}
+        return {"index": citation["index_sha256"]} | cached
     return {
         f"{split}.{key}": value
         for split, entry in citation["splits"].items()
@@ -88,11 +92,22 @@ def run_folder(results: Path, run: Run, citation: dict) -> Path:
 def finished_record(results: Path, run: Run, citation: dict) -> dict | None:
     """The record of exactly this run on exactly these data; None if it has not finished.
 
+    A run whose predictions were removed counts as not finished; standard error names it.
+
     Raises:
         RecordError: if there is a file that cannot be trusted.
     """
     path = run_folder(results, run, citation) / RECORD_FILE
-    return load_record(path) if path.exists() else None
+    record = load_record(path) if path.exists() else None
+    predictions = path.with_name(PREDICTIONS_FILE)
+    if record is None or record.get("predictions") is None or predictions.exists():
+        return record
+    print(
+        f"{run.id}: its predictions are gone ({predictions}); training again",
+        file=sys.stderr,
+        flush=True,
+    )
+    return None
 
 
 def load_record(path: Path) -> dict:
@@ -126,16 +141,32 @@ def read_record(settings: Settings, run: Run) -> dict:
     if not path.exists():
         raise RecordError(f"{run.id} has no record ({path}); {again}")
     record = load_record(path)
+    if not describes(record, run):
+        raise RecordError(
+            f"{path} was made with another recipe or loss than the configuration asks for; {again}"
+        )
+    return record
+
+
+def describes(record: dict, run: Run) -> bool:
+    """Whether a record is that of this recipe, loss and seed, on whatever data.
+
+    Coefficients that a selection chose and initial weights are taken from the record.
+    """
     weights = record["initial_weights"]
     found = {
         "prefix": tuple(record["prefix"]),
         "initial_weights": weights and InitialWeights(sha256=weights, path="weights"),
     }
-    if record["identity"] != run.model_copy(update=found).identity():
-        raise RecordError(
-            f"{path} was made with another recipe or loss than the configuration asks for; {again}"
-        )
-    return record
+    return record["identity"] == run.model_copy(update=found).identity()
+
+
+def is_finished(results: Path, run: Run) -> bool:
+    """Whether there is a record of this recipe, loss and seed; it is not checked further."""
+    try:
+        return describes(json.loads(record_path(results, run.id).read_bytes()), run)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read_selection(path: Path) -> dict:
@@ -239,6 +270,7 @@ def write_record(
         "initial_weights": run.initial_weights and run.initial_weights.sha256,
         "weights": outcome.weights,
         "predictions": outcome.predictions,
+        "diverged": outcome.diverged,
         "device": device_name(execution.processes.device),
         "processes": execution.processes.count,
         "deterministic": execution.deterministic,

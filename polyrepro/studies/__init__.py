@@ -1,6 +1,7 @@
 """The studies by name, in the order of the report. Needs neither torch nor timm."""
 
 from polyrepro.studies import (
+    alpha,
     baselines,
     classes,
     efficientnetv2_finetuning,
@@ -11,6 +12,7 @@ from polyrepro.studies import (
     long_tail,
     many_coefficients,
     mask_rcnn_epsilon,
+    pointpillars_epsilon,
     poly1_lr,
     poly_n,
     powers,
@@ -37,12 +39,23 @@ STUDIES = {
         *label_noise.STUDIES,
         baselines.STUDY,
         gates.STUDY,
+        alpha.STUDY,
         *efficientnetv2_pretraining.STUDIES,
         *efficientnetv2_finetuning.STUDIES,
         mask_rcnn_epsilon.STUDY,
         retinanet_epsilon.STUDY,
+        pointpillars_epsilon.STUDY,
     )
 }
-SCALES = ("embedded", "embedded_full", "paper", "coco_folder")
+SCALES = (
+    "embedded",
+    "embedded_full",
+    "cifar",
+    "cifar_cpu",
+    "imagenet_short",
+    "coco_short",
+    "paper",
+    "coco_folder",
+)
 
 check_studies(STUDIES.values(), SCALES)

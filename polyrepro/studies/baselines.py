@@ -23,7 +23,11 @@ STUDY = Study(
     title="Baselines: focal loss and label smoothing",
     question="Is Poly-1 better than the losses that people reach for already?",
     variants=(cross_entropy(), *POLY, *OTHERS),
-    recipes={"embedded_full": "kanji"},
+    recipes={
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
+    },
     selections=(BEST_POLY, BEST_OTHER),
     claims=(
         Claim(

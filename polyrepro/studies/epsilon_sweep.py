@@ -3,10 +3,10 @@
 Paper: the Poly-1 experiments on ImageNet (Table 1 has the best value per data set; the sweep on
 ResNet-50 is known to us from secondary sources only).
 Command: snakemake --cores 2 --config studies=epsilon_sweep; with more coefficients and seeds the
-same with --configfile config/embedded_full.yaml.
+same with --configfile config/embedded_full.yaml, on images of 32 pixels with config/cifar.yaml.
 Expected: accuracy rises when e1 is raised above 0 (secondary); mean P_t rises too (secondary).
-Cost: embedded 4 runs per seed, embedded_full 8, of 7 CPU seconds; paper 8 runs per seed of
-ResNet-50, see `polyrepro estimate`.
+Cost: embedded 4 runs per seed, embedded_full 8, of 7 CPU seconds; imagenet_short and paper
+8 runs per seed of ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, Contrast, against_reference
@@ -15,7 +15,7 @@ from polyrepro.variants import REFERENCE, cross_entropy, poly1
 
 EPSILONS = (-1.0, -0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 FEW = (-1.0, 1.0, 2.0)
-"""What the default configuration can afford."""
+"""What the default configuration can afford, and CPUs at 32 pixels."""
 BEST = Selection(name="best_poly1", candidates=tuple(poly1(e).name for e in EPSILONS))
 
 STUDY = Study(
@@ -23,8 +23,17 @@ STUDY = Study(
     title="Poly-1: the first coefficient",
     question="Does raising or lowering the coefficient of 1 - P_t change the accuracy?",
     variants=(cross_entropy(), *(poly1(e) for e in EPSILONS)),
-    recipes={"embedded": "kanji", "embedded_full": "kanji", "paper": "resnet50_imagenet1k"},
-    restricted={"embedded": (REFERENCE, *(poly1(e).name for e in FEW))},
+    recipes={
+        "embedded": "kanji",
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
+        "imagenet_short": "resnet50_short",
+        "paper": "resnet50_imagenet1k",
+    },
+    restricted={
+        scale: (REFERENCE, *(poly1(e).name for e in FEW)) for scale in ("embedded", "cifar_cpu")
+    },
     selections=(BEST,),
     claims=(
         Claim(

@@ -42,7 +42,11 @@ STUDY = Study(
     title="Many coefficients tuned together",
     question="Does tuning a hundred coefficients beat cross-entropy, or tuning one?",
     variants=(cross_entropy(), *SINGLE, *MANY),
-    recipes={"embedded_full": "kanji"},
+    recipes={
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
+    },
     selections=(BEST_SINGLE, BEST_MANY),
     claims=(
         Claim(

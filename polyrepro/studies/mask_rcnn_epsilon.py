@@ -7,7 +7,8 @@ Command: snakemake --cores 2 --config studies=mask_rcnn_epsilon; on a cluster th
 Expected: a negative e1 raises AR and lowers the mean P_t (COCO; the detector is over-confident).
 One public re-run by others (Swin-T, one seed) confirms the gain in AR (box 55.5 to 57.4, mask 51.6
 to 53.5) and finds AP unmoved (42.8, 39.4), so AP and AR are always reported together.
-Cost: embedded 15 runs, 3 minutes on two cores; paper 5 runs per seed, see `polyrepro estimate`.
+Cost: embedded 15 runs, 3 minutes on two cores; coco_short and paper 5 runs per seed,
+see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import PRECISION_MARGIN, Claim, against_reference, equals_reference
@@ -26,6 +27,7 @@ STUDY = Study(
     recipes={
         "embedded": "mask_rcnn_composites",
         "embedded_full": "mask_rcnn_composites",
+        "coco_short": "mask_rcnn_coco_short",
         "paper": "mask_rcnn_coco",
         "coco_folder": "mask_rcnn_coco_folder",
     },

@@ -7,7 +7,8 @@ Compared with: cross-entropy at learning rates of its own, a finer grid that rea
 mean gradient weight of e1 = 2 can (a factor of 3). Each side chooses its learning rate on the
 validation images of seeds that test nothing.
 Expected: unknown; the paper's recipe has one learning rate.
-Cost: embedded_full 15 runs per seed (8 shared with other studies) of 7 CPU seconds.
+Cost: embedded_full 15 runs per seed (8 shared with other studies) of 7 CPU seconds; imagenet_short
+15 (6 shared) of ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, Contrast, against_reference
@@ -30,7 +31,12 @@ STUDY = Study(
     title="Poly-1 against the learning rate",
     question="Is a gain of Poly-1 more than an effective learning rate?",
     variants=(*PLAIN, *(variant for variants in POLY.values() for variant in variants)),
-    recipes={"embedded_full": "kanji"},
+    recipes={
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
+        "imagenet_short": "resnet50_short",
+    },
     selections=(BEST_PLAIN, *BEST_POLY.values()),
     claims=(
         Claim(

@@ -9,8 +9,8 @@ accuracy, averaged over seeds, chooses; the test accuracy is reported. A full gr
 coefficients would cost the product of the grids instead of their sum.
 Expected: N = 1, 2, 3 beat cross-entropy; the first coefficient brings most of the gain (secondary).
 Cost: embedded 16 runs per seed of 2 CPU seconds, on ten classes; embedded_full 16 (8 shared with
-epsilon_sweep) of 7 CPU seconds; paper 16 runs per seed (8 shared) of ResNet-50, see
-`polyrepro estimate`.
+epsilon_sweep) of 7 CPU seconds; imagenet_short and paper 16 runs per seed (8 shared) of
+ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import ACCURACY_MARGIN, Claim, Contrast, against_reference
@@ -45,6 +45,9 @@ STUDY = Study(
     recipes={
         "embedded": "fashion_mnist",
         "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
+        "imagenet_short": "resnet50_short",
         "paper": "resnet50_imagenet1k",
     },
     selections=BEST,

@@ -32,7 +32,11 @@ STUDY = Study(
     title="Powers that are not whole numbers",
     question="Is the first power of 1 - P_t the one to perturb?",
     variants=(cross_entropy(), *FIRST, *OTHERS),
-    recipes={"embedded_full": "kanji"},
+    recipes={
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
+    },
     selections=(BEST_FIRST, BEST_OTHER),
     claims=(
         Claim(

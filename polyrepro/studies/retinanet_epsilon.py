@@ -7,7 +7,8 @@ Command: snakemake --cores 2 --config studies=retinanet_epsilon; on a cluster th
 Compared with: the focal loss (gamma 2, alpha 0.25), not with cross-entropy. Poly-1 adds
 e1 (1 - P_t)^3, weighed by alpha like the rest.
 Expected: unknown; that a negative e1 lowers the mean P_t is known of Mask R-CNN only.
-Cost: embedded 15 runs, 2 minutes on two cores; paper 5 runs per seed, see `polyrepro estimate`.
+Cost: embedded 15 runs, 2 minutes on two cores; coco_short and paper 5 runs per seed,
+see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import PRECISION_MARGIN, Claim, against_reference, equals_reference
@@ -28,6 +29,7 @@ STUDY = Study(
     recipes={
         "embedded": "retinanet_composites",
         "embedded_full": "retinanet_composites",
+        "coco_short": "retinanet_coco_short",
         "paper": "retinanet_coco",
         "coco_folder": "retinanet_coco_folder",
     },

@@ -17,7 +17,11 @@ STUDY = Study(
     title="Training length: three times the epochs",
     question="Does a gain of Poly-1 outlive longer training?",
     variants=(cross_entropy(), *(poly1(e) for e in EPSILONS)),
-    recipes={"embedded_full": "kanji_long"},
+    recipes={
+        "embedded_full": "kanji_long",
+        "cifar": "resnet9_images32_long",
+        "cifar_cpu": "resnet9_quarter_images32_long",
+    },
     claims=(
         Claim(
             name="gain_after_longer_training",

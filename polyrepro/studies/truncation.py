@@ -2,12 +2,13 @@
 
 Paper: the experiment that drops the higher-order polynomials, ResNet-50 on ImageNet.
 Command: snakemake --cores 2 --config studies=truncation; with more terms and seeds the same with
---configfile config/embedded_full.yaml, on a cluster with --configfile config/paper.yaml.
+--configfile config/embedded_full.yaml, on images of 32 pixels with config/cifar.yaml, where classes
+and terms are fewer, on a cluster with config/paper.yaml.
 Expected: a few terms lose accuracy, more than 600 are needed on ImageNet (secondary). P_t starts at
 one over the number of classes, so fewer classes need fewer terms; the studies `classes_10` and
 `classes_100` show how many.
-Cost: embedded 4 runs per seed (1 shared), embedded_full 10 (1 shared), of 7 CPU seconds; paper 11
-runs per seed (1 shared) of ResNet-50, see `polyrepro estimate`.
+Cost: embedded 4 runs per seed (1 shared), embedded_full 10 (1 shared), of 7 CPU seconds;
+imagenet_short and paper 11 runs per seed (1 shared) of ResNet-50, see `polyrepro estimate`.
 """
 
 from polyrepro.studies.claim import Claim, against_reference, equals_reference
@@ -17,6 +18,9 @@ from polyrepro.variants import REFERENCE, cross_entropy, truncated
 TERMS = {
     "embedded": (10, 100, 300, 1000),
     "embedded_full": (1, 3, 10, 30, 100, 200, 300, 500, 1000),
+    "cifar": (1, 2, 3, 5, 10, 30, 200),
+    "cifar_cpu": (1, 2, 5, 10, 30),
+    "imagenet_short": (1, 2, 5, 10, 50, 100, 200, 400, 600, 800),
     "paper": (1, 2, 5, 10, 50, 100, 200, 400, 600, 800),
 }
 ALL_TERMS = sorted(set().union(*TERMS.values()))
@@ -31,7 +35,14 @@ STUDY = Study(
     title="Truncation: how many terms are needed",
     question="How many terms of the series does it take to reach cross-entropy's accuracy?",
     variants=(cross_entropy(), *(truncated(n) for n in ALL_TERMS)),
-    recipes={"embedded": "kanji", "embedded_full": "kanji", "paper": "resnet50_imagenet1k"},
+    recipes={
+        "embedded": "kanji",
+        "embedded_full": "kanji",
+        "cifar": "resnet9_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
+        "imagenet_short": "resnet50_short",
+        "paper": "resnet50_imagenet1k",
+    },
     restricted={
         scale: (REFERENCE, *(truncated(n).name for n in terms)) for scale, terms in TERMS.items()
     },

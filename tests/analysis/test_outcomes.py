@@ -12,6 +12,8 @@ from polyrepro.analysis.outcomes import (
     EQUIVALENT,
     OUTCOMES,
     Evidence,
+    contrast_levels,
+    contrast_outcomes,
     judge,
     questions,
 )
@@ -77,6 +79,23 @@ def test_all_contrasts_must_hold_and_one_that_fails_is_enough():
 def test_a_failure_among_several_contrasts_is_corrected_for_their_number():
     one, two = evidence(-0.1, contrasts=GAIN), evidence(-0.1, 0.5, contrasts=GAIN * 2)
     assert questions(two)["direction"] == pytest.approx(2 * questions(one)["direction"])
+
+
+def test_each_of_several_contrasts_is_corrected_for_their_number_unless_all_hold():
+    """Its p value lies between the level and half of it."""
+    single = evidence(0.117, contrasts=GAIN)
+    assert 0.025 < questions(single)["direction"] < 0.05
+    assert contrast_outcomes(single, judge([single])[0]) == ["direction only"]
+    undecided = evidence(0.117, 0.0, contrasts=GAIN * 2)
+    judged = judge([undecided])[0]
+    assert judged.outcome == "inconclusive"
+    assert contrast_outcomes(undecided, judged) == ["inconclusive"] * 2
+    assert contrast_levels(undecided, judged) == pytest.approx(judged.levels / 2)
+    confirmed = evidence(0.117, 0.5, contrasts=GAIN * 2)
+    judged = judge([confirmed])[0]
+    assert judged.outcome == "direction only"
+    assert contrast_outcomes(confirmed, judged) == ["direction only"] * 2
+    assert contrast_levels(confirmed, judged) == pytest.approx(judged.levels)
 
 
 def test_equivalence_is_that_of_two_one_sided_tests():

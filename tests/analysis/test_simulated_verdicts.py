@@ -49,7 +49,7 @@ NAMES = (
 def test_reports_are_rarely_wrong(benchmark, real_studies, name, seeds):
     random = np.random.default_rng(seeds)
     rates = benchmark.simulate_reports(benchmark.SCENARIOS[name], seeds, REPORTS, random)
-    assert rates["false_per_report"] <= FAMILY
+    assert rates["false_per_report"] <= rates["false_or_contrast"] <= FAMILY
     assert 0.93 <= rates["coverage"] <= 0.97
 
 
@@ -63,14 +63,16 @@ def test_large_effects_are_found_with_twenty_seeds(benchmark, real_studies):
 def test_error_rates_of_the_documentation_are_those_of_the_tables():
     page = (ROOT / "docs/verdicts.md").read_text()
     for name, rows in pd.read_csv(ROOT / "results/reference/verdicts.csv").groupby("scenario"):
-        worst, claim = 100 * rows["false_per_report"].max(), 100 * rows["false_worst_claim"].max()
+        rates = ("false_per_report", "false_or_contrast", "false_worst_claim")
+        worst = [100 * rows[rate].max() for rate in rates]
         covered = 100 * rows.loc[rows["seeds"] >= 3, "coverage"]
         ends = f"{covered.min():.1f} to {covered.max():.1f}"
         right = 100 * rows.set_index("seeds")["right_per_claim"]
-        cells = f"{worst:.1f} | {claim:.1f} | {ends} | {right[10]:.0f} | {right[20]:.0f}"
+        cells = " | ".join(f"{rate:.1f}" for rate in worst)
+        cells += f" | {ends} | {right[10]:.0f} | {right[20]:.0f}"
         assert f"| {name} | {cells} |" in page
         assert set(rows["reports"]) == {2000} and "Of 2000 reports" in page
-        assert worst <= 5 and covered.between(93, 97).all()
+        assert max(worst) <= 5 and covered.between(93, 97).all()
     rates = pd.read_csv(ROOT / "results/reference/reproduced.csv")
     for (noise, seeds), rows in rates.groupby(["sd_over_gain", "seeds"]):
         if noise in (0.5, 1.0) and seeds >= 5:

@@ -15,7 +15,7 @@ from small_trainings import HERE, without_times
 
 from polyrepro.classification.predictions import read_predictions
 from polyrepro.data import load
-from polyrepro.files import classifier_predictions_path, record_path
+from polyrepro.files import compact_predictions_path, record_path
 from polyrepro.plan import parse_run_id
 from polyrepro.running.interruption import EXIT_STATUS
 from polyrepro.running.jobs import train_and_record
@@ -124,7 +124,7 @@ def test_two_processes_train_what_one_does(undisturbed, data, tmp_path):
     last, expected = rows[-1]
     assert last["temperature"] == pytest.approx(expected["temperature"], rel=0.02)
     assert last["ece_scaled"] == pytest.approx(expected["ece_scaled"], abs=1)
-    several = read_predictions(classifier_predictions_path(results, RUN_ID), record["predictions"])
+    several = read_predictions(compact_predictions_path(results, RUN_ID), record["predictions"])
     for split in ("validation", "test"):
         labels = data.splits[split].labels
         row = next(r for r in reversed(record["history"]) if r["split"] == split)

@@ -13,12 +13,12 @@ from polyrepro.classification.evaluator import Evaluator
 from polyrepro.classification.loop import train
 from polyrepro.classification.predictions import (
     Predictions,
-    PredictionsError,
     read_predictions,
     write_predictions,
 )
 from polyrepro.data import load
-from polyrepro.files import classifier_predictions_path
+from polyrepro.files import compact_predictions_path
+from polyrepro.predictions import PredictionsError
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
@@ -43,7 +43,7 @@ def finished(data, tmp_path_factory):
 
 
 def stored(results, record):
-    return read_predictions(classifier_predictions_path(results, ONE.id), record["predictions"])
+    return read_predictions(compact_predictions_path(results, ONE.id), record["predictions"])
 
 
 def final_rows(record):
@@ -63,7 +63,7 @@ def test_they_are_those_that_the_metrics_were_made_of(finished, data, split):
 
 def test_the_record_has_their_checksum(finished, data):
     results, record = finished
-    content = classifier_predictions_path(results, ONE.id).read_bytes()
+    content = compact_predictions_path(results, ONE.id).read_bytes()
     assert record["predictions"] == hashlib.sha256(content).hexdigest()
     images = sum(len(data.splits[split].labels) for split in ("validation", "test"))
     assert len(content) < 6 * images
@@ -129,7 +129,7 @@ def test_a_run_that_dies_while_it_writes_them_has_no_record(data, tmp_path, monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("polyrepro.classification.predictions.write_atomically", full)
+        patch.setattr("polyrepro.predictions.write_atomically", full)
         with pytest.raises(OSError, match="No space left"):
             train_and_record(tmp_path, ONE, data, HERE)
     assert finished_record(tmp_path, ONE, data.citation) is None
@@ -155,9 +155,9 @@ def test_other_predictions_than_the_records_are_refused(tmp_path, damage):
     )
     if damage == "missing":
         path.unlink()
-        message = r"cannot read the predictions .*predictions\.npz: No such file .*train it again"
+        message = r"cannot read the predictions .*\.npz: No such file .*then trains the run again"
     else:
         path.write_bytes(path.read_bytes()[:-1] + b"x")
-        message = r"predictions\.npz are not those of the run's record: sha256 .*train it again"
+        message = r"\.npz are not those of the run's record: sha256 .*remove the file: .*then"
     with pytest.raises(PredictionsError, match=message):
         read_predictions(path, sha256)

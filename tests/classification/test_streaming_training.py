@@ -11,13 +11,21 @@ from contextlib import suppress
 import pytest
 import torch
 from image_trees import SMALL, encoded, picture, write_tree
-from small_trainings import ALONE, CROSS_ENTROPY, HERE, history, interrupted_at
+from small_trainings import (
+    ALONE,
+    CROSS_ENTROPY,
+    HERE,
+    history,
+    interrupted_at,
+    without_times,
+)
 from streaming_cases import recipe
 
 from polyrepro.classification.failures import TrainingError
 from polyrepro.classification.loop import train
 from polyrepro.cli import main
 from polyrepro.data import DataError, open_dataset
+from polyrepro.data.cache_making import make_cache
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.data.verification import verify
 from polyrepro.files import data_folder
@@ -25,7 +33,7 @@ from polyrepro.recipes import RECIPES
 from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import train_and_record
-from polyrepro.running.records import checkpoint_identity
+from polyrepro.running.records import checkpoint_identity, run_folder
 from polyrepro.runs import Run
 
 # 19 training images in batches of 8: two steps of four passes, two epochs.
@@ -77,6 +85,19 @@ def test_data_that_changed_between_save_and_resume_are_refused(root, data, tmp_p
         train(RUN, data, HERE, checkpoints(tmp_path, data))
 
 
+def test_a_run_on_the_cache_is_another_one_and_cites_it(data, tmp_path):
+    make_cache(data, tmp_path / "cache", 40, workers=1)
+    cached = IndexedImages(tmp_path / "index", (tmp_path / "cache", 40))
+    results = tmp_path / "results"
+    plain = train_and_record(results, RUN, data, HERE)
+    record = train_and_record(results, RUN, cached, Execution(ALONE, workers=1))
+    assert "cache" not in plain["data"]
+    assert record["data"]["cache"]["shorter_side"] == 40
+    assert without_times(record["history"]) != without_times(plain["history"])
+    assert without_times(record["history"]) == history(RUN, cached)
+    assert run_folder(results, RUN, cached.citation) != run_folder(results, RUN, data.citation)
+
+
 def test_a_loss_that_is_not_finite_names_the_files(data):
     recipe_without_bounds = RUN.recipe.model_copy(update={"learning_rate": 1e30})
     run = RUN.model_copy(update={"recipe": recipe_without_bounds})
@@ -89,6 +110,7 @@ import sys
 from pathlib import Path
 import torch
 from polyrepro.classification import loop
+from polyrepro.data.cache_making import make_cache
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import Interruption, InterruptedTrainingError

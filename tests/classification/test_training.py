@@ -16,7 +16,7 @@ from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.failures import TrainingError
 from polyrepro.classification.loop import train
 from polyrepro.data import load
-from polyrepro.files import record_path
+from polyrepro.files import progress_path, record_path
 from polyrepro.losses import PolySeries
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST
 from polyrepro.running.jobs import train_and_record
@@ -172,7 +172,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it(data, monk
     with pytest.raises(TrainingError, match=message):
         train_and_record(tmp_path, run(), data, HERE)
     assert finished_record(tmp_path, run(), data.citation) is None
-    assert not list(tmp_path.rglob("*.json"))
+    assert list(tmp_path.rglob("*.json")) == [progress_path(tmp_path, run().id)]
 
 
 class BreaksInEvaluation(nn.Module):
@@ -208,7 +208,8 @@ def test_an_evaluation_that_is_not_finite_names_run_and_split_and_leaves_nothing
     )
     with pytest.raises(TrainingError, match=message):
         train_and_record(tmp_path, run(recipe=recipe), data, HERE)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"]
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"]
+    assert left == [progress_path(tmp_path, run().id)]
 
 
 def test_record_is_complete_and_cites_its_data(data, tmp_path):
@@ -218,6 +219,7 @@ def test_record_is_complete_and_cites_its_data(data, tmp_path):
         "series": "PolySeries",
         "arguments": {"epsilon": [2.0]},
         "label_smoothing": None,
+        "alpha": None,
     }
     assert stored["data"]["splits"]["test"]["sha256"] == data.splits["test"].sha256()
     assert {"python", "versions", "commit", "processor"} <= set(stored["environment"])

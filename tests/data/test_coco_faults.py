@@ -7,7 +7,7 @@ import pytest
 from coco_files import SPLITS, content, every, first, write_split
 
 from polyrepro.data import DataError
-from polyrepro.data.coco_evaluation import coco_metrics
+from polyrepro.data.coco_evaluation import evaluate_coco
 from polyrepro.data.coco_folder import verify_coco_folder
 from polyrepro.data.coco_format import open_coco, verify_coco
 from polyrepro.data.manifests import write_manifest
@@ -39,7 +39,7 @@ def perfect_ar(folder, split="test"):
     keys = ("image_id", "category_id", "bbox")
     found = [{key: a[key] for key in keys} | {"score": 0.9} for a in truth["annotations"]]
     (folder / "p.json").write_text(json.dumps(found))
-    metrics = coco_metrics(folder / f"{split}.json", folder / "p.json", "bbox")
+    metrics = evaluate_coco(folder / f"{split}.json", folder / "p.json", "bbox")[0]
     return metrics["box_ar100"], metrics["box_ap"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from coco_files import SIDE, content, write_split
 from pycocotools import mask as coco_mask
 
-from polyrepro.data.coco_evaluation import coco_metrics
+from polyrepro.data.coco_evaluation import evaluate_coco
 from polyrepro.data.coco_format import verify_coco
 from polyrepro.data.coco_masks import covers_pixels, usable_mask
 
@@ -129,5 +129,5 @@ def test_what_is_a_mask_is_used_and_evaluated(tmp_path, capsys, segmentation, us
         entry["segmentation"]["counts"] = entry["segmentation"]["counts"].decode()
     (tmp_path / "p.json").write_text(json.dumps(found))
     expected = 100 if used == [SQUARE] else 100 * (2 / 3 + 1) / 2
-    metrics = coco_metrics(annotations, tmp_path / "p.json", "segm")
+    metrics = evaluate_coco(annotations, tmp_path / "p.json", "segm")[0]
     assert metrics["mask_ar100"] == pytest.approx(expected)

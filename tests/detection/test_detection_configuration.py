@@ -64,9 +64,34 @@ def test_the_paper_s_scale_trains_mmdetection_s_own_configuration(tmp_path, name
     assert test.dataset.ann_file == str(tmp_path / "test")
     assert train.dataset.metainfo.classes == COCO_CLASSES
     assert config.custom_hooks == []
+    # mmengine takes None for hooks of its own only.
+    assert [name for name, hook in config.default_hooks.items() if hook is None] == ["checkpoint"]
     head = config.model.roi_head.bbox_head if "roi_head" in config.model else config.model.bbox_head
     assert head.loss_cls.type == loss and head.num_classes == 80
     assert config.model.backbone.depth == 50
+
+
+@pytest.mark.parametrize("name", ["mask_rcnn_coco", "retinanet_coco"])
+def test_the_short_scale_changes_images_and_schedule_and_nothing_else(tmp_path, name):
+    whole, short = (config_of(n, tmp_path).to_dict() for n in (name, f"{name}_short"))
+    assert short["train_cfg"].pop("max_epochs") == 6
+    assert short["train_cfg"].pop("val_interval") == 6
+    (multi,) = (s for s in short["param_scheduler"] if s["type"] == "MultiStepLR")
+    assert (multi.pop("milestones"), multi.pop("end"), multi["gamma"]) == ([4, 5], 6, 0.1)
+    for loader in ("train_dataloader", "test_dataloader"):
+        pipeline = short[loader]["dataset"]["pipeline"]
+        (resize,) = (step for step in pipeline if step["type"] == "Resize")
+        assert tuple(resize.pop("scale")) == (853, 512) and resize["keep_ratio"]
+    # The rest is that of the paper's scale.
+    for key in ("max_epochs", "val_interval"):
+        del whole["train_cfg"][key]
+    (multi,) = (s for s in whole["param_scheduler"] if s["type"] == "MultiStepLR")
+    assert (multi.pop("milestones"), multi.pop("end")) == ([8, 11], 12)
+    for loader in ("train_dataloader", "test_dataloader"):
+        (resize,) = (s for s in whole[loader]["dataset"]["pipeline"] if s["type"] == "Resize")
+        assert tuple(resize.pop("scale")) == (1333, 800)
+    for key in ("model", "train_dataloader", "test_dataloader", "param_scheduler", "optim_wrapper"):
+        assert short[key] == whole[key], key
 
 
 def test_what_cannot_be_trained_is_an_error_before_training(tmp_path):
@@ -118,3 +143,8 @@ def test_a_recipe_is_packaged_or_light_and_not_both():
             ValidationError, match=f"recipe {name}: give either config, or image_size"
         ):
             type(recipe).model_validate(recipe.model_dump() | change)
+    light, packaged = RECIPES["retinanet_composites"], RECIPES["retinanet_coco_short"]
+    with pytest.raises(ValidationError, match="scale and milestones belong to a config; a light"):
+        type(light).model_validate(light.model_dump() | {"scale": (640, 400)})
+    with pytest.raises(ValidationError, match=r"scale \(400, 640\) has the longer side first"):
+        type(light).model_validate(packaged.model_dump() | {"scale": (400, 640)})

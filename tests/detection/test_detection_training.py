@@ -181,7 +181,9 @@ def test_a_state_that_is_not_finite_in_the_end_is_named_not_evaluated(
 
 
 def test_metrics_that_are_not_finite_name_run_and_split(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "coco_metrics", lambda *_: {"box_ap": 1.0, "box_ar1": math.nan})
+    monkeypatch.setattr(
+        training, "evaluate_coco", lambda *_: ({"box_ap": 1.0, "box_ar1": math.nan}, {})
+    )
     short = small_run(recipe="retinanet_composites", epochs=1, train_images=2)
     with pytest.raises(NonFiniteLossError, match=r"seed1: .*validation images gives box_ar1 = nan"):
         train_run(short, data, tmp_path, "x", execution())
@@ -240,6 +242,14 @@ def test_label_smoothing_is_refused(data):
     smoothed = small_run(POLY.model_copy(update={"label_smoothing": 0.1}))
     with pytest.raises(DetectionError, match=r"seed1: label smoothing is not defined.*leave it"):
         loss_hooks(MODELS.build(built_for("mask_rcnn_composites", data)), smoothed)
+
+
+def test_alpha_is_the_head_s(data):
+    weighted = small_run(POLY.model_copy(update={"alpha": 0.25}))
+    with pytest.raises(
+        DetectionError, match=r"seed1: the alpha of a detector's focal loss is that"
+    ):
+        loss_hooks(MODELS.build(built_for("mask_rcnn_composites", data)), weighted)
 
 
 def without_masks(data, folder):

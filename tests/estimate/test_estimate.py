@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,20 +36,61 @@ def row(**changes):
     return Throughput(**entries | changes)
 
 
-def cost_of(rows=(), **changes):
-    """The estimate of the paper scale with some settings changed."""
-    config = read_config(CONFIGURATIONS["paper"]) | {"results": "results/none"} | changes
+def cost_of(rows=(), scale="paper", **changes):
+    """The estimate of a scale with some settings changed."""
+    config = read_config(CONFIGURATIONS[scale]) | {"results": "results/none"} | changes
     return estimate(Plan(check_settings(config)), list(rows))
 
 
 def test_hours_by_hand():
-    """ResNet-50: 90 epochs of 1,271,167 images; 60,000 evaluated after each, at a third."""
+    """ResNet-50: 90 epochs of 1,271,167 images; 10,000 evaluated after each, 50,000 in the end."""
     result = cost_of([row()], studies="truncation", seeds=2)
     (cost,) = result.recipes
-    assert (cost.runs, cost.images, cost.evaluated) == (22, 90 * 1_271_167, 90 * 60_000)
-    assert cost.hours_per_run == pytest.approx((114_405_030 + 1_800_000) / 1000 / 3600)
+    assert (cost.runs, cost.images, cost.evaluated) == (22, 90 * 1_271_167, 950_000)
+    assert cost.hours_per_run == pytest.approx((114_405_030 + 950_000 / 3) / 1000 / 3600)
     assert result.hours == pytest.approx(22 * cost.hours_per_run)
     assert result.unknown_runs == 0
+
+
+def test_images_that_grow_cost_their_area():
+    """18 epochs: 7 of 128, 7 of 160, 4 of 192 pixels; evaluated with 224 pixels."""
+    result = cost_of([row(image_size=192)], "imagenet_short", studies="truncation", seeds=1)
+    (cost,) = result.recipes
+    area = (7 * 128**2 + 7 * 160**2 + 4 * 192**2) / 18 / 192**2
+    trained = 18 * 1_271_167 * area
+    evaluated = (18 * 10_000 + 50_000) * (224 / 192) ** 2 / 3
+    assert cost.hours_per_run == pytest.approx((trained + evaluated) / 1000 / 3600)
+
+
+def test_detectors_are_evaluated_once_and_cost_the_area_of_their_scale():
+    rows = [row(model="Mask R-CNN R50-FPN", image_size=800, images_per_second=10.0)]
+    own = {"studies": "mask_rcnn_epsilon", "seeds": 1}
+    (short,), (whole,) = (cost_of(rows, scale, **own).recipes for scale in ("coco_short", "paper"))
+    assert short.evaluated == whole.evaluated == 7_465
+    assert whole.rate.images_per_second == 10
+    assert short.rate.images_per_second == pytest.approx(10 * (800 / 512) ** 2)
+    assert short.images == whole.images / 2 == 6 * 114_823
+
+
+def test_the_affordable_scales_cost_a_few_hundred_hours_where_the_paper_costs_thousands():
+    rows = read_throughputs(GIVEN, measured=None)
+    own = "truncation,truncation_lr,epsilon_sweep,poly_n"
+    for seeds, most in ((3, 300), (5, 500)):
+        cost = cost_of(rows, "imagenet_short", studies=f"{own},poly1_lr,long_tail", seeds=seeds)
+        assert 100 < cost.hours < most and cost.unknown_runs == 0
+    assert cost_of(rows, "paper", studies=own).hours > 2_000
+    assert 100 < cost_of(rows, "coco_short").hours < 400
+
+
+def test_caches_are_priced(capsys):
+    cache = {"imagenet1k": {"folder": "/scratch/cache"}}
+    result = cost_of([row()], "imagenet_short", studies="truncation", cache=cache)
+    assert result.caches == {"imagenet1k": (Path("/scratch/cache"), 1_331_167 * 29_000)}
+    larger = {"imagenet1k": {"folder": "/scratch/cache", "shorter_side": 512}}
+    (_, size) = cost_of([row()], studies="truncation", cache=larger).caches["imagenet1k"]
+    assert size == 4 * 1_331_167 * 29_000
+    text = printed(capsys, "--scale", "imagenet_short", "--set", f"cache={json.dumps(cache)}")
+    assert "Cache of imagenet1k: 38.6 GB in /scratch/cache." in text
 
 
 def test_disk_by_hand():
@@ -66,7 +108,7 @@ def test_networks_have_the_sizes_that_timm_makes():
     import timm
     import torch
 
-    from polyrepro.classification import models  # noqa: F401
+    from polyrepro.classification import models, residual_networks  # noqa: F401
 
     classifiers = [recipe for recipe in RECIPES.values() if recipe.kind == "classification"]
     assert classifiers
@@ -89,11 +131,13 @@ def test_embedded_data_has_the_listed_sizes(name):
     assert len(data.classes) == CLASSES[name]
 
 
-@pytest.mark.parametrize("name", ["imagenet1k", "imagenet21k"])
+@pytest.mark.parametrize("name", ["imagenet1k", "imagenet1k_long_tail", "imagenet21k"])
 def test_large_data_have_the_listed_classes_and_held_out_images(name):
     dataset = IMAGE_DATASETS[name]()
     assert len(dataset.classes) == CLASSES[name]
     assert dataset.held_out.items() <= IMAGES[name].items()
+    if dataset.tail is not None:
+        assert sum(dataset.tail.sizes) == IMAGES[name]["train"]
 
 
 def test_a_manifest_counts_more_than_the_list(tmp_path):
@@ -102,7 +146,7 @@ def test_a_manifest_counts_more_than_the_list(tmp_path):
     splits = {"train": {"images": 1000}, "validation": {"images": 10}, "test": {"images": 20}}
     manifest.write_text(json.dumps({"splits": splits}))
     (cost,) = cost_of(studies="truncation", results=str(tmp_path)).recipes
-    assert (cost.images, cost.evaluated) == (90_000, 2_700)
+    assert (cost.images, cost.evaluated) == (90_000, 920)
 
 
 def test_shared_runs_count_once():
@@ -129,7 +173,7 @@ def test_finetuning_pays_for_its_pretraining_unless_weights_are_given():
 def test_overrides_cut_the_images():
     overrides = {"epochs": 2, "train_images": 1000}
     (cost,) = cost_of(studies="truncation", overrides=overrides).recipes
-    assert (cost.images, cost.evaluated) == (2_000, 120_000)
+    assert (cost.images, cost.evaluated) == (2_000, 70_000)
 
 
 def test_measured_here_comes_before_given():
@@ -151,7 +195,7 @@ def test_closest_image_size_is_scaled_by_area():
 
 
 def test_shipped_table_knows_every_classifier_of_the_paper():
-    rows = read_throughputs(measured=GIVEN.with_name("none.csv"))
+    rows = read_throughputs(measured=(GIVEN.with_name("none.csv"),))
     assert all(row.source for row in rows)
     assert cost_of(rows).unknown_runs == 0
 
@@ -186,7 +230,7 @@ def test_unknown_throughputs_make_a_lower_bound(capsys, tmp_path):
         "seeds=1",
     ]
     text = printed(capsys, *arguments, "--throughputs", str(table))
-    assert "13 runs, at least 118 GPU-hours" in text
+    assert "13 runs, at least 117 GPU-hours" in text
     assert (
         "The throughput or the data set of 2 runs is unknown, so the sum is a lower bound" in text
     )
@@ -233,10 +277,10 @@ def test_tables_that_cannot_be_used(tmp_path, old, new, message):
     )
     path = tmp_path / "mine.csv"
     path.write_text(good)
-    assert len(read_throughputs(path, tmp_path / "none.csv")) == 1
+    assert len(read_throughputs(path, (tmp_path / "none.csv",))) == 1
     path.write_text(good.replace(old, new))
     with pytest.raises(ThroughputError, match=message):
-        read_throughputs(path, tmp_path / "none.csv")
+        read_throughputs(path, (tmp_path / "none.csv",))
 
 
 def test_needs_no_torch():
@@ -249,7 +293,7 @@ def test_needs_no_torch():
 
 def test_prices_are_those_of_each_study_alone_with_the_seeds_of_its_configuration():
     prices = study_prices("paper")
-    rows = read_throughputs(GIVEN, measured=None)
+    rows = read_throughputs(GIVEN, measured=())
     (alone,) = cost_of(rows, studies="truncation").studies
     assert prices["truncation"] == f"{alone.hours:,.0f} GPU-hours"
     assert "gates" not in prices  # the paper's scale does not run it

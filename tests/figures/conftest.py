@@ -27,6 +27,6 @@ def cut_results(tmp_path_factory) -> Path:
         "poly3_e+1",
         "truncated_n10",
         "truncated_n1000",
-        "truncated_n5_lr_x2",
+        "truncated_n100_lr_x2",
     )
     return write_results(tmp_path_factory.mktemp("cut"), seeds=3, without=without)

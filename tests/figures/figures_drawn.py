@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 
 from polyrepro.figures import OWN, drawing
 from polyrepro.figures.style import in_style
+from polyrepro.studies import STUDIES
 
-EMBEDDED = ("losses", "forest", *OWN, "truncation_variants", "retinanet_epsilon_variants")
+OWN_EMBEDDED = tuple(name for name, study in OWN.items() if "embedded" in STUDIES[study].recipes)
+EMBEDDED = ("losses", "forest", *OWN_EMBEDDED, "truncation_variants", "retinanet_epsilon_variants")
 """Names of figures of the embedded scale: of those that every study has, two."""
 
 

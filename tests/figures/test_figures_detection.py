@@ -9,6 +9,8 @@ from polyrepro.figures import FigureError, draw, style
 from polyrepro.figures.detection_curves import METRICS
 from polyrepro.figures.mask_rcnn_detections import IMAGES
 from polyrepro.figures.names import METRIC_LABELS
+from polyrepro.figures.pointpillars_detections import LEAST_OBJECTS, LOOKS, RIGHT, SCENES, WRONG
+from polyrepro.figures.pointpillars_epsilon import METRICS as LIDAR_METRICS
 from polyrepro.files import target_probability_path
 
 
@@ -17,6 +19,7 @@ from polyrepro.files import target_probability_path
     [
         ("mask_rcnn_epsilon", "cross_entropy", "cross-entropy", METRICS),
         ("retinanet_epsilon", "focal_g2", "focal loss", METRICS[:2]),
+        ("pointpillars_epsilon", "focal_g2", "focal loss", LIDAR_METRICS),
     ],
 )
 def test_recall_and_precision_have_panels_with_differences_to_what_they_name(
@@ -78,3 +81,29 @@ def test_detections_are_marked_right_or_wrong_once_per_object(results):
     # One object was called something else, another one found twice; a score of 0.1 is not shown.
     assert 1 <= shown.count(style.POLY_NEGATIVE) <= 2
     assert len(shown) <= sum(len(axes.patches) for axes in rows[0]) + 1
+
+
+def test_boxes_from_above_are_marked_right_or_wrong(results):
+    figure = figure_of("pointpillars_detections", results)
+    rows = [figure.axes[start : start + SCENES] for start in range(0, 3 * SCENES, SCENES)]
+    assert rows[0][0].get_ylabel() == "objects"
+    assert rows[1][0].get_ylabel().startswith("focal")
+    for objects, *found in zip(*rows, strict=True):
+        (drawn,) = objects.collections[1:]
+        count = len(drawn.get_paths()) // 2  # a box, and a line that points ahead
+        assert count >= LEAST_OBJECTS
+        for axes in found:
+            (boxes,) = axes.collections[1:]
+            colours = [to_hex(colour).upper() for colour in boxes.get_colors()][: count + 1]
+            # Every object is found, the first one twice; a score of 0.1 is not shown.
+            assert len(boxes.get_paths()) == 2 * (count + 1)
+            assert colours.count(LOOKS[WRONG]) == 1
+            assert colours.count(LOOKS[RIGHT]) == count
+
+
+def test_a_detector_of_point_clouds_without_predictions_is_named(results, tmp_path):
+    for name in ("metrics.csv", "statistics.csv"):
+        (tmp_path / name).write_bytes((results / name).read_bytes())
+    (tmp_path / "data").symlink_to(results / "data")
+    with pytest.raises(FigureError, match=r"predictions_test\.lidar\.json cannot be read .*train"):
+        draw("pointpillars_detections", tmp_path)

@@ -14,6 +14,7 @@ from polyrepro.report.labels import (
     signed,
     with_half_width,
 )
+from polyrepro.report.provenance_values import shortened
 from polyrepro.report.summary import summary_markdown
 
 
@@ -42,6 +43,11 @@ def test_contrast_in_words():
     assert contrast_label("top1 (test): 2 a_1 - b", labels) == "2 first − second"
 
 
+def test_runs_are_counted_by_recipe():
+    runs = ["kanji/a/seed0", "kanji/a/seed1", "kanji/b/seed0", "kanji_10/a/seed0"]
+    assert shortened(runs) == "kanji (3 runs of 2 variants), kanji_10 (1 run of 1 variant)"
+
+
 def test_a_value_that_is_missing_is_an_error_not_a_gap(tmp_path, monkeypatch):
     """Without provenance the templates must fail, and the text must name the key."""
     (tmp_path / "report.json").write_text("{}")
@@ -67,18 +73,22 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
     values = {
         "scale": "embedded",
         "analogue": True,
+        "shortened": False,
         "seeds": 5,
         "confidence": "95",
-        "provenance": {"runs": 1, "command": "snakemake"},
-        "abstract": {"claims": 1, "counts": "1 is direction only"},
+        "provenance": {"runs": 1, "command": "snakemake", "missing": []},
+        "abstract": {"claims": 1, "counts": "1 as direction only", "gains": "None is."},
         "not_run_count": 3,
         "claims": [claim],
     }
     text = summary_markdown(values)
     assert "small analogue" in text
     assert "| S | secondary | a − b: +1 (0 to 2, n = 5) | **direction only** |" in text
-    assert "Of 1 claims, 1 is direction only; 3 more were not run." in text
+    assert "1 claims were judged: 1 as direction only; 3 more were not run. None is." in text
     assert "small analogue" not in summary_markdown(values | {"analogue": False})
+    assert "shorter than the paper's" not in text
+    short = summary_markdown(values | {"analogue": False, "shortened": True})
+    assert "trainings that are shorter than the paper's" in short
     verified = claim | {"gain": "+0.6", "published_status": "verified"}
     assert "| +0.6 (verified) |" in summary_markdown(values | {"claims": [verified]})
 
@@ -86,6 +96,7 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
 def test_the_abstract_counts_outcomes_and_gives_one_effect_per_study():
     contrast = {"contrast": "a − b", "measured": "+0.40", "interval": "+0.1 to +0.7"}
     claim = {"study": "s", "number": "C1", "outcome": "inconclusive", "gain": "+0.6"}
+    claim |= {"of_gain": True}
     claims = [
         claim | {"contrasts": [contrast]},
         claim | {"number": "C2", "gain": "–", "contrasts": [contrast]},
@@ -93,7 +104,11 @@ def test_the_abstract_counts_outcomes_and_gives_one_effect_per_study():
         | {"study": "t", "number": "C3", "outcome": "reproduced", "contrasts": [contrast] * 2},
     ]
     words = abstract(claims)
-    assert words["counts"] == "1 is reproduced and 2 are inconclusive"
+    assert words["counts"] == "1 as reproduced and 2 as inconclusive"
+    assert words["gains"] == "Of the 3 claims of a gain, 1 is confirmed."
+    assert abstract(claims[:2])["gains"] == "Of the 2 claims of a gain, none is confirmed."
+    assert abstract(claims[2:])["gains"] == "The only claim of a gain is confirmed."
+    assert abstract([claim | {"of_gain": False, "contrasts": [contrast]}])["gains"] == ""
     assert words["effects"] == [
         {"number": "C1", "text": "a − b: +0.40 (+0.1 to +0.7; published +0.6)"},
         {"number": "C3", "text": "a − b: +0.40 (+0.1 to +0.7)"},

@@ -4,55 +4,12 @@ import json
 
 import pandas as pd
 import pytest
-from made_up_results import made_up_record, write_results
 from test_page import Page
 
 from polyrepro import report
-from polyrepro.data.manifests import write_manifest
-from polyrepro.figures import draw
-from polyrepro.files import data_folder
-from polyrepro.plan import Plan
-from polyrepro.report import provenance_values
 from polyrepro.report.claim_values import claims_not_run, outcome_counts
 from polyrepro.report.reference_values import reference_values
 from polyrepro.report.values import report_values
-from polyrepro.settings import check_settings
-
-ENVIRONMENT = {
-    "python": "3.11",
-    "platform": "Linux",
-    "processor": "a processor",
-    "threads": 1,
-    "versions": {"torch": "2"},
-    "commit": "abc",
-    "training_source_sha256": "0" * 64,
-}
-DATE = "86400"
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
-    """A finished truncation study with three seeds, and its figures."""
-    folder = tmp_path_factory.mktemp("report")
-    settings = {"scale": "embedded", "studies": "truncation", "seeds": 3, "runs_per_job": 1}
-    plan = Plan(check_settings(settings | {"results": str(folder)}))
-    write_results(folder, seeds=3, studies="truncation")
-    images = {"train": 18000, "validation": 2000, "test": 8000}
-    splits = {name: {"images": count, "sha256": "ab" * 32} for name, count in images.items()}
-    write_manifest(data_folder(folder, "kanji"), {"dataset": "kanji", "splits": splits})
-    for name in ("losses", "forest", "truncation", "truncation_variants"):
-        draw(name, folder)
-    return plan
-
-
-@pytest.fixture(autouse=True)
-def _records(monkeypatch):
-    def read(settings, run):
-        more = {"environment": ENVIRONMENT, "device": "cpu", "series_source_sha256": None}
-        return made_up_record(run) | more
-
-    monkeypatch.setattr(provenance_values, "read_record", read)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", DATE)
 
 
 def test_the_same_inputs_give_the_same_bytes_and_the_date_is_given(plan, tmp_path):
@@ -66,10 +23,8 @@ def test_the_same_inputs_give_the_same_bytes_and_the_date_is_given(plan, tmp_pat
     assert json.loads((folder / "report.json").read_text())["date"] == "2 January 1970"
 
 
-def test_the_page_is_one_file_with_the_same_numbers_that_lead_to_their_records(plan):
-    report.write_report(plan)
-    folder = report.Path(plan.settings.results)
-    page = Page((folder / "report.html").read_text())
+def test_the_page_is_one_file_with_the_same_numbers_that_lead_to_their_records(plan, page):
+    page = Page(page.read_text())
     assert not page.open, "every element is closed"
     assert page.counts["h1"] == 1 and page.counts["table"] > 8
     # Losses, truncation, its variants, the forest; the benchmark's if it was run.
@@ -127,7 +82,9 @@ def test_committed_results_of_another_scale_are_shown_and_the_own_are_not(plan, 
     assert reference_values("embedded", tmp_path) == []
     (reference,) = reference_values("paper", tmp_path)
     assert reference["scale"] == "embedded"
-    assert reference["claims"] == report_values(plan)["claims"]
+    own = report_values(plan)["claims"]
+    without_records = [c | {"records": []} for claim in own for c in claim["contrasts"]]
+    assert [c for claim in reference["claims"] for c in claim["contrasts"]] == without_records
     old = tmp_path / "old"
     old.mkdir()
     (old / "claims.csv").write_text("claim,scale\na,embedded\n")

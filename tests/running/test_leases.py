@@ -104,18 +104,18 @@ def mode(path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-@pytest.fixture
-def strict_umask():
-    before = os.umask(0o077)
-    yield
+@pytest.fixture(params=[0o022, 0o077], ids=["usual umask", "strict umask"])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
     os.umask(before)
 
 
-def test_folder_and_files_are_for_all_users_whatever_the_umask(folder, strict_umask):
+def test_folder_and_files_are_for_all_users_whatever_the_umask(folder, umask):
     with leased(1, ["0"]):
         assert mode(folder) == 0o1777
         assert mode(folder / "0.lock") == 0o666
-    assert os.umask(0o077) == 0o077
+    assert os.umask(umask) == umask
 
 
 def test_a_folder_of_an_earlier_version_is_shared_now(folder):
@@ -151,7 +151,7 @@ def reachable(monkeypatch):
 
 
 @as_root
-def test_two_users_share_the_devices(reachable, strict_umask):
+def test_two_users_share_the_devices(reachable, umask):
     with leased(1, ["0", "1"]) as (devices, _):
         assert devices == ["0"]
         assert lease_as(12345, reachable) == "1"

@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from polyrepro.files import record_path, run_link
+from polyrepro.files import compact_predictions_path, record_path, run_link
 from polyrepro.plan import parse_run_id
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
@@ -27,8 +27,8 @@ DATA = {"dataset": "fashion_mnist", "splits": {"train": {"images": 9, "sha256": 
 CHANGED = {"dataset": "fashion_mnist", "splits": {"train": {"images": 9, "sha256": "b"}}}
 
 
-def finish(results, run, data, top1=50.0):
-    outcome = Outcome([{"epoch": 1, "split": "test", "top1": top1}])
+def finish(results, run, data, top1=50.0, predictions=None):
+    outcome = Outcome([{"epoch": 1, "split": "test", "top1": top1}], predictions=predictions)
     make_current(results, run, data)
     return write_record(results, run, data, outcome, HERE)
 
@@ -56,6 +56,18 @@ def test_a_trial_with_other_settings_overwrites_nothing_and_the_way_back_is_free
     make_current(tmp_path, RUN, DATA)
     assert read_record(settings(tmp_path), RUN) == record
     assert capsys.readouterr().err == ""
+
+
+def test_a_run_whose_predictions_are_gone_is_named_and_trained_again(tmp_path, capsys):
+    record = finish(tmp_path, RUN, DATA, predictions="a" * 64)
+    kept = compact_predictions_path(tmp_path, RUN.id)
+    kept.write_bytes(b"")
+    assert finished_record(tmp_path, RUN, DATA) == record
+    kept.unlink()
+    assert finished_record(tmp_path, RUN, DATA) is None
+    message = capsys.readouterr().err
+    assert message.startswith(f"{RUN.id}: its predictions are gone (")
+    assert message.endswith("/predictions.npz); training again\n")
 
 
 def test_changed_data_are_named(tmp_path, capsys):

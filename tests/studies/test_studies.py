@@ -177,6 +177,16 @@ def test_detection_is_compared_with_the_loss_that_the_detector_has():
         assert study.seeds_at("embedded", 2) == 2
 
 
+def test_boxes_in_point_clouds_are_compared_with_the_focal_loss():
+    study = STUDIES["pointpillars_epsilon"]
+    assert {v.loss.epsilon for v in study.variants} == {(), (-1.0,), (-0.4,), (1.0,)}
+    assert {v.loss.gamma for v in study.variants} == {2.0}
+    assert study.reference == "focal_g2"
+    assert study.seeds_at("embedded", 5) == 3
+    metrics = {contrast.metric for claim in study.claims for contrast in claim.contrasts}
+    assert {"vehicle_ap_l1", "pedestrian_ap_l1", "mean_pt_foreground"} == metrics
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

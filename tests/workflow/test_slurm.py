@@ -89,7 +89,7 @@ def test_trainings_are_jobs_with_a_gpu_each(tmp_path):
 RUN = "fashion_mnist/cross_entropy/seed0"
 OVERRIDES = {"epochs": 40, "train_images": 3000, "images_per_device": 64}
 LONG = TINY | {
-    "studies": ["truncation_lr"],
+    "studies": ["poly_n"],
     "seeds": 1,
     "runs_per_job": 1,
     "results": "results/tiny",

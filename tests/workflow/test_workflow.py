@@ -80,6 +80,26 @@ def test_second_run_does_nothing(finished):
     assert "Nothing to be done" in process.stdout + process.stderr
 
 
+def test_a_report_of_what_has_finished(project):
+    """Two records are gone: a plain run, and one that a selection, so 16 runs after it, needs."""
+    results = project / "results/tiny"
+    runs = results / "runs"
+    for gone in ("kanji/truncated_n100/seed1", "fashion_mnist/poly1_e+1/seed0"):
+        (runs / gone / "record.json").unlink()
+    before = sorted(runs.rglob("record.json"))
+    process = snakemake(project, "--config", "finished_only=true")
+    printed = process.stdout + process.stderr
+    assert process.returncode == 0, printed
+    assert "The report is results/tiny/report.pdf" in printed
+    assert sorted(runs.rglob("record.json")) == before
+    missing = json.loads((results / "report.json").read_text())["provenance"]["missing"]
+    assert len(missing) == 18 and "kanji/truncated_n100/seed1" in missing
+    assert "**18 runs have not finished" in (results / "summary.md").read_text()
+    statistics = pd.read_csv(results / "statistics.csv", dtype={"missing": str})
+    rows = statistics[statistics["variant"] == "truncated_n100"]
+    assert len(rows) and set(rows["missing"]) == {"1"}
+
+
 def test_snakemake_report_holds_figures_and_captions(finished):
     folder, _ = finished
     process = snakemake(folder, "--report", "report.html")

@@ -3,13 +3,15 @@ import sys
 from pathlib import Path
 
 from polyrepro.files import write_atomically
-from polyrepro.plan import Plan
+from polyrepro.plan import Plan, PlanError
+from polyrepro.running.closing_words import closing_words
 from polyrepro.settings import SettingsError, check_settings
 from polyrepro.sources import digest, project_files, source_files
 
 try:
     PLAN = Plan(check_settings(config, tuple(Path(f) for f in workflow.configfiles)))
-except SettingsError as error:
+    PLAN.caches  # refused here if they do not fit the recipes
+except (SettingsError, PlanError) as error:
     raise WorkflowError(str(error))
 
 RESULTS = PLAN.settings.results
@@ -35,3 +37,11 @@ SETTINGS_FILE = f"{RESULTS}/settings.json"
 
 onstart:
     write_atomically(Path(SETTINGS_FILE), SETTINGS.model_dump_json(indent=1) + "\n")
+
+
+onsuccess:
+    print(closing_words(PLAN, failed=False), file=sys.stderr)
+
+
+onerror:
+    print(closing_words(PLAN, failed=True), file=sys.stderr)

@@ -4,7 +4,7 @@ from polyrepro.studies import STUDIES
 DRAWN = {
     name: study
     for name, study in STUDY_OF_FIGURE.items()
-    if study is None or study in PLAN.settings.studies
+    if study is None or study in {study.name for study in PLAN.studies}
 }
 FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}.{{format}}", figure=DRAWN, format=["pdf", "png"]

@@ -13,6 +13,7 @@ rule report:
         references=project_files("results/reference", "*/*.csv"),
         text=project_files("report", "**/*.typ"),
         bibliography=project_files("report", "*.bib"),
+        page=project_files("report", "page.*"),
         code=source_files(
             "polyrepro.report",
             "polyrepro.report.values",

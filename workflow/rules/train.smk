@@ -5,12 +5,19 @@ PLAN.remove_stale_receipts()
 
 rule train:
     input:
-        # Of all runs of a job the data, the coefficients chosen before theirs (greedy search), and
-        # the jobs whose weights they start from (fine-tuning).
+        # Of all runs of a job the data and their caches, the coefficients chosen before theirs (greedy
+        # search), and the jobs whose weights they start from (fine-tuning).
         data=lambda wildcards: expand(
             f"{RESULTS}/data/{{dataset}}/manifest.json",
             dataset=sorted(
                 {run.recipe.dataset for run in PLAN.batches[wildcards.batch].runs}
+            ),
+        ),
+        caches=lambda wildcards: expand(
+            f"{RESULTS}/data/{{dataset}}/cache.json",
+            dataset=sorted(
+                {run.recipe.dataset for run in PLAN.batches[wildcards.batch].runs}
+                & PLAN.caches.keys()
             ),
         ),
         selection=lambda wildcards: expand(

@@ -8,6 +8,7 @@ from torch import nn
 
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import unwrapped
+from polyrepro.detection.mmdetection3d import is_anchor3d_head
 
 # Heads whose num_classes counts something else: objects or not, or the classes of stuff.
 OTHER_COUNTS = ("rpn_head", "semantic_head", "panoptic_fusion_head")
@@ -21,6 +22,12 @@ def heads_with_classes(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         counts = isinstance(getattr(module, "num_classes", None), int)
         if is_head and counts and not set(names) & set(OTHER_COUNTS):
             yield path, module
+
+
+def number_of_classes(head: nn.Module) -> int:
+    """How many classes of objects a head knows; ``Anchor3DHead`` counts background with softmax."""
+    with_background = is_anchor3d_head(head) and not head.use_sigmoid_cls
+    return head.num_classes - with_background
 
 
 def innermost(dataset: object) -> Iterator[object]:
@@ -54,10 +61,11 @@ def check_class_count(model: nn.Module, dataset: object, split: str) -> None:
     for part in innermost(dataset):
         _check_annotations(part, classes, split)
     for path, head in heads_with_classes(model):
-        if head.num_classes != len(classes):
+        count = number_of_classes(head)
+        if count != len(classes):
             raise DetectionError(
                 f"the {split} data set has {len(classes)} classes ({_listed(classes)}), but "
-                f"{path} ({type(head).__name__}) is built for {head.num_classes}: set "
+                f"{path} ({type(head).__name__}) is built for {count}: set "
                 f"num_classes={len(classes)} in every head of the configuration, or give the "
                 "data set's `metainfo` the classes that the model has"
             )
@@ -85,7 +93,8 @@ def check_checkpoint_classes(model: nn.Module, state_dict: dict) -> None:
 
 
 def _check_annotations(dataset: object, classes: Sequence[str], split: str) -> None:
-    found = getattr(dataset, "cat_ids", None)
+    # MMDetection3D has no categories in its files; its Waymo data set gives those that it knows.
+    found = None if hasattr(dataset, "box_type_3d") else getattr(dataset, "cat_ids", None)
     if found is not None and len(found) != len(classes):
         raise DetectionError(
             f"the {split} data set's `metainfo` names {len(classes)} classes "

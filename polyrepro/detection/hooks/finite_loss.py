@@ -23,27 +23,27 @@ def non_finite_parts(losses: Mapping[str, object]) -> dict[str, float]:
     return found
 
 
-def image_files(data_batch: object) -> list[str]:
-    """The image files of a batch, in order; also of batches made of several branches."""
-    return list(dict.fromkeys(_image_files(data_batch)))
+def sample_files(data_batch: object) -> list[str]:
+    """The files of images or points of a batch, in order; also of batches of several branches."""
+    return list(dict.fromkeys(_sample_files(data_batch)))
 
 
-def _image_files(data: object) -> Iterator[str]:
-    path = getattr(data, "img_path", None)
+def _sample_files(data: object) -> Iterator[str]:
+    path = getattr(data, "lidar_path", None) or getattr(data, "img_path", None)
     if path is not None:
         yield str(path)
     elif isinstance(data, Mapping):
         for value in data.values():
-            yield from _image_files(value)
+            yield from _sample_files(value)
     elif isinstance(data, list | tuple):
         for value in data:
-            yield from _image_files(value)
+            yield from _sample_files(value)
 
 
 class FiniteLossHook(Hook):
     """Stops the training before a non-finite loss reaches the weights.
 
-    The message names the iteration, the parts of the loss and the image files of the batch.
+    The message names the iteration, the parts of the loss and the files of the batch.
 
     Raises:
         NonFiniteLossError: between the forward pass and the optimiser's step.
@@ -74,10 +74,10 @@ class FiniteLossHook(Hook):
 
     def _message(self, runner: Runner, losses: dict) -> str:
         parts = ", ".join(f"{name} = {value}" for name, value in non_finite_parts(losses).items())
-        files = image_files(self._batch)
+        files = sample_files(self._batch)
         return (
             f"the loss is not finite in iteration {runner.iter + 1} (epoch {runner.epoch + 1}): "
-            f"{parts or 'the sum'}. Images of the batch: {', '.join(files) or 'unknown'}. The "
-            "weights are those before this step. Look at these images and their boxes, lower the "
+            f"{parts or 'the sum'}. Files of the batch: {', '.join(files) or 'unknown'}. The "
+            "weights are those before this step. Look at these files and their boxes, lower the "
             "learning rate or lengthen its warm-up, or clip gradients"
         )

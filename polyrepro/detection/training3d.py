@@ -1,0 +1,50 @@
+"""What a job calls to train a detector on point clouds: as for pictures, with Waymo's metrics."""
+
+# ruff: noqa: E402 - without MMDetection3D the message has to come before the imports fail.
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner, TestLoop
+
+from polyrepro.data.lidar_format import LidarData
+from polyrepro.detection.mmdetection3d import require_mmdetection3d
+from polyrepro.files import naming_path
+from polyrepro.running.execution import Execution
+from polyrepro.running.records import Outcome
+from polyrepro.runs import Run
+
+require_mmdetection3d()
+
+# MMDetection3D fills its registries when these are imported.
+import mmdet3d.datasets
+import mmdet3d.models  # noqa: F401
+
+from polyrepro.detection.configuration3d import evaluation_loader, evaluator, run_config
+from polyrepro.detection.lidar_evaluation import lidar_metrics
+from polyrepro.detection.training import Evaluated, train_detector
+
+
+def train_run(
+    run: Run, data: LidarData, folder: Path, identity: str, execution: Execution
+) -> Outcome:
+    """Train a detector in the run's folder, from its last checkpoint on, and evaluate it.
+
+    As :func:`polyrepro.detection.training.train_run`, but for the predictions, which are written to
+    `predictions_test.lidar.json` and for validation, and for the metrics, which are those of
+    :func:`polyrepro.detection.waymo_ap.waymo_ap`.
+    """
+
+    def configure(resume_from: Path | None) -> Config:
+        return run_config(run, data, folder, execution, resume_from)
+
+    def evaluate(runner: Runner, config: Config, split: str) -> Evaluated:
+        path = folder / f"predictions_{split}.lidar.json"
+        loader = evaluation_loader(config, data, split)
+        with naming_path(folder):
+            TestLoop(runner=runner, dataloader=loader, evaluator=evaluator(path)).run()
+        found = {}
+        if execution.processes.first:
+            found = lidar_metrics(data.annotations[split], path, data.classes)
+        return execution.processes.from_first(found), {}
+
+    return train_detector(run, folder, identity, execution, configure, evaluate)

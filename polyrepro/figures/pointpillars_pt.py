@@ -1,0 +1,11 @@
+"""How confident PointPillars' dense head is: P_t of foreground and background per coefficient."""
+
+from matplotlib.figure import Figure
+
+from polyrepro.figures.measured import Tables
+from polyrepro.figures.pt_histograms import draw_histograms
+
+
+def figure(tables: Tables) -> Figure:
+    """Histograms over the samples of the last epoch of training."""
+    return draw_histograms(tables, "pointpillars_epsilon", "focal loss")

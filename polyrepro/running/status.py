@@ -1,0 +1,134 @@
+"""What the runs of a configuration are doing, read from records and progress files."""
+
+import json
+import os
+import socket
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from polyrepro.files import progress_path, record_path
+from polyrepro.plan import Plan
+from polyrepro.running.records import describes
+from polyrepro.runs import Run
+
+STATES = ("finished", "running", "stopped", "failed", "waiting")
+"""A stopped run has a checkpoint and goes on when its command is run again."""
+
+LOST_SECONDS = 600
+"""A training that has not stated its progress for so long counts as failed."""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run.
+
+    Attributes:
+        state: one of `STATES`.
+        details: of a run that began, what its progress file says; see
+            `polyrepro.running.progress`.
+        seconds: of a finished run, how long its steps took.
+    """
+
+    run: Run
+    state: str
+    details: dict = field(default_factory=dict)
+    seconds: float | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of a running training at its present speed, evaluation not included; None if unknown."""
+        speed = self.details.get("steps_per_second")
+        if self.state != "running" or not speed:
+            return None
+        return (self.details["steps"] - self.details["position"]) / speed
+
+
+class StatusReader:
+    """Reads the state of every run of a plan, again and again.
+
+    Records are read once, because they never change, and are not checked: tables do that.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._finished: dict[tuple[str, int], RunStatus] = {}
+
+    def read(self) -> dict[str, RunStatus]:
+        """The runs by id, in the order of the plan."""
+        return {run.id: self._status(run) for run in self._plan.runs}
+
+    def _status(self, run: Run) -> RunStatus:
+        results = Path(self._plan.settings.results)
+        try:
+            written = record_path(results, run.id).stat().st_mtime_ns
+        except OSError:
+            return _unfinished(run, progress_path(results, run.id))
+        known = self._finished.get((run.id, written))
+        if known is None:
+            known = _finished(run, record_path(results, run.id))
+            if known is None:
+                return _unfinished(run, progress_path(results, run.id))
+            self._finished[run.id, written] = known
+        return known
+
+
+def seconds_left(runs: dict[str, RunStatus]) -> float | None:
+    """Until all runs have finished, if as many go on at the same time as now; None if unknown.
+
+    A waiting run is expected to take as long as the finished ones of its recipe on average.
+    """
+    durations: dict[str, list[float]] = {}
+    for status in runs.values():
+        if status.seconds is not None:
+            durations.setdefault(status.run.recipe.name, []).append(status.seconds)
+    running = [status for status in runs.values() if status.state == "running"]
+    left = [status.seconds_left for status in running]
+    for status in runs.values():
+        if status.state not in ("finished", "running"):
+            known = durations.get(status.run.recipe.name)
+            left.append(statistics.fmean(known) if known else None)
+    if not running or None in left:
+        return None
+    return sum(left) / len(running)
+
+
+def _finished(run: Run, path: Path) -> RunStatus | None:
+    """None for a record that is damaged, or of another recipe or loss: its job trains it again."""
+    try:
+        record = json.loads(path.read_bytes())
+        seconds = sum(row.get("seconds", 0.0) for row in record["history"])
+        return RunStatus(run, "finished", seconds=seconds) if describes(record, run) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _unfinished(run: Run, path: Path) -> RunStatus:
+    try:
+        details = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return RunStatus(run, "waiting")
+    # A job that failed before its first run knows no identities. Prefixes and initial weights,
+    # which are found later, are part of an identity; for such runs any progress counts.
+    fixed = run.variant.after is None and run.recipe.pretraining is None
+    if fixed and details["identity"] not in (None, run.identity()):
+        return RunStatus(run, "waiting")
+    if details["state"] != "running":
+        return RunStatus(run, details["state"], details)
+    silent = time.time() - details["time"]
+    here = details["host"] == socket.gethostname()
+    if (here and not _alive(details["process"])) or silent > LOST_SECONDS:
+        message = f"its process on {details['host']} ended without a word, or hangs"
+        return RunStatus(run, "failed", details | {"message": message})
+    return RunStatus(run, "running", details)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
