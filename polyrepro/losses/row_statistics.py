@@ -12,7 +12,7 @@ from polyrepro.losses.series import Series
 
 def index_statistics(
     logits: Tensor, index: Tensor, averaged: bool, class_weight: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
+) -> tuple[Tensor, ...]:
     """``-log P_t``, ``1 - P_t`` and the mean over the classes of ``-w_i log p_i``.
 
     Args:

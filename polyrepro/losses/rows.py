@@ -74,25 +74,25 @@ class IndexRows(Rows):
 def index_gradient(index, class_weight, nll, q, p, by_nll, by_q, by_mean) -> Tensor:
     """``(by_nll + by_q P_t) (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
     pt = torch.exp(-nll)
-    by_p = weight = index_weight(pt, by_nll, by_q)
+    weight = index_weight(pt, by_nll, by_q)
+    by_p, own = weight, -weight * q
     if by_mean is not None:
         share = by_mean if class_weight is None else by_mean * class_weight.mean()
-        by_p = _sum(weight, share)
+        by_p, own = by_p + share, own + pt * share
     gradient = p * by_p.unsqueeze(1)
-    own = None if weight is None else -weight * q
-    if by_mean is not None:
-        own = _sum(own, pt * share)
     at = (1, index.unsqueeze(1), own.unsqueeze(1))
-    # Only what can be differentiated can be mapped over, too.
+    # A copy costs a pass; under a transform it is what torch maps over without a loop.
     gradient = gradient.scatter(*at) if torch.is_grad_enabled() else gradient.scatter_(*at)
     if by_mean is not None:
         gradient.sub_(weighted_values((by_mean / p.shape[1]).unsqueeze(1), class_weight))
     return gradient
 
 
-def index_weight(pt: Tensor, by_nll: Tensor | None, by_q: Tensor | None) -> Tensor | None:
+def index_weight(pt: Tensor, by_nll: Tensor | None, by_q: Tensor | None) -> Tensor:
     """The derivative by ``-log P_t``, on which q depends, too."""
-    return by_nll if by_q is None else _sum(by_nll, by_q * pt)
+    if by_q is not None:
+        return _sum(by_nll, by_q * pt)
+    return torch.zeros_like(pt) if by_nll is None else by_nll
 
 
 @with_signature
