@@ -75,7 +75,7 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
         "analogue": True,
         "seeds": 5,
         "confidence": "95",
-        "provenance": {"runs": 1, "command": "snakemake"},
+        "provenance": {"runs": 1, "command": "snakemake", "missing": []},
         "abstract": {"claims": 1, "counts": "1 as direction only", "gains": "None is."},
         "not_run_count": 3,
         "claims": [claim],
