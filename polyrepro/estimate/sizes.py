@@ -65,10 +65,11 @@ WEIGHTS = {
     "tf_efficientnetv2_l": (117_746_848, 1280),
     "Mask R-CNN R50-FPN": (44_449_456, 0),
     "RetinaNet R50-FPN": (38_021_812, 0),
+    "PointPillars SECFPN": (4_840_968, 0),
 }
 """Model to floating-point numbers in its state without the classifier, and the classifier's inputs.
 
-Of detectors everything counts to the first number, with COCO's 80 classes.
+Of detectors everything counts to the first number, with COCO's 80 classes or Waymo's three.
 """
 
 OPTIMISER_STATES = {"sgd": 1, "rmsproptf": 2}
