@@ -4,7 +4,7 @@
 
 The scenes are drawn from a seed that no result uses. `results/reference/tuning/pointpillars.csv`
 has a row per run, and the recipe in `polyrepro/recipes/light_pointpillars.py` is the outcome. It
-was frozen before any other loss was trained on drawn scenes. About half a minute per rate on one core.
+was frozen before any other loss was trained on drawn scenes. About half a minute per rate.
 """
 
 import argparse
