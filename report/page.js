@@ -46,13 +46,13 @@ for (const table of document.querySelectorAll("table")) {
     head.addEventListener("click", () => sort(table, head, column));
     head.addEventListener("keydown", event => event.key === "Enter" && head.click());
   });
-  heads.forEach((_, column) => {
+  heads.forEach((head, column) => {
     const cells = [...body.rows].map(row => spread(row)[column]).filter(cell => cell);
     const shown = cells.filter(cell => number.test(text(cell)));
     if (2 * shown.length <= cells.filter(text).length) return;
     const digits = cell => (text(cell).match(/\.(\d+)$/) ?? ["", ""])[1].length;
     const most = Math.max(...shown.map(digits));
-    for (const cell of cells) cell.classList.add("number");
+    for (const cell of [head, ...cells]) cell?.classList.add("number");
     for (const cell of shown) {
       const missing = most - digits(cell);
       cell.dataset.pad = (digits(cell) || !missing ? "" : ".") + "0".repeat(missing);

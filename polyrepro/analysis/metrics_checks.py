@@ -4,7 +4,8 @@ Rows are numbered as in the file: the first one after the header is row 2.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ import pandas as pd
 from polyrepro.analysis.divergence import diverged_runs
 from polyrepro.errors import PolyreproError
 from polyrepro.studies import STUDIES
+from polyrepro.variants import POLY_SERIES
 
 NEEDED = ("study", "variant", "seed", "metric", "split", "epoch", "value")
 """Columns without which a table says nothing; records made elsewhere may lack the others."""
 
 SPLITS = ("train", "validation", "test")
 KEY = ["study", "variant", "seed", "metric", "split", "epoch"]
-SAME_IN_STUDY = ("recipe", "dataset", "model", "data_sha256")
+SAME_IN_STUDY = ("recipe", "dataset", "model", "data_sha256", "chance")
 SAME_IN_VARIANT = ("label", "series", "epsilon", "terms", "gamma", "learning_rate")
 PERCENT = ("top1", "ece", "box_", "mask_")
 FRACTIONS = ("mean_pt", "leading_share")
@@ -72,29 +74,52 @@ def check_metrics(table: pd.DataFrame, path: Path) -> None:
         row = repeated.iloc[0]
         first = table[(table[KEY] == row[KEY]).all(axis="columns")].index[0]
         raise MetricsError(
-            f"{path}, row {_number(repeated.index[0])}, columns {', '.join(KEY)}: repeats row "
-            f"{_number(first)} (seed {row['seed']} of {row['variant']} in {row['study']}, "
+            f"{path}, row {row_number(repeated.index[0])}, columns {', '.join(KEY)}: repeats row "
+            f"{row_number(first)} (seed {row['seed']} of {row['variant']} in {row['study']}, "
             f"{row['metric']}); remove the run that is there twice"
         )
     _check_epochs(table, path)
     _check_units(table, path)
 
 
-def numbers(table: pd.DataFrame, column: str, path: Path, *, whole: bool = False) -> pd.Series:
+def check_header(names: Collection[str], path: Path) -> None:
+    """Refuse a header that has a name twice: which column is meant cannot be told.
+
+    Raises:
+        MetricsError: naming the column.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise MetricsError(
+            f"{path}, row 1, column {twice[0]}: the header has this name twice; remove one of the "
+            "columns, or rename it"
+        )
+
+
+def numbers(
+    table: pd.DataFrame, column: str, path: Path, *, whole: bool = False, optional: bool = False
+) -> pd.Series:
     """A column as numbers.
+
+    Args:
+        whole: they are to be integers, at least 0.
+        optional: a value may be empty; it is NaN then.
 
     Raises:
         MetricsError: naming the first row whose value is empty, no number, or not finite.
     """
     values = pd.to_numeric(table[column], errors="coerce").astype(float)
     bad = values.isna() | values.isin([np.inf, -np.inf])
+    if optional:
+        bad &= table[column].notna() & (table[column].astype(str) != "")
     if whole:
         bad |= (values % 1 != 0) | (values < 0)
     if bad.any():
         row = _first(bad)
         wanted = "a whole number, at least 0" if whole else "a finite number"
         raise MetricsError(
-            f"{path}, row {_number(row)}, column {column}: {table[column][row]!r} is not {wanted}"
+            f"{path}, row {row_number(row)}, column {column}: {table[column][row]!r} is not "
+            f"{wanted}"
         )
     return values.astype(int) if whole else values
 
@@ -104,7 +129,8 @@ def _first(mask: pd.Series) -> int:
     return int(mask.index[mask][0])
 
 
-def _number(row: int) -> int:
+def row_number(row: int) -> int:
+    """The number of a row in the file: the first after the header is row 2."""
     return row + 2
 
 
@@ -123,7 +149,7 @@ def _check_known(table: pd.DataFrame, path: Path, column: str, known: Iterable[s
         close = difflib.get_close_matches(value, list(known), n=1)
         guess = f"; did you mean {close[0]!r}?" if close else "."
         raise MetricsError(
-            f"{path}, row {_number(unknown.index[0])}, column {column}: unknown {column} "
+            f"{path}, row {row_number(unknown.index[0])}, column {column}: unknown {column} "
             f"{value!r}{guess} Known are: {', '.join(known)}"
         )
 
@@ -143,14 +169,21 @@ def _check_same(
         if len(other):
             where = " of ".join(str(rows[name].iloc[0]) for name in reversed(within))
             raise MetricsError(
-                f"{path}, row {_number(other[0])}, column {column}: {of_group[other[0]]!r} beside "
-                f"{of_group.iloc[0]!r} in row {_number(rows.index[0])}"
+                f"{path}, row {row_number(other[0])}, column {column}: "
+                f"{of_group[other[0]]!r} beside {of_group.iloc[0]!r} in row "
+                f"{row_number(rows.index[0])}"
                 f"{f' ({where})' if where else ''}; {mend}"
             )
 
 
 def _check_epochs(table: pd.DataFrame, path: Path) -> None:
     """All runs of a study must have been trained equally long, unless they have diverged."""
+    early = table["epoch"] < 0
+    if early.any():
+        row = _first(early)
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column epoch: {table['epoch'][row]:g} is below 0"
+        )
     runs = pd.MultiIndex.from_frame(table[["study", "variant", "seed"]])
     table = table[~runs.isin(diverged_runs(table))]
     ends = table.loc[table.groupby(KEY[:-1])["epoch"].idxmax()].sort_values(KEY[:-1])
@@ -160,7 +193,7 @@ def _check_epochs(table: pd.DataFrame, path: Path) -> None:
         if len(odd):
             first = odd.iloc[0]
             raise MetricsError(
-                f"{path}, row {_number(odd.index[0])}, column epoch: seed {first['seed']} of "
+                f"{path}, row {row_number(odd.index[0])}, column epoch: seed {first['seed']} of "
                 f"{first['variant']} in {study} ends at epoch {first['epoch']:g}, other runs at "
                 f"{usual:g} ({metric}, {split}); train all equally long, or remove the run"
             )
@@ -168,24 +201,32 @@ def _check_epochs(table: pd.DataFrame, path: Path) -> None:
 
 def _check_units(table: pd.DataFrame, path: Path) -> None:
     """Percents in 0..100, probabilities in 0..1, and no fractions among percents."""
-    percent = table["metric"].str.startswith(PERCENT)
-    fraction = table["metric"].str.startswith(FRACTIONS)
+    percent, fraction = _begins(table, *PERCENT), _begins(table, *FRACTIONS)
+    # Where a term of the series counts against the first one, its share may lie outside.
+    of_family = table["series"].isin(["", POLY_SERIES]) if "series" in table else True
+    fraction &= ~_begins(table, "leading_share") | of_family
     highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
     outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
     # Detectors of which nothing can be said record -1.
-    outside &= ~(table["metric"].str.startswith(("box_", "mask_")) & (table["value"] == -1))
+    outside &= ~(_begins(table, "box_", "mask_") & (table["value"] == -1))
     if outside.any():
         row = _first(outside)
         raise MetricsError(
-            f"{path}, row {_number(row)}, column value: {table['metric'][row]} is "
+            f"{path}, row {row_number(row)}, column value: {table['metric'][row]} is "
             f"{table['value'][row]:g}, outside 0 to {highest[table.index.get_loc(row)]:g}; "
             "accuracies, AP, AR and calibration errors are in percent, P_t and shares in 0..1"
         )
     last = table["epoch"] == table.groupby(KEY[:-1])["epoch"].transform("max")
     # A calibration error of nearly zero is usual, above all of runs that have collapsed.
-    accuracy = percent & ~table["metric"].str.startswith("ece")
+    accuracy = percent & ~_begins(table, "ece")
     for _, rows in table[accuracy & last].groupby(["study", "metric", "split"]):
         _check_no_fraction(rows, path)
+
+
+def _begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
+    """Whether the metric of each row begins so; each metric is looked at once."""
+    names = table["metric"].unique()
+    return table["metric"].map({name: str(name).startswith(beginnings) for name in names})
 
 
 def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
@@ -201,7 +242,7 @@ def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
     if mixed.any():
         row = _first(mixed)
         raise MetricsError(
-            f"{path}, row {_number(row)}, column value: {rows['metric'][row]} is "
+            f"{path}, row {row_number(row)}, column value: {rows['metric'][row]} is "
             f"{rows['value'][row]:g} where other runs have about {usual:.3g}: a fraction among "
             "percents; multiply it by 100"
         )
@@ -217,7 +258,7 @@ def require_percent(table: pd.DataFrame, path: Path) -> None:
     for (study, metric, _), rows in accuracies.groupby(["study", "metric", "split"], sort=False):
         if rows["value"].max() <= 1:
             raise MetricsError(
-                f"{path}, row {_number(rows.index[0])}, column value: {metric} of {study} is "
+                f"{path}, row {row_number(rows.index[0])}, column value: {metric} of {study} is "
                 f"{rows['value'].iloc[0]:g} and never above 1: fractions; multiply by 100, "
                 "published gains and margins are in points"
             )

@@ -12,9 +12,11 @@ from pandas.api.typing import NAType
 from polyrepro.analysis.metrics_checks import (
     MetricsError,
     check_columns,
+    check_header,
     check_metrics,
     numbers,
 )
+from polyrepro.analysis.runs_checks import check_metric_names, check_runs
 from polyrepro.analysis.steps_to_accuracy import steps_to_accuracy
 from polyrepro.plan import Plan
 from polyrepro.running.records import read_record
@@ -173,14 +175,17 @@ def read_metrics(path: Path) -> pd.DataFrame:
             lengths of training, units, data, losses, or has a run twice.
     """
     try:
+        names = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig")
         table = pd.read_csv(
             path,
+            index_col=False,
             dtype=dict.fromkeys(TEXTS, str),
             keep_default_na=False,
             encoding="utf-8-sig",
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
+    check_header(names.loc[0].tolist(), path)
     check_columns(table, path)
     for column, value in UNSAID.items():
         if column not in table:
@@ -192,10 +197,12 @@ def read_metrics(path: Path) -> pd.DataFrame:
     table["seed"] = numbers(table, "seed", path, whole=True)
     for column in ("epoch", "value"):
         table[column] = numbers(table, column, path)
-    for column in ("gamma", "learning_rate", "chance"):
-        table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
-    table["terms"] = pd.to_numeric(table["terms"], errors="coerce").astype("Int64")
+    for column in ("gamma", "learning_rate", "chance", "terms"):
+        table[column] = numbers(table, column, path, optional=True)
+    table["terms"] = table["terms"].astype("Int64")
+    check_metric_names(table, path)
     check_metrics(table, path)
+    check_runs(table, path)
     return table
 
 

@@ -58,7 +58,7 @@ CLASSES = {
 WEIGHTS = {
     "polyrepro_convnet": (7_952, 768),
     "polyrepro_resnet9": (6_572_480, 512),
-    "polyrepro_resnet8": (464_768, 128),
+    "polyrepro_resnet9_quarter": (412_784, 128),
     "resnet50": (23_561_152, 2048),
     "tf_efficientnetv2_s": (20_331_360, 1280),
     "tf_efficientnetv2_m": (53_150_388, 1280),

@@ -1,7 +1,9 @@
 """Confidence and calibration of Poly-1 against its coefficient (study `epsilon_sweep`).
 
 After the paper's remark that a positive coefficient raises the mean P_t and a negative one lowers
-it. The expected calibration error is that of Guo et al. (ICML 2017), with 15 bins.
+it. The expected calibration error is that of Guo et al. (ICML 2017), with 15 bins. Where it was
+measured after temperature scaling, too, both stand side by side: what is left of a difference then
+is none of confidence alone.
 """
 
 from matplotlib.figure import Figure
@@ -17,5 +19,10 @@ def figure(tables: Tables) -> Figure:
     for axes, (metric, label) in zip(panels, names.items(), strict=True):
         style.draw_epsilon_curve(axes, tables.measured("epsilon_sweep", metric))
         axes.set(ylabel=label)
-    style.legend_above(drawing, *panels, columns=2)
+    if "ece_scaled" in set(tables.statistics.query("study == 'epsilon_sweep'")["metric"]):
+        scaled = tables.measured("epsilon_sweep", "ece_scaled").epsilon_curve
+        look = {"colour": style.NEUTRAL, "marker": "^", "label": "after temperature scaling"}
+        style.draw_measured(panels[1], scaled.epsilon1, scaled, **look)
+        panels[1].set_ylim(bottom=0)
+    style.legend_above(drawing, *panels, columns=3)
     return drawing

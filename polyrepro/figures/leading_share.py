@@ -51,7 +51,7 @@ def figure(tables: Tables) -> Figure:
     axes.set(xlabel="epoch", ylabel="share of the leading term", ylim=(0, 1))
     axes.set_xlim(0, math.ceil(values.index.max()))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    style.legend_above(drawing, axes, columns=2)
+    style.legend_above(drawing, axes, columns=3)
     return drawing
 
 

@@ -229,6 +229,8 @@ def legend_above(figure: Figure, *panels: Axes, columns: int) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             if len(handle.get_xdata()):
                 entries.setdefault(label, handle)
+    if len(entries) == 4 and columns == 3:
+        columns = 2  # two full rows look better than one and a rest
     figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=columns)
 
 

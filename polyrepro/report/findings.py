@@ -44,14 +44,24 @@ def epsilon_sweep(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     ece = rows[(rows["metric"] == "ece") & (rows["split"] == "test")].set_index("variant")["mean"]
     course = _course(metrics, "leading_share")
     summed = _course(metrics, "leading_share_weighted")
+    shares = [number(of.iloc[end], 2) for of in (course, summed) for end in (0, -1)]
     return (
         f"Validation accuracy chose ε₁ = {coefficient(float(chosen['epsilon']))}, with "
         f"{number(chosen['mean'], 2)} % on the test images. The expected calibration error is "
         f"{number(ece['cross_entropy'], 1)} % with cross-entropy and {number(ece.min(), 1)} to "
-        f"{number(ece.max(), 1)} % over the sweep. The leading term's share of cross-entropy's "
-        f"gradient rises from {number(course.iloc[0], 2)} to {number(course.iloc[-1], 2)} during "
-        f"training as a mean over images, and from {number(summed.iloc[0], 2)} to "
-        f"{number(summed.iloc[-1], 2)} in the summed gradient."
+        f"{number(ece.max(), 1)} % over the sweep{_after_scaling(rows)}. "
+        f"The leading term's share of cross-entropy's gradient rises from {shares[0]} to "
+        f"{shares[1]} during training as a mean over images, and from {shares[2]} to {shares[3]} "
+        "in the summed gradient."
+    )
+
+
+def _after_scaling(rows: pd.DataFrame) -> str:
+    scaled = rows[(rows["metric"] == "ece_scaled") & (rows["split"] == "test")]["mean"]
+    if scaled.empty:
+        return ""
+    return (
+        f", and {number(scaled.min(), 1)} to {number(scaled.max(), 1)} % after temperature scaling"
     )
 
 
@@ -104,13 +114,15 @@ def _detection_changes(rows: pd.DataFrame, variant: str, shown: tuple[str, ...])
             changes.append(f"{signed(row['difference'], 1)} in {METRIC_LABELS[metric]} ({ends})")
     confidence = []
     for group in ("foreground", "background"):
+        if ("train", f"mean_pt_{group}") not in of_variant.index:
+            continue
         row = of_variant.loc[("train", f"mean_pt_{group}")]
         before, after = row["mean"] - row["difference"], row["mean"]
         confidence.append(f"from {number(before, 3)} to {number(after, 3)} on {group}")
-    return (
-        f"With ε₁ = −1 the changes in points are {', '.join(changes)}. The mean P_t of the last "
-        f"epoch goes {' and '.join(confidence)}."
-    )
+    text = f"With ε₁ = −1 the changes in points are {', '.join(changes)}."
+    if confidence:
+        text += f" The mean P_t of the last epoch goes {' and '.join(confidence)}."
+    return text
 
 
 FINDINGS = {

@@ -11,6 +11,8 @@ from polyrepro.analysis.metrics_checks import MetricsError
 from polyrepro.analysis.metrics_table import read_metrics
 from polyrepro.cli import main
 
+ESSENTIAL = ["study", "variant", "seed", "metric", "split", "epoch", "value"]
+
 
 @pytest.fixture(scope="module")
 def table():
@@ -59,6 +61,19 @@ CELLS = [
     ("variant", "truncated_n4", "unknown variant 'truncated_n4'; did you mean 'truncated_n"),
     ("study", "trunkation", "unknown study 'trunkation'; did you mean 'truncation'?"),
     ("split", "val", "unknown split 'val'"),
+    ("split", "Test", "unknown split 'Test'; did you mean 'test'?"),
+    ("label", "Poly-1", "one name means one loss"),
+    ("series", "my_series:Series", "one name means one loss"),
+    ("chance", 0.1, "0.1 beside 10.0 in row 2 (truncation)"),
+    ("chance", "12,5", "'12,5' is not a finite number"),
+    ("gamma", "two", "'two' is not a finite number"),
+    ("terms", "5 terms", "'5 terms' is not a finite number"),
+    ("learning_rate", "fast", "'fast' is not a finite number"),
+    ("epoch", "last", "'last' is not a finite number"),
+    ("epoch", -1, "-1 is below 0"),
+    ("value", "True", "'True' is not a finite number"),
+    ("value", "1e3", "top1 is 1000, outside 0 to 100"),
+    ("metric", "topl", "has no 'top1' (test, epoch 2); did you mean 'top1'?"),
 ]
 
 
@@ -74,12 +89,68 @@ def test_a_damaged_cell_is_named(table, tmp_path, column, value, message):
     assert text.startswith(f"{path}, row {row + 2}, column {column}: ") and message in text
 
 
+def test_a_run_under_another_seed_is_named(table, tmp_path):
+    """Its rows were copied, and only the seed was changed: the run's id tells."""
+    of_seed = table[(table["variant"] == "truncated_n5") & (table["seed"] == 2)]
+    copied = pd.concat([table, of_seed.assign(seed=7)], ignore_index=True)
+    path = written(copied, tmp_path / "metrics.csv")
+    words = (
+        rf"row {len(table) + 2}, column seed: seed 7 of truncated_n5 with the run "
+        r"'fashion_mnist/truncated_n5/seed2', beside seed 2 of truncated_n5"
+    )
+    with pytest.raises(MetricsError, match=words):
+        read_metrics(path)
+
+
+def test_two_runs_of_one_seed_are_named(table, tmp_path):
+    row = end_of(table, "truncated_n5")
+    damaged = table.copy()
+    damaged.loc[row, "run"] = "elsewhere/truncated_n5/seed1"
+    with pytest.raises(MetricsError, match=rf"row {row + 2}, column run: seed 1 of truncated_n5"):
+        read_metrics(written(damaged, tmp_path / "metrics.csv"))
+
+
+def test_a_copy_without_the_id_of_its_run_is_named(tmp_path):
+    """Every value is that of another seed."""
+    whole = full_table("truncation", {}, seeds=3)[ESSENTIAL]
+    of_seed = whole[(whole["variant"] == "truncated_n5") & (whole["seed"] == 2)]
+    copied = pd.concat([whole, of_seed.assign(seed=7)], ignore_index=True)
+    words = rf"row {len(whole) + 2}, column seed: all values of seed 7 of truncated_n5 .* of seed 2"
+    with pytest.raises(MetricsError, match=words):
+        read_metrics(written(copied, tmp_path / "metrics.csv"))
+
+
+def test_a_column_that_is_there_twice_is_named(table, tmp_path):
+    path = written(pd.concat([table, table[["value"]]], axis="columns"), tmp_path / "metrics.csv")
+    with pytest.raises(MetricsError, match="row 1, column value: the header has this name twice"):
+        read_metrics(path)
+
+
+def test_a_row_that_lacks_a_cell_is_named(tmp_path):
+    path = tmp_path / "metrics.csv"
+    full_table("truncation", {}, seeds=3)[ESSENTIAL].to_csv(path, index=False)
+    lines = path.read_text().splitlines()
+    lines[4] = lines[4].replace(",top1", "")
+    path.write_text("\n".join(lines))
+    with pytest.raises(MetricsError, match=r"row 5, column value: .* is not a finite number"):
+        read_metrics(path)
+
+
 def test_a_run_that_is_there_twice_is_named(table, tmp_path):
     row = end_of(table, "truncated_n5")
     path = written(pd.concat([table, table.loc[[row]]]), tmp_path / "metrics.csv")
     words = f"row {len(table) + 2}, columns .*: repeats row {row + 2} .seed 1 of truncated_n5"
     with pytest.raises(MetricsError, match=words):
         read_metrics(path)
+
+
+def test_a_share_above_one_is_refused_unless_other_terms_count_against_the_first(table, tmp_path):
+    shares = table.assign(metric="leading_share", value=table["value"] / 100)
+    shares.loc[4, "value"] = 1.7
+    with pytest.raises(MetricsError, match=r"row 6, column value: leading_share is 1\.7, outside"):
+        read_metrics(written(shares, tmp_path / "metrics.csv"))
+    shares.loc[shares["variant"] == shares["variant"][4], "series"] = "PowerTerm"
+    read_metrics(written(shares, tmp_path / "metrics.csv"))
 
 
 def test_a_probability_above_one_is_refused(table, tmp_path):
@@ -129,9 +200,6 @@ def test_what_is_no_table_is_refused(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(MetricsError, match=re.escape(str(path)) + ".*" + message):
         read_metrics(path)
-
-
-ESSENTIAL = ["study", "variant", "seed", "metric", "split", "epoch", "value"]
 
 
 def test_records_made_elsewhere_are_compared(tmp_path, capsys):

@@ -1,0 +1,101 @@
+"""Which runs a table holds: the same one twice, or one that lacks a metric under its name."""
+
+import difflib
+from pathlib import Path
+
+import pandas as pd
+
+from polyrepro.analysis.metrics_checks import MetricsError, row_number
+
+FEWEST_EQUAL = 5
+"""Two seeds that agree in so many different values, and differ in none, are one run."""
+
+RARE = 0.05
+"""A misspelt metric is rare beside the one that is meant."""
+
+
+def check_runs(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a table in which a run is there under two names.
+
+    Args:
+        table: without repeated rows.
+
+    Raises:
+        MetricsError: naming file, row and column, and how to mend it.
+    """
+    _check_run_ids(table, path)
+    _check_copies(table, path)
+
+
+def check_metric_names(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a table with a misspelt metric: rare, and where one of a similar name is missing.
+
+    Raises:
+        MetricsError: naming file, row and column, and the metric that is meant.
+    """
+    for _, of_study in table.groupby("study"):
+        _check_metric_names(of_study, path)
+
+
+def _check_run_ids(table: pd.DataFrame, path: Path) -> None:
+    """A run has one variant and seed, and a variant's seed has one run in a study."""
+    for keys, column in ((["study", "run"], "seed"), (["study", "variant", "seed"], "run")):
+        named = table["study"].str.cat([table["variant"], table["seed"].astype(str)], sep="\0")
+        identity = named if column == "seed" else table["run"]
+        first = identity.groupby([table[key] for key in keys]).transform("first")
+        other = identity.index[identity != first]
+        if len(other):
+            row = table.loc[other[0]]
+            same = (table[keys] == row[keys]).all(axis="columns")
+            before = table[same].iloc[0]
+            raise MetricsError(
+                f"{path}, row {row_number(other[0])}, column {column}: seed {row['seed']} of "
+                f"{row['variant']} with the run {row['run']!r}, beside seed {before['seed']} of "
+                f"{before['variant']} with the run {before['run']!r} in row "
+                f"{row_number(before.name)}; a run has one seed and one loss, and each of them one "
+                "run: remove the run that is there twice"
+            )
+
+
+def _check_copies(table: pd.DataFrame, path: Path) -> None:
+    """Two seeds of a variant with the same values throughout are a copy of one run."""
+    content = table[["metric", "split", "epoch", "value"]]
+    hashed = table[["study", "variant", "seed", "value"]].assign(
+        content=pd.util.hash_pandas_object(content, index=False)
+    )
+    runs = hashed.groupby(["study", "variant", "seed"]).agg(
+        content=("content", "sum"), different=("value", "nunique")
+    )
+    # A few round values may be those of several runs.
+    runs = runs[runs["different"] >= FEWEST_EQUAL].reset_index()
+    copies = runs[runs.duplicated(["study", "variant", "content"])]
+    if len(copies):
+        copy = copies.iloc[0]
+        same = (runs[["study", "variant", "content"]] == copy[["study", "variant", "content"]]).all(
+            axis="columns"
+        )
+        keys = ["study", "variant", "seed"]
+        row = table.index[(table[keys] == copy[keys]).all(axis="columns")][0]
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column seed: all values of seed {copy['seed']} of "
+            f"{copy['variant']} in {copy['study']} are those of seed {runs['seed'][same].iloc[0]}; "
+            "a run was copied under another seed: remove it"
+        )
+
+
+def _check_metric_names(rows: pd.DataFrame, path: Path) -> None:
+    at = ["variant", "seed", "split", "epoch"]
+    counts = rows["metric"].value_counts()
+    for rare in counts.index[counts <= RARE * counts.max()]:
+        usual = [name for name in counts.index if counts[rare] <= RARE * counts[name]]
+        for meant in difflib.get_close_matches(rare, usual, n=1, cutoff=0.75):
+            known = pd.MultiIndex.from_frame(rows.loc[rows["metric"] == meant, at])
+            of_rare = rows[rows["metric"] == rare]
+            alone = of_rare[~pd.MultiIndex.from_frame(of_rare[at]).isin(known)]
+            if len(alone):
+                row = alone.iloc[0]
+                raise MetricsError(
+                    f"{path}, row {row_number(row.name)}, column metric: {rare!r} where seed "
+                    f"{row['seed']} of {row['variant']} in {row['study']} has no {meant!r} "
+                    f"({row['split']}, epoch {row['epoch']:g}); did you mean {meant!r}?"
+                )
