@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: setup reproduce test lint lock bench clean
+.PHONY: setup reproduce test lint lock bench check-gpu clean
 
 setup: $(VENV)/.ready
 
@@ -41,6 +41,11 @@ lock:
 bench: setup
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/sweep.py
+
+# Tries everything on this machine's GPU, in at most three minutes; README, "On a new GPU machine".
+check-gpu: setup
+	$(BIN)/polyrepro check-gpu
 
 # Keeps the environment and the finished runs of other scales.
 clean:

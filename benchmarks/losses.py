@@ -15,137 +15,26 @@ glibc only), which compares the arithmetic. On CUDA torch itself keeps the memor
 Kept for the backward pass is what the graph holds, in multiples of the logits. On CUDA each time is
 also compared with its floor: the bytes that must be moved at least, over the bandwidth that a large
 copy reaches there. Writes ``losses.csv`` and ``losses.png``. A peer that is not installed is
-skipped with a line that says so: polyloss (PyPI), and liger-kernel on CUDA.
+skipped with a line that says so: polyloss (PyPI), and liger-kernel on CUDA, which is given a
+copy of the logits each time, because it overwrites them; making it is not timed.
 """
 
 import argparse
 import csv
 import ctypes
-import importlib
 import platform
 import random
 import resource
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from losses_cases import OVERWRITING, Group, Loss, groups
+from losses_figure import draw
 from torch import Tensor
-from torch.nn import functional
 
-from polyrepro.losses import (
-    PolyBinaryCrossEntropyLoss,
-    poly_binary_cross_entropy,
-    poly_cross_entropy,
-)
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-OURS = "polyrepro"
 FEWEST_ROUNDS = 5
-
-
-@dataclass
-class Group:
-    """Losses on the same data; the first one is what the others are compared with."""
-
-    name: str
-    rows: int
-    classes: int
-    labels: str
-    rounds: int
-    dtype: torch.dtype = torch.float32
-    losses: list[tuple[str, str, Loss]] = field(default_factory=list)
-
-    def data(self, device: str) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(0)
-        logits = torch.randn(self.rows, self.classes, generator=generator)
-        if self.labels in ("index", "learnt"):
-            target = torch.randint(0, self.classes, (self.rows,), generator=generator)
-            if self.labels == "learnt":
-                # P_t is above one half everywhere, as late in training.
-                logits.scatter_(1, target.unsqueeze(1), 15.0)
-        elif self.labels == "probabilities":
-            target = torch.rand(logits.shape, generator=generator).softmax(1)
-        else:
-            target = (torch.rand(logits.shape, generator=generator) < 0.02).float()
-        logits = logits.to(device, self.dtype).requires_grad_()
-        return logits, target.to(device)
-
-
-def peer(module: str, name: str) -> Callable | None:
-    """An attribute of another package, or None and a line when it is not installed."""
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ImportError:
-        print(f"skipped: {module.split('.')[0]} is not installed")
-        return None
-
-
-def entry(package: str, name: str, loss: Loss | None) -> list[tuple[str, str, Loss]]:
-    """One row of the table, none for a peer that is missing."""
-    return [] if loss is None else [(package, name, loss)]
-
-
-def softmax_losses(peers: list, **common) -> list[tuple[str, str, Loss]]:
-    """torch's cross-entropy, ours with the same arguments, and peers."""
-
-    def ours(**series) -> Loss:
-        return lambda logits, target: poly_cross_entropy(logits, target, **series, **common)
-
-    return [
-        ("torch", "cross-entropy", partial(functional.cross_entropy, **common)),
-        (OURS, "Poly-1", ours(epsilon=2.0)),
-        (OURS, "Poly-3", ours(epsilon=(2.0, -0.4, 0.3))),
-        (OURS, "focal", ours(gamma=2.0)),
-        (OURS, "Poly-1 focal", ours(epsilon=2.0, gamma=2.0)),
-        (OURS, "truncated, 8 terms", ours(terms=8)),
-        (OURS, "truncated, 100 terms", ours(terms=100)),
-        *peers,
-    ]
-
-
-def sigmoid_losses(device: str) -> list[tuple[str, str, Loss]]:
-    ours = partial(poly_binary_cross_entropy, gamma=2.0, alpha=0.25)
-    torchvision_loss = peer("torchvision.ops", "sigmoid_focal_loss")
-    timm_loss = peer("timm.loss", "PolyBinaryCrossEntropy")
-    compiled = torch.compile(PolyBinaryCrossEntropyLoss(gamma=2.0, alpha=0.25))
-    return [
-        ("torch", "cross-entropy", functional.binary_cross_entropy_with_logits),
-        (OURS, "focal", ours),
-        (OURS, "Poly-1 focal", partial(ours, epsilon=2.0)),
-        *entry("torch.compile", "focal", compiled if device == "cuda" else None),
-        *entry(
-            "torchvision", "focal", torchvision_loss and partial(torchvision_loss, reduction="mean")
-        ),
-        *entry("timm", "Poly-1 focal", timm_loss and timm_loss(2.0, gamma=2.0, alpha=0.25)),
-    ]
-
-
-def groups(device: str) -> list[Group]:
-    """The sizes: ImageNet-1K, ImageNet-21K, and the anchors of a detector."""
-    timm_class, polyloss_class = peer("timm.loss", "PolyCrossEntropy"), peer("polyloss", "PolyLoss")
-    timm_loss = entry("timm", "Poly-1", timm_class and timm_class(2.0))
-    peers = timm_loss + entry("polyloss", "Poly-1", polyloss_class and polyloss_class(2.0))
-    if device == "cuda":
-        liger = peer("liger_kernel.transformers.functional", "liger_cross_entropy")
-        peers += entry("liger-kernel", "cross-entropy", liger)
-    large, dtype = (8192, torch.bfloat16) if device == "cuda" else (256, torch.float32)
-    soft = softmax_losses([]) + timm_loss
-    smoothed = softmax_losses([], label_smoothing=0.1)[:5]
-    return [
-        Group("class indices", 1024, 1000, "index", 101, losses=softmax_losses(peers)),
-        Group("class indices", large, 21843, "index", 31, dtype, softmax_losses(peers)),
-        Group("learnt class indices", 1024, 1000, "learnt", 51, losses=softmax_losses([])[:5]),
-        Group("probabilities", 1024, 1000, "probabilities", 31, losses=soft),
-        Group("probabilities", 256, 21843, "probabilities", 11, losses=soft),
-        Group("smoothed indices", 1024, 1000, "index", 51, losses=smoothed),
-        Group("sigmoid", 200_000, 80, "binary", 5, losses=sigmoid_losses(device)),
-    ]
 
 
 def seconds(loss: Loss, logits: Tensor, target: Tensor) -> tuple[float, bool]:
@@ -163,6 +52,11 @@ def seconds(loss: Loss, logits: Tensor, target: Tensor) -> tuple[float, bool]:
         torch.cuda.synchronize()
     elapsed = clock() - start
     return elapsed, resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw > interruptions
+
+
+def own_logits(package: str, logits: Tensor) -> Tensor:
+    """A copy, for a loss that would change what the others read."""
+    return logits.detach().clone().requires_grad_() if package == OVERWRITING else logits
 
 
 def undisturbed(rounds: dict[int, list[tuple[float, bool]]]) -> dict[int, list[float]]:
@@ -187,7 +81,7 @@ def kept_over_logits(loss: Loss, logits: Tensor, target: Tensor) -> float:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         loss(logits, target)
-    return sum(arrays.values()) / logits.untyped_storage().nbytes()
+    return round(sum(arrays.values()) / logits.untyped_storage().nbytes(), 3)
 
 
 def bandwidth(device: str) -> float:
@@ -227,7 +121,8 @@ def measure(group: Group, device: str, memory: str, speed: float | None) -> list
     for round_number in range(-2, group.rounds):
         shuffler.shuffle(order)
         for number in order:
-            result = seconds(group.losses[number][2], logits, target)
+            package, _, loss = group.losses[number]
+            result = seconds(loss, own_logits(package, logits), target)
             if round_number >= 0:
                 rounds[number].append(result)
     times = undisturbed(rounds)
@@ -243,7 +138,7 @@ def measure(group: Group, device: str, memory: str, speed: float | None) -> list
             "milliseconds": round(1e3 * median, 4),
             "quartile_low": round(1e3 * low, 4), "quartile_high": round(1e3 * high, 4),
             "ratio": round(median / reference, 4),
-            "kept_over_logits": round(kept_over_logits(loss, logits, target), 3),
+            "kept_over_logits": kept_over_logits(loss, own_logits(package, logits), target),
             "floor_share": round(fewest_bytes(logits, target) / speed / median, 3) if speed else "",
             "rounds": len(times[number]),
         })  # fmt: skip
@@ -252,56 +147,6 @@ def measure(group: Group, device: str, memory: str, speed: float | None) -> list
 
 def device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else platform.processor() or "cpu"
-
-
-def draw(rows: list[dict], path: Path) -> None:
-    """One panel per group and size: bars of the time ratio, with the kept memory beside.
-
-    A bar is the ratio with memory at hand; a ring, that with memory fetched from the system.
-    """
-    panels: dict[tuple, dict[str, dict[str, dict]]] = {}
-    for row in rows:
-        panel = panels.setdefault(
-            (row["group"], row["rows"], row["classes"], row["dtype"]), {}
-        )  # fmt: skip
-        panel.setdefault(f"{row['package']}: {row['loss']}", {})[row["memory"]] = row
-    heights = [len(panel) for panel in panels.values()]
-    size = (6.8, 0.24 * sum(heights) + 0.75 * len(panels))
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)
-    for axis, ((name, count, classes, dtype), panel) in zip(
-        axes[:, 0], panels.items(), strict=True
-    ):
-        draw_panel(axis, panel)
-        axis.set_title(f"{name}, {count:,} x {classes:,}, {dtype}", fontsize=8, loc="left")
-    axes[-1, 0].set_xlabel(
-        "time, forward and backward, over torch's cross-entropy\n(bars: memory at hand; rings: "
-        "memory fetched anew); memory kept for backward in multiples of the logits",
-        fontsize=7,
-    )
-    figure.savefig(path, dpi=200)
-
-
-def draw_panel(axis: Axes, panel: dict[str, dict[str, dict]]) -> None:
-    """The losses of one group, from ``panel[label][memory]``."""
-    for position, measured in enumerate(panel.values()):
-        row = measured.get("kept") or measured["fetched"]
-        colour = "#0072B2" if row["package"] == OURS else "#999999"
-        axis.barh(position, row["ratio"], color=colour, height=0.7)
-        text = f" {row['ratio']:.2f}   keeps {row['kept_over_logits']:.1f}"
-        right = row["ratio"]
-        if "kept" in measured and "fetched" in measured:
-            other = measured["fetched"]["ratio"]
-            axis.plot(other, position, "o", color="black", markerfacecolor="none", markersize=4)
-            right = max(right, other + 0.03)
-        # The numbers beside bars that end short of 1 interrupt the line there.
-        background = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-        axis.text(right, position, text, va="center", fontsize=7, bbox=background, zorder=0.5)
-    axis.set_yticks(range(len(panel)), panel)
-    axis.axvline(1, color="black", linewidth=0.8, zorder=0)
-    axis.invert_yaxis()
-    axis.margins(x=0.25)
-    axis.tick_params(labelsize=7)
 
 
 def show(group: Group, rows: list[dict], speed: float | None) -> None:

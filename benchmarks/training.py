@@ -17,14 +17,11 @@ networks and devices in it stay.
 """
 
 import argparse
-import csv
-import io
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
-from unittest import mock
 
 import timm
 import torch
@@ -34,58 +31,25 @@ from timm.task import ClassificationTask
 from timm.utils import AverageMeter
 from torch import nn
 
-from polyrepro.classification import loop
-from polyrepro.classification.batches import Batch
+from polyrepro.check_gpu.speed import epoch_seconds, one_pass_per_step, throughput, write_rows
+from polyrepro.classification.synthetic import SyntheticBatches, now
 from polyrepro.estimate.sizes import CLASSES
-from polyrepro.files import write_atomically
 from polyrepro.recipes import RECIPES, ClassificationRecipe
-from polyrepro.running.environment import device_name
-from polyrepro.running.execution import Execution
-from polyrepro.running.processes import Processes
-from polyrepro.runs import Run
-from polyrepro.variants import Variant
-
-
-class Synthetic:
-    """Random images in the place of a data set: one batch, again and again.
-
-    Attributes:
-        before: called before each epoch of our loop: the other loop's turn.
-        seconds: of our epochs.
-    """
-
-    def __init__(self, recipe: ClassificationRecipe, device: torch.device, steps: int) -> None:
-        self.class_groups: dict[str, tuple[int, ...]] = {}
-        self.channels = 1 if recipe.model == "polyrepro_convnet" else 3
-        self.classes = range(CLASSES[recipe.dataset])
-        self.device, self.steps_per_epoch = device, steps
-        self.train_images = steps * recipe.batch_size
-        generator = torch.Generator().manual_seed(0)
-        shape = (recipe.batch_size, self.channels, recipe.image_size, recipe.image_size)
-        images = torch.randn(shape, generator=generator).to(device)
-        if recipe.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
-        targets = torch.randint(len(self.classes), shape[:1], generator=generator).to(device)
-        self.batch = Batch(images, targets, names=["synthetic"] * recipe.batch_size)
-        self.before: Callable[[], None] = lambda: None
-        self.seconds: list[float] = []
-
-    def train(self, epoch: int, first_step: int = 0) -> Iterator[list[Batch]]:
-        self.before()
-        started = now(self.device)
-        for _ in range(self.steps_per_epoch):
-            yield [self.batch]
-        self.seconds.append(now(self.device) - started)
-
-    def evaluation(self, split: str) -> Iterator[Batch]:
-        yield self.batch
 
 
 class TimmLoop:
-    """What timm's script does with the same recipe and images."""
+    """What timm's script does with the same recipe and images.
 
-    def __init__(self, recipe: ClassificationRecipe, data: Synthetic) -> None:
+    Args:
+        loader: gives images and targets of an epoch; by default the synthetic ones.
+    """
+
+    def __init__(
+        self, recipe: ClassificationRecipe, data: SyntheticBatches, loader: Iterable | None = None
+    ) -> None:
         self.recipe, self.data = recipe, data
+        synthetic = [(data.batch.images, data.batch.targets)] * data.steps_per_epoch
+        self.loader = synthetic if loader is None else loader
         network = timm.create_model(
             recipe.model,
             in_chans=data.channels,
@@ -128,8 +92,8 @@ class TimmLoop:
         self.task.train()
         self.optimizer.zero_grad()
         started = last = now(self.data.device)
-        for _ in range(self.data.steps_per_epoch):
-            images, targets = self.data.batch.images, self.data.batch.targets
+        for images, targets in self.loader:
+            images, targets = images.to(self.data.device), targets.to(self.data.device)
             if self.recipe.channels_last:
                 images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cuda", torch.bfloat16) if half else nullcontext():
@@ -146,50 +110,23 @@ class TimmLoop:
         self.seconds.append(now(self.data.device) - started)
 
 
-def now(device: torch.device) -> float:
-    """The time, after the device has finished its queue."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
 def measure(recipe: ClassificationRecipe, device: torch.device, steps: int, rounds: int) -> dict:
     """A row of the table; the first turn of each loop is for warming up."""
-    recipe = recipe.model_copy(
-        update={
-            "epochs": rounds + 1,
-            "batch_size": recipe.images_per_device,
-            "pretraining": None,
-        }
-    )
-    data = Synthetic(recipe, device, steps)
+    recipe = one_pass_per_step(recipe, rounds + 1)
+    data = SyntheticBatches(recipe, device, steps, CLASSES[recipe.dataset])
     theirs = TimmLoop(recipe, data)
-    data.before = theirs.epoch
-    run = Run(recipe=recipe, variant=Variant(name="cross_entropy"), seed=0)
-    with mock.patch.object(loop, "make_batches", lambda *_: data):
-        loop.train(run, data, Execution(Processes(device)))
+    our_seconds = epoch_seconds(recipe, device, steps, before=theirs.epoch)
     images = steps * recipe.batch_size
-    pairs = list(zip(data.seconds[1:], theirs.seconds[1:], strict=True))
+    pairs = list(zip(our_seconds, theirs.seconds[1:], strict=True))
     ours, timms = (images / statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     low, ratio, high = statistics.quantiles([timm / our for our, timm in pairs], n=4)
-    return {
-        "model": recipe.model,
-        "image_size": recipe.image_size,
-        "batch_size": recipe.batch_size,
-        "precision": recipe.precision,
-        "compile": str(recipe.compile).lower(),
-        "processor": "gpu" if device.type == "cuda" else "cpu",
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "images_per_second": round(ours, 2),
+    return throughput(recipe, device, ours, "benchmarks/training.py") | {
         "timm_images_per_second": round(timms, 2),
         "ratio": round(ratio, 4),
         "ratio_quartile_low": round(low, 4),
         "ratio_quartile_high": round(high, 4),
         "rounds": rounds,
         "steps_per_round": steps,
-        "status": "measured",
-        "source": f"benchmarks/training.py, PyTorch {torch.__version__}, timm {timm.__version__}",
     }
 
 
@@ -217,21 +154,6 @@ def as_on_a_cpu(recipe: ClassificationRecipe) -> ClassificationRecipe:
     return recipe.model_copy(update={"precision": "float32", "cpu_precision": "float32"})
 
 
-def write(path: Path, rows: list[dict]) -> None:
-    """Replace the rows of the same case and device, and keep the others."""
-    key = ("model", "image_size", "batch_size", "precision", "compile", "device")
-    new = {tuple(str(row[name]) for name in key) for row in rows}
-    old = []
-    if path.exists():
-        with open(path, encoding="utf-8", newline="") as file:
-            old = [r for r in csv.DictReader(file) if tuple(r[name] for name in key) not in new]
-    text = io.StringIO()
-    table = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows([*old, *rows])
-    write_atomically(path, text.getvalue())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("results/benchmarks"))
@@ -241,7 +163,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True  # as timm's script does, and ours if not deterministic
     for recipe, steps, rounds in cases(device, options.recipe):
         row = measure(recipe, device, steps, rounds)
-        write(options.output / "training.csv", [row])
+        write_rows(options.output / "training.csv", [row])
         print(
             f"{row['model']}, {row['batch_size']} images of {row['image_size']} px, "
             f"{row['precision']}{', compiled' if recipe.compile else ''}, {row['device']}: "

@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from polyrepro.check_gpu import add_check_command
 from polyrepro.data.commands import add_data_commands
 from polyrepro.errors import PolyreproError
 from polyrepro.running.interruption import EXIT_STATUS, InterruptedTrainingError
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     add_data_commands(commands)
+    add_check_command(commands)
 
     command = commands.add_parser("losses", help="check the losses of all chosen studies")
     _add_settings(command)

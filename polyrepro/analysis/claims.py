@@ -33,6 +33,7 @@ from polyrepro.analysis.outcomes import (
 from polyrepro.analysis.power import seeds_for_margin, seeds_needed
 from polyrepro.analysis.published import (
     PAPER_SCALE,
+    SHORTENED,
     about_statement,
     published_statements,
     statement_of,
@@ -238,4 +239,6 @@ def verdict(outcome: str, scale: str) -> str:
         return outcome
     if scale == ELSEWHERE:
         return f"{outcome} (of records that do not claim the paper's data and model)"
+    if scale in SHORTENED:
+        return f"{outcome} (in trainings that are shorter than the paper's)"
     return f"{outcome} (on a small analogue, not the paper's data and model)"

@@ -5,11 +5,13 @@ import pandas as pd
 from polyrepro.analysis.metrics_table import final_values
 
 CHANCE_FACTOR = 2.0
-"""A classifier has collapsed if its test accuracy is at most this many times that of guessing.
+"""A classifier has collapsed if its test accuracy is at most this many times that of guessing, or,
+with two or three classes, lies in the first quarter of the way from guessing to perfect.
 
 A trained network of any study here is far above it, one that is stuck or has diverged (whose record
 holds the accuracy of guessing) is below.
 """
+
 LOWEST_RECALL = 1.0
 """A detector has collapsed if its box AR is at most this (points): guessing finds nothing."""
 
@@ -27,6 +29,7 @@ def collapsed_runs(metrics: pd.DataFrame, study: str) -> pd.DataFrame:
     for metric in ACCURACIES:
         values = final_values(metrics, study, metric, "test")
         if values.size:
-            bound = CHANCE_FACTOR * chance if metric == "top1" else LOWEST_RECALL
+            little = min(CHANCE_FACTOR * chance, chance + (100 - chance) / 4)
+            bound = little if metric == "top1" else LOWEST_RECALL
             return values <= bound
     return values.astype(bool)

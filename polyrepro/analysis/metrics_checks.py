@@ -14,6 +14,7 @@ import pandas as pd
 from polyrepro.analysis.divergence import diverged_runs
 from polyrepro.errors import PolyreproError
 from polyrepro.studies import STUDIES
+from polyrepro.variants import POLY_SERIES
 
 NEEDED = ("study", "variant", "seed", "metric", "split", "epoch", "value")
 """Columns without which a table says nothing; records made elsewhere may lack the others."""
@@ -201,6 +202,9 @@ def _check_epochs(table: pd.DataFrame, path: Path) -> None:
 def _check_units(table: pd.DataFrame, path: Path) -> None:
     """Percents in 0..100, probabilities in 0..1, and no fractions among percents."""
     percent, fraction = _begins(table, *PERCENT), _begins(table, *FRACTIONS)
+    # Where a term of the series counts against the first one, its share may lie outside.
+    of_family = table["series"].isin(["", POLY_SERIES]) if "series" in table else True
+    fraction &= ~_begins(table, "leading_share") | of_family
     highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
     outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
     # Detectors of which nothing can be said record -1.

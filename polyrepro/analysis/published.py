@@ -10,6 +10,8 @@ from polyrepro.studies.claim import Claim
 
 FOLDER = Path(__file__).parents[2] / "results" / "published"
 PAPER_SCALE = "paper"
+SHORTENED = ("imagenet_short", "coco_short")
+"""Scales with the paper's networks and full-size data, and trainings shorter than the paper's."""
 
 STATUSES = ("verified", "secondary", "inferred", "re-run", "unverified", "unknown")
 """What a row may say about how sure we are; results/published/README.md explains them."""

@@ -6,6 +6,7 @@ from typing import Protocol
 from polyrepro.classification.batches import Batch, MemoryBatches
 from polyrepro.classification.colour_batches import ColourBatches
 from polyrepro.classification.streaming import StreamingBatches
+from polyrepro.classification.synthetic import SyntheticBatches
 from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
@@ -23,7 +24,9 @@ class Batches(Protocol):
 
 
 def make_batches(data, run: Run, execution: Execution) -> Batches:
-    """The batches of a run's data set."""
+    """The batches of a run's data set; synthetic data are their own."""
+    if isinstance(data, SyntheticBatches):
+        return data
     if isinstance(data, IndexedImages):
         return StreamingBatches(data, run.recipe, run.seed, execution.processes, execution.workers)
     if data.channels == 3:

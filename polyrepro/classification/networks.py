@@ -101,27 +101,30 @@ class ReplayedNetwork(nn.Module):
 
     Evaluation, and batches of another shape, call the network itself. Forward and backward pass of
     the network are captured, not the loss, so runs with any loss share them.
+
+    Attributes:
+        captured: the training pass; None before the first one, and if it cannot be captured.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.module = network  # the name that timm looks for
         self._shape: torch.Size | None = None
-        self._replay: Callable[[Tensor], Tensor] | None = None
+        self.captured: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (images, classes)."""
         if not (self.training and torch.is_grad_enabled()):
             return self.module(images)
         if self._shape is None:
-            self._shape, self._replay = images.shape, captured(self.module, images)
-        if self._replay is None or images.shape != self._shape:
+            self._shape, self.captured = images.shape, capture(self.module, images)
+        if self.captured is None or images.shape != self._shape:
             return self.module(images)
         # The next replay writes to the same memory, and metrics are summed later.
-        return self._replay(images).clone()
+        return self.captured(images).clone()
 
 
-def captured(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor] | None:
+def capture(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor] | None:
     """A network's training pass as CUDA graphs; None, with a message, if it cannot be captured."""
     holder = nn.Sequential(network).train()  # torch replaces the forward method of what it is given
     before = [buffer.clone() for buffer in network.buffers()]

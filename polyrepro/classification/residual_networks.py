@@ -6,33 +6,27 @@ from torch import Tensor, nn
 
 
 class ResidualNetwork(nn.Module):
-    """A stem, stages of a convolution and a residual block, a maximum over positions, a classifier.
+    """ResNet-9: convolutions that halve height and width, two residual blocks, a linear classifier.
 
     The classifier works in single precision also under autocast, because the losses compare
     probabilities that a logit of eight significant bits would not tell apart.
 
     Args:
-        stem: the first layers, whose output has `channels[0]` channels.
-        channels: of the stem and of each stage; every stage halves height and width.
-        residual: whether a stage ends with a residual block of two convolutions.
+        width: channels of the first convolution; the others have 2, 4 and 8 times as many.
         scale: factor of the logits.
     """
 
-    def __init__(
-        self,
-        stem: nn.Module,
-        channels: tuple[int, ...],
-        residual: tuple[bool, ...],
-        classes: int,
-        scale: float,
-    ) -> None:
+    def __init__(self, width: int, in_chans: int, classes: int, scale: float) -> None:
         super().__init__()
-        layers = [stem]
-        for before, after, block in zip(channels, channels[1:], residual, strict=False):
-            layers.append(_convolution(before, after, pool=True))
-            layers += [_Residual(after)] if block else []
-        self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(channels[-1], classes)
+        self.features = nn.Sequential(
+            _convolution(in_chans, width),
+            _convolution(width, 2 * width, pool=True),
+            _Residual(2 * width),
+            _convolution(2 * width, 4 * width, pool=True),
+            _convolution(4 * width, 8 * width, pool=True),
+            _Residual(8 * width),
+        )
+        self.classifier = nn.Linear(8 * width, classes)
         self.scale = scale
 
     def get_classifier(self) -> nn.Module:
@@ -57,10 +51,10 @@ class _Residual(nn.Module):
         return features + self.block(features)
 
 
-def _convolution(before: int, after: int, size: int = 3, stride: int = 1, pool: bool = False):
+def _convolution(before: int, after: int, pool: bool = False) -> nn.Sequential:
     """Convolution, perhaps the maximum of 2 x 2, batch normalisation, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(before, after, size, stride, padding=(size - 1) // 2, bias=False),
+        nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
         *([nn.MaxPool2d(2)] if pool else []),
         nn.BatchNorm2d(after),
         nn.ReLU(inplace=True),
@@ -74,14 +68,12 @@ def polyrepro_resnet9(in_chans: int = 3, num_classes: int = 10, **_from_timm) ->
     6.6 million weights; the logits are multiplied by 1/8, as there. timm's arguments about
     pre-trained weights do not apply.
     """
-    channels = (64, 128, 256, 512)
-    stem = _convolution(in_chans, channels[0])
-    return ResidualNetwork(stem, channels, (True, False, True), num_classes, scale=0.125)
+    return ResidualNetwork(64, in_chans, num_classes, scale=0.125)
 
 
 @register_model
-def polyrepro_resnet8(in_chans: int = 3, num_classes: int = 10, **_from_timm) -> ResidualNetwork:
-    """The same in small, for a CPU: 0.5 million weights, a stem of stride 2, two stages."""
-    channels = (32, 64, 128)
-    stem = _convolution(in_chans, channels[0], size=4, stride=2)
-    return ResidualNetwork(stem, channels, (True, True), num_classes, scale=1.0)
+def polyrepro_resnet9_quarter(
+    in_chans: int = 3, num_classes: int = 10, **_from_timm
+) -> ResidualNetwork:
+    """The same with a quarter of the channels, for CPUs; the logits stay as they are."""
+    return ResidualNetwork(16, in_chans, num_classes, scale=1.0)

@@ -17,7 +17,7 @@ from polyrepro.files import fsync_folder, write_durably
 
 NAME = "lidar_scenes"
 SEED = 20220427
-SCENES = {"train": 240, "validation": 40, "test": 120}
+SCENES = {"train": 200, "validation": 40, "test": 100}
 POINT_VALUES = 4
 """x, y, z and intensity; Waymo's have elongation and time as well."""
 

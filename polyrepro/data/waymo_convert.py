@@ -32,11 +32,7 @@ LABELS = {1: 0, 2: 1, 4: 2}
 """Waymo's types of vehicles, pedestrians and cyclists; signs are left out."""
 ROOF = 1
 POINT_VALUES = 6
-SEGMENT, FRAME, LASER = (
-    "key.segment_context_name",
-    "key.frame_timestamp_micros",
-    "key.laser_name",
-)
+FRAME, LASER = "key.frame_timestamp_micros", "key.laser_name"
 
 
 def convert_waymo(root: Path, output: Path) -> dict[str, int]:

@@ -117,7 +117,7 @@ def _packaged(run: Run, data: CocoData) -> Config:
     if recipe.scale is not None:
         _set_scale(config, recipe.scale)
     config.auto_scale_lr = None
-    config.default_hooks.visualization = None
+    config.default_hooks.pop("visualization")
     config.custom_hooks = config.get("custom_hooks") or []
     return config
 

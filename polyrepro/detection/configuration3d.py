@@ -83,7 +83,7 @@ def _packaged(run: Run, data: LidarData) -> Config:
             scheduler.milestones = [round(stretch * epoch) for epoch in scheduler.milestones]
     config.optim_wrapper.optimizer.lr = run.learning_rate
     config.auto_scale_lr = None
-    config.default_hooks.visualization = None
+    config.default_hooks.pop("visualization")
     config.custom_hooks = []
     return config
 
@@ -113,7 +113,7 @@ def _light(run: Run, data: LidarData) -> Config:
         {
             "default_scope": "mmdet3d",
             "model": small_pointpillars.pointpillars(data.classes),
-            "load_from": str(small_pointpillars.WEIGHTS),
+            "load_from": str(small_pointpillars.weights()),
             "optim_wrapper": {
                 "type": "OptimWrapper",
                 "optimizer": {

@@ -5,11 +5,16 @@ and a pedestrian in two directions each. About a thousand anchors and classes ar
 is right, as the focal loss expects.
 """
 
+import hashlib
 from pathlib import Path
 
 import polyrepro.data
+from polyrepro.detection.errors import DetectionError
 
 WEIGHTS = Path(polyrepro.data.__file__).parent / "embedded/pointpillars.safetensors"
+SHA256 = "293bfa3e656327c26552d39d47bc84bceece261ecf1a3df910db48fa8df9975a"
+SCRIPT = "scripts/make_embedded_pointpillars_weights.py"
+"""What made the weights."""
 BODY = ("voxel_encoder.", "backbone.", "neck.")
 """Parts whose initial weights are shipped; the head's are drawn anew for each run."""
 RANGE = (0.0, -20.48, -2.0, 40.96, 20.48, 4.0)
@@ -24,6 +29,26 @@ ANCHORS = {"Car": (4.6, 1.95, 1.65), "Pedestrian": (0.8, 0.72, 1.72), "Cyclist":
 LEAST_OVERLAP = {"Car": (0.5, 0.35), "Pedestrian": (0.4, 0.25), "Cyclist": (0.4, 0.25)}
 """Overlap, seen from above, from which an anchor is right, and up to which it is wrong."""
 NORM = {"type": "BN", "eps": 1e-3, "momentum": 0.05}
+
+
+def weights() -> Path:
+    """The file of the body's initial weights.
+
+    Raises:
+        DetectionError: if it is missing or its checksum differs.
+    """
+    mend = f"restore it with `git checkout` or make it again with {SCRIPT}"
+    try:
+        found = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DetectionError(
+            f"cannot read the weights {WEIGHTS}: {error.strerror}; {mend}"
+        ) from None
+    if found != SHA256:
+        raise DetectionError(
+            f"the weights {WEIGHTS} are damaged: sha256 is {found}, expected {SHA256}; {mend}"
+        )
+    return WEIGHTS
 
 
 def pointpillars(classes: tuple[str, ...]) -> dict:

@@ -19,7 +19,7 @@ def plan_prices(plan: Plan) -> dict[str, str]:
     Throughputs are the published ones: a table must not depend on whether `make bench` was run on
     this machine.
     """
-    costs = estimate(plan, read_throughputs(GIVEN, measured=None))
+    costs = estimate(plan, read_throughputs(GIVEN, measured=()))
     unit = f"{costs.processor.upper()}-hours"
     return {
         study.name: "" if study.unknown else f"{short(study.hours)} {unit}"

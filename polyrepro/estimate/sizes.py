@@ -29,7 +29,7 @@ IMAGES = {
     # 118,287 in train2017, 117,266 of them with objects; every 48th is held out. 5,000 in val2017.
     "coco": {"train": 114_823, "validation": 2_465, "test": 5_000},
     "composites": {"train": 250, "validation": 40, "test": 150},
-    "lidar_scenes": {"train": 240, "validation": 40, "test": 120},
+    "lidar_scenes": {"train": 200, "validation": 40, "test": 100},
     # 158,081 frames of 798 segments, of which 79 are held out, so about; 39,987 to validate.
     "waymo": {"train": 142_431, "validation": 15_650, "test": 39_987},
 }
@@ -58,17 +58,18 @@ CLASSES = {
 WEIGHTS = {
     "polyrepro_convnet": (7_952, 768),
     "polyrepro_resnet9": (6_572_480, 512),
-    "polyrepro_resnet8": (464_768, 128),
+    "polyrepro_resnet9_quarter": (412_784, 128),
     "resnet50": (23_561_152, 2048),
     "tf_efficientnetv2_s": (20_331_360, 1280),
     "tf_efficientnetv2_m": (53_150_388, 1280),
     "tf_efficientnetv2_l": (117_746_848, 1280),
     "Mask R-CNN R50-FPN": (44_449_456, 0),
     "RetinaNet R50-FPN": (38_021_812, 0),
+    "PointPillars SECFPN": (4_840_968, 0),
 }
 """Model to floating-point numbers in its state without the classifier, and the classifier's inputs.
 
-Of detectors everything counts to the first number, with COCO's 80 classes.
+Of detectors everything counts to the first number, with COCO's 80 classes or Waymo's three.
 """
 
 OPTIMISER_STATES = {"sgd": 1, "rmsproptf": 2}

@@ -1,4 +1,4 @@
-"""Images per second: measured here by `make bench`, or given with a source."""
+"""Images per second: measured here by `make bench` or `make check-gpu`, or given with a source."""
 
 import csv
 import math
@@ -12,6 +12,7 @@ from polyrepro.recipes import AnyRecipe
 RESULTS = Path(__file__).parents[2] / "results"
 GIVEN = RESULTS / "published" / "throughputs.csv"
 MEASURED = RESULTS / "benchmarks" / "training.csv"
+CHECKED = RESULTS / "benchmarks" / "check_gpu.csv"
 
 
 class ThroughputError(PolyreproError):
@@ -60,18 +61,19 @@ class Rate:
     scaled: float
 
 
-def read_throughputs(given: Path = GIVEN, measured: Path | None = MEASURED) -> list[Throughput]:
-    """The rows of a table, and what `make bench` measured if it has been run.
+def read_throughputs(
+    given: Path = GIVEN, measured: tuple[Path, ...] = (MEASURED, CHECKED)
+) -> list[Throughput]:
+    """The rows of a table, and what has been measured here.
 
     Args:
         given: the table.
-        measured: the measurements; None leaves them out.
+        measured: the measurements, as far as they exist; of two of the same the first one counts.
 
     Raises:
         ThroughputError: if a file cannot be read, a column is missing or a value is wrong.
     """
-    here = _read(measured) if measured is not None and measured.exists() else []
-    return _read(given) + here
+    return _read(given) + [row for path in measured if path.exists() for row in _read(path)]
 
 
 def rate_of(recipe: AnyRecipe, processor: str, rows: Iterable[Throughput]) -> Rate | None:

@@ -84,6 +84,7 @@ def _draw_scene(axes: Axes, boxes: Boxes, scene: dict, folder: Path) -> None:
         axes.add_collection(LineCollection(turned, colors=colours, linewidths=0.8))
     axes.set(xticks=[], yticks=[], aspect="equal", xlim=(-21, 21), ylim=(0, 42))
     axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
 
 
 def _boxes_of(instances: list[dict]) -> np.ndarray:

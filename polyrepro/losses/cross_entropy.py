@@ -138,8 +138,7 @@ def _index_losses(
     """One loss per sample, times its weight, and the weights that a mean divides by, if any."""
     target, kept = target.long(), target != ignore_index
     if class_weight is None and not smoothing and is_known(kept.all()):
-        (nll,) = index_statistics(logits, target, averaged=False)
-        return series.value(-nll), None
+        return _target_losses(logits, target, series), None
     # Ignored samples get class 0: any would do, because their weight is 0.
     index, ones = target * kept, kept.to(computing_dtype(logits))
     sample_weight = ones if class_weight is None else class_weight[index] * ones
@@ -147,10 +146,20 @@ def _index_losses(
         # The classes' terms of the expectation bring their own weights.
         losses = _smoothed_losses(logits, index, kept, series, class_weight, smoothing)
         return losses * ones, sample_weight
-    (nll,) = index_statistics(logits, index, averaged=False)
-    # A weight of 0 drops a loss, and its gradient, whatever the logits are.
-    losses = series.value(-nll.masked_fill(sample_weight == 0, 0))
+    losses = _target_losses(logits, index, series, dropped=sample_weight == 0)
     return losses * sample_weight, sample_weight
+
+
+def _target_losses(
+    logits: Tensor, index: Tensor, series: Series, dropped: Tensor | None = None
+) -> Tensor:
+    """One loss per sample; those that are dropped have no gradient, whatever their logits are."""
+    nll, q, _ = index_statistics(logits, index, averaged=False)
+    if dropped is not None:
+        nll, q = nll.masked_fill(dropped, 0), q.masked_fill(dropped, 0)
+    return series.combine(
+        series.bounded_base(q) if series.has_bounded_base else series.base(nll), q
+    )
 
 
 def _smoothed_losses(
@@ -170,8 +179,8 @@ def _smoothed_losses(
         return losses.masked_fill(~kept, 0)
     # Two numbers per sample are all that is needed, without ever making the array of labels.
     statistics = index_statistics(logits, index, averaged=True, class_weight=class_weight)
-    nll, mean_nll = (each.masked_fill(~kept, 0) for each in statistics)
-    q = torch.expm1(-nll) * (smoothing - 1) + share * (classes - 1)
+    nll, q, mean_nll = (each.masked_fill(~kept, 0) for each in statistics)
+    q = (1 - smoothing) * q + share * (classes - 1)
     if class_weight is None:
         return series.combine((1 - smoothing) * nll + smoothing * mean_nll, q)
     own_weight = (1 - smoothing) * class_weight[index]

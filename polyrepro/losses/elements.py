@@ -6,12 +6,20 @@ cache, and computed again in the backward pass.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import computing_dtype, is_known, joined, row_blocks, with_signature
+from polyrepro.losses.reduction import (
+    collected,
+    computing_dtype,
+    is_known,
+    joined,
+    row_blocks,
+    with_signature,
+)
 from polyrepro.losses.rows import Rows
 from polyrepro.losses.series import Series
 
@@ -27,62 +35,80 @@ def element_losses(
     """
     if torch.compiler.is_compiling() or labels.requires_grad:
         dtype = computing_dtype(logits)
-        losses = element_value(logits.to(dtype), labels.to(dtype), series, alpha)
+        losses = element_value(logits.to(dtype), labels.to(dtype), series, alpha, hard=False)
         return losses.sum() if summed else losses
-    return Elements.apply(logits, labels, series, alpha, summed)
+    return Elements.apply(logits, labels, series, alpha, are_hard(labels), summed)
 
 
-def element_value(logits: Tensor, labels: Tensor, series: Series, alpha: float | None) -> Tensor:
-    """The loss of every element in plain torch operations.
+def are_hard(labels: Tensor) -> bool:
+    """Whether all labels are 0 or 1, and this is known or can be read at once."""
+    if not labels.is_floating_point() or labels.device.type != "cpu":
+        return not labels.is_floating_point()
+    distances = (block - block.round() for (block,) in row_blocks(labels.reshape(-1)))
+    return all(is_known(torch.linalg.vector_norm(distance) == 0) for distance in distances)
 
-    With p = sigmoid(logit), the base term is its expectation over the label y, and
-    ``q = y (1 - p) + (1 - y) p``.
+
+class Statistics(NamedTuple):
+    """What a series takes, and what its derivative by the logit needs; one value per element."""
+
+    base: Tensor
+    q: Tensor
+    sign: Tensor
+    wrong: Tensor
+    nll: Tensor
+    rest: Tensor | None
+
+
+def element_statistics(logits: Tensor, labels: Tensor, series: Series, hard: bool) -> Statistics:
+    """The base term and q, as seen from the likelier label, which is 0 or 1.
+
+    ``wrong`` is the probability that the logit gives to the other label, ``nll`` minus the
+    logarithm of 1 - wrong, and ``rest`` the probability that the other label has, at most one half;
+    for hard labels it is 0 and left out. So nothing cancels for labels of 0 and 1::
+
+        base = (1 - rest) base(nll) + rest base(-log wrong)
+        q = (1 - rest) wrong + rest (1 - wrong)
     """
-    # torch.lerp is exact at 0 and 1, so hard labels lose no accuracy.
-    base = torch.lerp(series.base(_softplus(logits)), series.base(_softplus(-logits)), labels)
-    q = torch.lerp(torch.sigmoid(logits), torch.sigmoid(-logits), labels)
-    losses = series.combine(base, q)
-    return losses if alpha is None else losses * _balance(labels, alpha)
+    likelier = labels if hard else labels.round()
+    sign = torch.rsub(likelier, 1, alpha=2)
+    margin = sign * logits
+    wrong, nll = torch.sigmoid(margin), softplus(margin)
+    if hard:
+        return Statistics(series.base(nll), wrong, sign, wrong, nll, None)
+    rest = sign * (labels - likelier)
+    if series.has_cross_entropy_base:
+        # -log wrong is nll - margin.
+        base = torch.addcmul(nll, rest, margin, value=-1)
+    else:
+        base = torch.lerp(series.base(nll), series.base(softplus(-margin)), rest)
+    return Statistics(base, torch.lerp(wrong, 1 - wrong, rest), sign, wrong, nll, rest)
+
+
+def element_value(
+    logits: Tensor, labels: Tensor, series: Series, alpha: float | None, hard: bool
+) -> Tensor:
+    """The loss of every element in plain torch operations."""
+    base, q, *_ = element_statistics(logits, labels, series, hard)
+    return _balanced(series.combine(base, q), labels, alpha)
 
 
 def element_derivative(
-    logits: Tensor, labels: Tensor, series: Series, alpha: float | None
+    logits: Tensor, labels: Tensor, series: Series, alpha: float | None, hard: bool
 ) -> Tensor:
     """The derivative of :func:`element_value` by the logits."""
-    p, complement = torch.sigmoid(logits), torch.sigmoid(-logits)
-    nll_one, nll_zero = _softplus(-logits), _softplus(logits)
-    base = torch.lerp(series.base(nll_zero), series.base(nll_one), labels)
-    _, by_base, by_q = series.combine_with_derivatives(base, torch.lerp(p, complement, labels))
-    rise, fall = p * series.base_weight(nll_zero), complement * series.base_weight(nll_one)
-    result = by_base * torch.lerp(rise, -fall, labels) + by_q * (p * complement * (1 - 2 * labels))
-    return result if alpha is None else result * _balance(labels, alpha)
-
-
-def hard_value(logits: Tensor, labels: Tensor, series: Series, alpha: float | None) -> Tensor:
-    """:func:`element_value` for labels of 0 and 1, in half as many operations."""
-    nll, q = _target_statistics(logits, labels)
-    losses = series.combine(series.base(nll), q)
-    return losses if alpha is None else losses * _balance(labels, alpha)
-
-
-def hard_derivative(logits: Tensor, labels: Tensor, series: Series, alpha: float | None) -> Tensor:
-    """:func:`element_derivative` for labels of 0 and 1."""
-    nll, q = _target_statistics(logits, labels)
-    _, by_base, by_q = series.combine_with_derivatives(series.base(nll), q)
-    # P_t rises with the logit of a 1 and falls with that of a 0.
-    sign = torch.rsub(labels, 1, alpha=2) if alpha is None else torch.rsub(labels, 1 - alpha)
-    return sign * q * (by_q * (1 - q) + by_base * series.base_weight(nll))
-
-
-def _target_statistics(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """``-log P_t`` and ``1 - P_t``."""
-    margin = torch.rsub(labels, 1, alpha=2) * logits
-    return _softplus(margin), torch.sigmoid(margin)
-
-
-def _are_hard(labels: Tensor) -> bool:
-    """Whether all labels are known to be 0 or 1."""
-    return labels.device.type == "cpu" and is_known((labels * labels == labels).all())
+    base, q, sign, wrong, nll, rest = element_statistics(logits, labels, series, hard)
+    _, by_base, by_q = series.combine_with_derivatives(base, q)
+    if rest is None:
+        # With 1 - q = P_t this is q times the gradient weight w(P_t).
+        slope = wrong * (by_q * (1 - wrong) + by_base * series.base_weight(nll))
+    else:
+        along_base = wrong - rest
+        if not series.has_cross_entropy_base:
+            other = (wrong - 1) * series.base_weight(softplus(-sign * logits))
+            along_base = torch.lerp(wrong * series.base_weight(nll), other, rest)
+        along_q = wrong * (1 - wrong) * torch.rsub(rest, 1, alpha=2)
+        slope = by_base * along_base + by_q * along_q
+    return _balanced(sign * slope, labels, alpha)
 
 
 @with_signature
@@ -90,35 +116,33 @@ class Elements(Rows):
     """The losses, or their sum; keeps logits and labels."""
 
     @staticmethod
-    def forward(logits, labels, series, alpha, summed):
-        blocks = [
-            (hard_value if _are_hard(pair[1]) else element_value)(*pair, series, alpha)
-            for pair in _blocks(logits, labels)
-        ]
+    def forward(logits, labels, series, alpha, hard, summed):
+        blocks = (element_value(*pair, series, alpha, hard) for pair in _blocks(logits, labels))
         if summed:
             return torch.stack([block.sum() for block in blocks]).sum()
         return joined(blocks).view(logits.shape)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        logits, labels, ctx.series, ctx.alpha, _ = inputs
+        logits, labels, *ctx.options, _ = inputs
         ctx.save_for_backward(logits, labels)
 
     @staticmethod
     def backward(ctx, by_loss):
         logits, labels = ctx.saved_tensors
-        gradient = joined([
-            _gradient(*block, ctx.series, ctx.alpha).to(logits.dtype)
-            for block in _blocks(logits, labels, by_loss)
-        ])  # fmt: skip
-        return gradient.view(logits.shape), None, None, None, None
+        blocks = (
+            (element_derivative(*pair, *ctx.options) * by).to(logits.dtype)
+            for *pair, by in _blocks(logits, labels, by_loss)
+        )
+        # Writing in place would make a long chain of what has to be differentiated.
+        once = not torch.is_grad_enabled()
+        gradient = collected(blocks, logits.numel()) if once else joined(blocks)
+        return gradient.view(logits.shape), None, None, None, None, None
 
 
-def _gradient(logits, labels, by_loss, series, alpha) -> Tensor:
-    hard = not torch.is_grad_enabled() and _are_hard(labels)
-    return (hard_derivative if hard else element_derivative)(
-        logits, labels, series, alpha
-    ) * by_loss
+def softplus(x: Tensor) -> Tensor:
+    """``log(1 + e^x)``. By default torch rounds that to x above 20, which float64 can tell."""
+    return functional.softplus(x, threshold=80)
 
 
 def _blocks(logits: Tensor, labels: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -129,10 +153,8 @@ def _blocks(logits: Tensor, labels: Tensor, *others: Tensor) -> Iterator[tuple[T
         yield block[0].to(dtype), block[1].to(dtype), *block[2:]
 
 
-def _softplus(x: Tensor) -> Tensor:
-    """``log(1 + e^x)``; torch's own softplus rounds to x above 20."""
-    return -functional.logsigmoid(-x)
-
-
-def _balance(labels: Tensor, alpha: float) -> Tensor:
-    return (1 - alpha) + (2 * alpha - 1) * labels
+def _balanced(values: Tensor, labels: Tensor, alpha: float | None) -> Tensor:
+    """Times alpha for a label of 1, times 1 - alpha for a label of 0."""
+    if alpha is None:
+        return values
+    return values * torch.rsub(labels, 1 - alpha, alpha=1 - 2 * alpha)

@@ -28,9 +28,10 @@ def leading_term(series: Series, log_pt: Tensor) -> LeadingTerm:
     cross-entropy it is P_t.
 
     Below P_t = 1e-13 the share has reached its limit, but not even float64 resolves 1 - P_t from 1,
-    so P_t is kept above that.
+    so P_t is kept above that. At P_t = 1 a focal factor leaves 0 / 0, and 1 - P_t = 1e-12 is as
+    good as that limit.
     """
-    log_pt = log_pt.double().clamp(min=-30)
+    log_pt = log_pt.double().clamp(min=-30, max=-1e-12)
     leading, whole = series.leading_weight(log_pt), series.gradient_weight(log_pt)
     q = -torch.expm1(log_pt)
     share = torch.where(whole == 0, 0, leading / whole)

@@ -89,9 +89,12 @@ class PolySeries(Series):
             by_q = evaluate_derivative(q, self._values)
         if not self.gamma:
             return base, torch.ones_like(q), by_q
-        modulation = self._focus(q)
-        along_modulation = self.gamma * base / q.clamp(min=smallest_base(q))
-        return modulation * base, modulation, modulation * (along_modulation + by_q)
+        # One power less than the loss has, so that no quotient is needed.
+        clamped = q.clamp(min=smallest_base(q))
+        lower = clamped ** (self.gamma - 1)
+        modulation, scaled = lower * clamped, lower * base
+        by_q = self.gamma * scaled + modulation * by_q if self.is_perturbed else self.gamma * scaled
+        return clamped * scaled, modulation, by_q
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
         """The leading term's part of ``gradient_weight``.

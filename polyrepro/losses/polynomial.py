@@ -14,16 +14,12 @@ SHORT_VECTOR = 2**15
 
 
 def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
-    """``sum_j coefficients[j-1] * q^j`` for at least one coefficient, with the shape of ``q``.
-
-    Horner's rule, unless many terms meet a short vector: what costs time then is the number of
-    calls to torch, and cutting the series into about sqrt(N) blocks (Paterson and Stockmeyer, 1973)
-    makes it grow with sqrt(N) only.
-    """
-    long = len(coefficients) > HORNER_LIMIT and q.numel() <= SHORT_VECTOR
-    if long and not torch.compiler.is_compiling():
+    """``sum_j coefficients[j-1] * q^j`` for at least one coefficient, with the shape of ``q``."""
+    if len(coefficients) <= HORNER_LIMIT or torch.compiler.is_compiling():
+        return _horner(q, coefficients)
+    if torch.is_grad_enabled():
         return LongPolynomial.apply(q, coefficients)
-    return _horner(q, coefficients)
+    return _long_polynomial(q, coefficients)
 
 
 def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
@@ -36,8 +32,10 @@ def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
     coefficients = [1 / j for j in range(1, terms + 1)]
     expansion = _expansion(q.dtype, terms)
     large = q.numel() > SHORT_VECTOR and not torch.is_grad_enabled()
+    if not large or terms <= 2 * len(expansion):
+        return evaluate_polynomial(q, coefficients)
     sure = q < 1 - 1 / terms
-    if not (large and terms > 2 * len(expansion) and is_known(2 * sure.sum() < q.numel())):
+    if not is_known(2 * sure.sum() < q.numel()):
         return evaluate_polynomial(q, coefficients)
     places = sure.flatten().nonzero().squeeze(1)
     values = evaluate_polynomial(q.flatten()[places], coefficients)
@@ -52,13 +50,6 @@ def _expansion(dtype: torch.dtype, terms: int) -> list[float]:
     while 1 / math.factorial(count + 1) > torch.finfo(dtype).eps / 4:
         count += 1
     return [(-1) ** k * math.comb(terms, k) / k for k in range(1, min(count, terms) + 1)]
-
-
-def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
-    result = q * coefficients[-1]
-    for coefficient in reversed(coefficients[:-1]):
-        result = (result + coefficient) * q
-    return result
 
 
 def evaluate_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | float:
@@ -88,7 +79,7 @@ class LongPolynomial(torch.autograd.Function):
 
     @staticmethod
     def forward(q, coefficients):
-        return _in_blocks(q, coefficients)
+        return _long_polynomial(q, coefficients)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -105,18 +96,25 @@ class LongPolynomial(torch.autograd.Function):
         return tangent * evaluate_derivative(*ctx.saved_tensors, ctx.coefficients)
 
 
-def _in_blocks(q: Tensor, coefficients: Sequence[float]) -> Tensor:
+def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
+    result = q * coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        result = (result + coefficient) * q
+    return result
+
+
+def _long_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
+    """Of a short vector, by about sqrt(N) low powers times sqrt(N) high ones.
+
+    The number of calls to torch is what costs time there, and it does not grow with N (Paterson and
+    Stockmeyer, 1973). In float64, which autocast leaves alone.
+    """
+    if q.numel() > SHORT_VECTOR:
+        return _horner(q, coefficients)
     size = math.isqrt(len(coefficients))
     blocks = -(-len(coefficients) // size)
     padded = [*coefficients, *[0.0] * (blocks * size - len(coefficients))]
-    table = q.new_tensor(padded).view(blocks, size).T
-    powers = [q]
-    for _ in range(size - 1):
-        powers.append(powers[-1] * q)
-    # A product and a sum, not a matrix product: autocast would round that to half precision.
-    terms = torch.stack(powers).unsqueeze(1) * table.reshape(size, blocks, *[1] * q.dim())
-    sums = terms.sum(0).unbind(0)
-    result = sums[-1]
-    for block in reversed(sums[:-1]):
-        result = torch.addcmul(block, result, powers[-1])
-    return result
+    table = torch.tensor(padded, dtype=torch.float64, device=q.device).view(blocks, size)
+    low = torch.linalg.vander(q.double(), N=size + 1)[..., 1:]
+    high = torch.linalg.vander(low[..., -1], N=blocks)
+    return ((low @ table.T) * high).sum(-1).to(q.dtype)

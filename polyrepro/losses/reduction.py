@@ -1,7 +1,8 @@
 """What all forms share: the precision, the blocks, and the way from losses to the result."""
 
 import inspect
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import torch
@@ -46,9 +47,22 @@ def row_blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*pieces, strict=True)
 
 
-def joined(blocks: list[Tensor]) -> Tensor:
+def joined(blocks: Iterable[Tensor]) -> Tensor:
     """What has been computed in blocks of rows as one tensor."""
-    return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+    first, *others = blocks
+    return torch.cat([first, *others]) if others else first
+
+
+def collected(blocks: Iterator[Tensor], rows: int) -> Tensor:
+    """The same, where every block is written to its place while it is in the cache."""
+    first = next(blocks)
+    if len(first) == rows:
+        return first
+    result, start = first.new_empty(rows, *first.shape[1:]), 0
+    for block in itertools.chain([first], blocks):
+        result[start : start + len(block)] = block
+        start += len(block)
+    return result
 
 
 def known_number(value: Tensor) -> float | None:

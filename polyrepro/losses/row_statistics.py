@@ -6,18 +6,19 @@ from torch.nn import functional
 
 from polyrepro.losses.backend import use_triton_rows
 from polyrepro.losses.reduction import computing_dtype
-from polyrepro.losses.rows import IndexRows, LabelRows, weighted_mean, weighted_values
+from polyrepro.losses.rows import NO_INDEX, IndexRows, LabelRows, weighted_values
 from polyrepro.losses.series import Series
 
 
 def index_statistics(
     logits: Tensor, index: Tensor, averaged: bool, class_weight: Tensor | None = None
-) -> tuple[Tensor, ...]:
-    """``-log P_t`` and, if ``averaged``, the mean over the classes of ``-w_i log p_i``.
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """``-log P_t``, ``1 - P_t`` and the mean over the classes of ``-w_i log p_i``.
 
     Args:
         logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
         index: the classes t, ``(N)`` or ``(N, d1, ...)``.
+        averaged: whether the mean is wanted; what stands in its place otherwise has no meaning.
         class_weight: w, ``(C,)``, for the mean; None for 1.
 
     Raises:
@@ -27,9 +28,9 @@ def index_statistics(
         return _plain_index_statistics(logits, index, averaged, class_weight)
     if use_triton_rows(logits):
         # Imported here, because triton is needed on a GPU only.
-        from polyrepro.losses.rows_cuda import TritonIndexRows
+        from polyrepro.losses.rows_cuda import TritonRows
 
-        results = TritonIndexRows.apply(logits, index, averaged, class_weight)
+        results = TritonRows.apply(logits, index, averaged, class_weight)
     else:
         logits = logits.to(computing_dtype(logits))
         results = IndexRows.apply(logits, index, averaged, class_weight)
@@ -50,9 +51,9 @@ def label_statistics(
     if torch.compiler.is_compiling() or not fast or _is_learnt(labels, class_weight):
         return _plain_label_statistics(logits, labels, series, class_weight)
     if series.has_cross_entropy_base and use_triton_rows(logits):
-        from polyrepro.losses.rows_cuda import TritonLabelRows
+        from polyrepro.losses.rows_cuda import TritonRows
 
-        base, q, mass, _ = TritonLabelRows.apply(logits, labels, class_weight)
+        base, q, mass, _ = TritonRows.apply(logits, labels, False, class_weight)
     else:
         logits = logits.to(computing_dtype(logits))
         base, q, mass, _ = LabelRows.apply(logits, labels, class_weight, series)
@@ -65,15 +66,19 @@ def _is_learnt(*tensors: Tensor | None) -> bool:
 
 def _plain_index_statistics(logits, index, averaged, class_weight):
     """In operations that a compiler can fuse, and with derivatives by the weights."""
-    logits, column = logits.to(computing_dtype(logits)), index.unsqueeze(1)
-    own = logits.gather(1, column)
+    logits = logits.to(computing_dtype(logits))
+    own = -functional.nll_loss(logits, index, reduction="none", ignore_index=NO_INDEX)
+    # A comparison is fused with what follows; writing to the target's place is not.
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    is_target = classes.view(-1, *[1] * (logits.dim() - 2)) == index.unsqueeze(1)
     # The target is taken out of the sum, so nothing cancels when P_t is next to 1.
-    others = logits.scatter(1, column, -torch.inf).logsumexp(1)
-    nll = -functional.logsigmoid(own.squeeze(1) - others)
+    margin = own - logits.masked_fill(is_target, -torch.inf).logsumexp(1)
+    nll, q = -functional.logsigmoid(margin), torch.sigmoid(-margin)
     if not averaged:
-        return (nll,)
+        return nll, q, None
     mean_weight = 1 if class_weight is None else class_weight.mean()
-    return nll, weighted_mean(own - logits, class_weight) + mean_weight * nll
+    apart = weighted_values(own.unsqueeze(1) - logits, class_weight)
+    return nll, q, apart.mean(1) + mean_weight * nll
 
 
 def _plain_label_statistics(logits, labels, series, class_weight):

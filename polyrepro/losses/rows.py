@@ -1,14 +1,14 @@
 """The only operations on large arrays: a row of logits becomes a few numbers per sample.
 
-With a class index t, these are ``-log P_t`` and, for label smoothing, the mean of ``-log p_i``;
-with a probability y_i for each class, the base term ``sum_i y_i base(-log p_i)`` and
+With a class index t, these are ``-log P_t``, ``q = 1 - P_t`` and, for label smoothing, the mean of
+``-log p_i``; with a probability y_i for each class, the base term ``sum_i y_i base(-log p_i)`` and
 ``q = 1 - sum_i y_i p_i``. A series, class weights and reductions are ordinary differentiable torch
 operations on these.
 
 What is kept for the backward pass is p: as much memory as torch's cross-entropy keeps, and no
 exponential in the backward pass. It is an output, too, so that the backward pass can be
-differentiated. Nothing is written into a result of torch's once it exists: someone else may have
-saved it, as selective checkpoints do.
+differentiated. Nothing is written into a result of torch's in the forward pass: someone else may
+have saved it, as selective checkpoints do.
 """
 
 import torch
@@ -22,7 +22,7 @@ NO_INDEX = torch.iinfo(torch.int64).min
 
 
 class Rows(torch.autograd.Function):
-    """What both kinds of rows have in common."""
+    """What all forms have in common."""
 
     generate_vmap_rule = True
 
@@ -36,7 +36,7 @@ class Rows(torch.autograd.Function):
 
 @with_signature
 class IndexRows(Rows):
-    """``-log P_t``, the mean of ``-w_i log p_i`` if it is wanted, and p."""
+    """``-log P_t``, q, the mean of ``-w_i log p_i`` if it is wanted (otherwise None), and p."""
 
     @staticmethod
     def forward(logits, index, averaged, class_weight):
@@ -45,53 +45,54 @@ class IndexRows(Rows):
         pt = _of_target(p, column)
         lowest, highest = _known_range(pt)
         # Where P_t is large, 1 - P_t cancels; the sum over the other classes does not.
-        q = 1 - pt if highest <= 0.5 else _of_others(p, column, pt)
+        q = 1 - pt if highest <= 0.5 else _of_others(p, column)
         # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
         nll = torch.log1p(q / pt)
         if not lowest > torch.finfo(pt.dtype).tiny:
             far = (logits.amax(1) - _of_target(logits, column)) - p.amax(1).log()
             nll = torch.where(pt > 0.5, nll, far)
-        if not averaged:
-            return nll, p
-        # As distances to the target's logit, where large logits cancel exactly.
-        blocks = row_blocks(logits, logits.gather(1, column))
-        below = joined([weighted_mean(own - logits, class_weight) for logits, own in blocks])
-        mean_weight = 1 if class_weight is None else class_weight.mean()
-        return nll, below + mean_weight * nll, p
+        mean = _mean_nll(logits, column, nll, class_weight) if averaged else None
+        return nll, q, mean, p
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, index, ctx.averaged, class_weight = inputs
+        _, index, _, class_weight = inputs
+        nll, q, _, p = output
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(index, class_weight, output[0], output[-1])
+        ctx.save_for_backward(index, class_weight, nll, q, p)
 
     @staticmethod
-    def backward(ctx, by_nll, *others):
-        index, class_weight, nll, p = ctx.saved_tensors
-        by_mean, by_p = others if ctx.averaged else (None, *others)
+    def backward(ctx, by_nll, by_q, by_mean, by_p):
         gradient = None
-        if by_nll is not None or by_mean is not None:
-            gradient = index_gradient(index, class_weight, nll, p, by_nll, by_mean)
+        if by_nll is not None or by_q is not None or by_mean is not None:
+            gradient = index_gradient(*ctx.saved_tensors, by_nll, by_q, by_mean)
         if by_p is not None:
-            gradient = _sum(gradient, softmax_derivative(p, by_p))
+            gradient = _sum(gradient, softmax_derivative(ctx.saved_tensors[-1], by_p))
         return gradient, None, None, None
 
 
-def index_gradient(index, class_weight, nll, p, by_nll, by_mean) -> Tensor:
-    """``by_nll (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
-    in_place = not torch.is_grad_enabled()
-    softmax_residual = torch.expm1(-nll)
-    by_p = torch.zeros_like(nll) if by_nll is None else by_nll
-    own = softmax_residual * by_p
+def index_gradient(index, class_weight, nll, q, p, by_nll, by_q, by_mean) -> Tensor:
+    """``(by_nll + by_q P_t) (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
+    pt = torch.exp(-nll)
+    by_p = weight = index_weight(pt, by_nll, by_q)
     if by_mean is not None:
         share = by_mean if class_weight is None else by_mean * class_weight.mean()
-        by_p, own = by_p + share, own + torch.exp(-nll) * share
-    gradient, at = p * by_p.unsqueeze(1), (1, index.unsqueeze(1), own.unsqueeze(1))
-    gradient = gradient.scatter_(*at) if in_place else gradient.scatter(*at)
-    if by_mean is None:
-        return gradient
-    share = weighted_values((by_mean / p.shape[1]).unsqueeze(1), class_weight)
-    return gradient.sub_(share) if in_place else gradient - share
+        by_p = _sum(weight, share)
+    gradient = p * by_p.unsqueeze(1)
+    own = None if weight is None else -weight * q
+    if by_mean is not None:
+        own = _sum(own, pt * share)
+    at = (1, index.unsqueeze(1), own.unsqueeze(1))
+    # Only what can be differentiated can be mapped over, too.
+    gradient = gradient.scatter(*at) if torch.is_grad_enabled() else gradient.scatter_(*at)
+    if by_mean is not None:
+        gradient.sub_(weighted_values((by_mean / p.shape[1]).unsqueeze(1), class_weight))
+    return gradient
+
+
+def index_weight(pt: Tensor, by_nll: Tensor | None, by_q: Tensor | None) -> Tensor | None:
+    """The derivative by ``-log P_t``, on which q depends, too."""
+    return by_nll if by_q is None else _sum(by_nll, by_q * pt)
 
 
 @with_signature
@@ -103,7 +104,7 @@ class LabelRows(Rows):
         p = logits.softmax(1)
         blocks = row_blocks(logits, labels, p)
         parts = [_label_sums(*block, series, class_weight) for block in blocks]
-        return *(joined(list(part)) for part in zip(*parts, strict=True)), p
+        return *(joined(part) for part in zip(*parts, strict=True)), p
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -115,16 +116,12 @@ class LabelRows(Rows):
 
     @staticmethod
     def backward(ctx, by_base, by_q, _, by_p):
-        labels, class_weight, q, mass, p = ctx.saved_tensors
         gradient = None
         if by_base is not None or by_q is not None:
-            zero = q.new_zeros(())
-            rows = (zero if by is None else by.unsqueeze(1) for by in (by_base, by_q))
             bounded = ctx.series if ctx.series.has_bounded_base else None
-            sums = (q.unsqueeze(1), mass.unsqueeze(1))
-            gradient = label_gradient(bounded, class_weight, p, labels, *sums, *rows)
+            gradient = label_gradient(*ctx.saved_tensors, by_base, by_q, bounded)
         if by_p is not None:
-            gradient = _sum(gradient, softmax_derivative(p, by_p))
+            gradient = _sum(gradient, softmax_derivative(ctx.saved_tensors[-1], by_p))
         return gradient, None, None, None
 
 
@@ -151,26 +148,30 @@ def _cross_entropy(logits, labels, p, mass) -> Tensor:
     return below.sum(1) - mass * p.amax(1).log()
 
 
-def label_gradient(series, class_weight, p, labels, q, mass, by_base, by_q) -> Tensor:
+def label_gradient(labels, class_weight, q, mass, p, by_base, by_q, series=None) -> Tensor:
     """``by_base (p_i sum_k v_k - v_i) + by_q p_i (1 - q - y_i)``.
 
     Here ``v_i = y_i w_i``, times the gradient weight of the bounded base term of a ``series``.
     """
+    zero = torch.zeros_like(by_q if by_base is None else by_base)
+    given = (q, mass, zero if by_base is None else by_base, zero if by_q is None else by_q)
+    q, mass, by_base, by_q = (each.unsqueeze(1) for each in given)
 
-    def rest(p, labels, mass, by_base, by_q) -> Tensor:
-        """What is to be subtracted from the first part of the gradient."""
-        v = weighted_values(labels, class_weight)
-        if series is None:
-            return p * labels * by_q + by_base * v
-        v = v * series.bounded_base_weight(1 - p)
-        return p * (labels * by_q + by_base * (mass - v.sum(1, keepdim=True))) + by_base * v
+    def subtract_rest(out, p, labels, mass, by_base, by_q) -> None:
+        """Complete the gradient from its first part."""
+        along_base = weighted_values(by_base, class_weight)
+        if series is not None:
+            weight = series.bounded_base_weight(1 - p)
+            along_base = along_base * weight
+            v = weighted_values(labels * weight, class_weight)
+            out.sub_(p * (by_base * (mass - v.sum(1, keepdim=True))))
+        out.sub_((p * by_q + along_base) * labels)
 
     gradient = p * (by_base * mass + by_q * (1 - q))
-    if torch.is_grad_enabled():
-        return gradient - rest(p, labels, mass, by_base, by_q)
-    # In place, and in blocks: fresh memory costs more than the arithmetic.
-    for out, *block in row_blocks(gradient, p, labels, mass, by_base, by_q):
-        out.sub_(rest(*block))
+    # In blocks, unless it has to be differentiated: fresh memory costs more than the arithmetic.
+    parts = (gradient, p, labels, mass, by_base, by_q)
+    for block in [parts] if torch.is_grad_enabled() else row_blocks(*parts):
+        subtract_rest(*block)
     return gradient
 
 
@@ -186,8 +187,12 @@ def weighted_values(values: Tensor, class_weight: Tensor | None) -> Tensor:
     return values * class_weight.view(-1, *[1] * (values.dim() - 2))
 
 
-def weighted_mean(values: Tensor, class_weight: Tensor | None) -> Tensor:
-    return weighted_values(values, class_weight).mean(1)
+def _mean_nll(logits, column, nll, class_weight) -> Tensor:
+    """The mean of ``-w_i log p_i``."""
+    # As distances to the target's logit, where large logits cancel exactly.
+    blocks = row_blocks(logits, logits.gather(1, column))
+    means = (weighted_values(own - logits, class_weight).mean(1) for logits, own in blocks)
+    return joined(means) + (nll if class_weight is None else nll * class_weight.mean())
 
 
 def _sum(first: Tensor | None, second: Tensor) -> Tensor:
@@ -202,14 +207,10 @@ def _known_range(pt: Tensor) -> tuple[float, float]:
     return (0.0, 1.0) if lowest is None or highest is None else (lowest, highest)
 
 
-def _of_others(p: Tensor, column: Tensor, pt: Tensor) -> Tensor:
-    """``1 - P_t``, the sum over the other classes where P_t is large; of all if most are."""
-    large = pt > 0.5
-    count = known_number(large.sum())
-    if p.dim() == 2 and count is not None and 2 * count < len(p):
-        rows = large.nonzero().squeeze(1)
-        return (1 - pt).index_copy(0, rows, p[rows].scatter(1, column[rows], 0).sum(1))
-    return joined([p.scatter(1, at, 0).sum(1) for p, at in row_blocks(p, column)])
+def _of_others(p: Tensor, column: Tensor) -> Tensor:
+    """``1 - P_t``."""
+    blocks = row_blocks(p, column)
+    return joined(p.scatter(1, column, 0).sum(1) for p, column in blocks)
 
 
 def _of_target(values: Tensor, column: Tensor) -> Tensor:

@@ -1,17 +1,21 @@
-"""The autograd functions around the Triton kernels; they keep logits and a few numbers per row.
+"""The autograd function around the Triton kernels; it keeps logits and a few numbers per row.
 
-Where their backward pass is differentiated itself, it is computed by torch operations on p.
+Where its backward pass is differentiated itself, that is computed by torch operations on p.
 """
 
 import torch
 
 from polyrepro.losses import rows_triton
-from polyrepro.losses.rows import Rows, index_gradient, label_gradient
+from polyrepro.losses.rows import Rows, index_gradient, index_weight, label_gradient
 
 
 class TritonRows(Rows):
-    """A kernel computes for the whole array, so it cannot be mapped over."""
+    """As the functions of :mod:`polyrepro.losses.rows`, with the statistics instead of p.
 
+    ``target`` holds class indices, or labels for ``-log p`` as the base term.
+    """
+
+    # A kernel computes for the whole array, so it cannot be mapped over.
     generate_vmap_rule = False
 
     @staticmethod
@@ -21,59 +25,36 @@ class TritonRows(Rows):
             '; choose torch operations: polyrepro.losses.set_backend("torch")'
         )
 
-
-class TritonIndexRows(TritonRows):
-    """As :class:`polyrepro.losses.rows.IndexRows`, with the statistics instead of p."""
-
     @staticmethod
-    def forward(logits, index, averaged, class_weight):
-        statistics = rows_triton.index_statistics(logits, index, averaged, class_weight)
-        return *statistics[: 2 if averaged else 1].clone(), statistics
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        logits, index, ctx.averaged, class_weight = inputs
-        ctx.mark_non_differentiable(output[-1])
-        ctx.save_for_backward(logits, index, class_weight, output[0], output[-1])
-
-    @staticmethod
-    def backward(ctx, by_nll, *others):
-        logits, index, class_weight, nll, statistics = ctx.saved_tensors
-        by_mean = others[0] if ctx.averaged else None
-        if torch.is_grad_enabled():
-            p = logits.float().softmax(1)
-            gradient = index_gradient(index, class_weight, nll, p, by_nll, by_mean)
-            gradient = gradient.to(logits.dtype)
-        else:
-            gradient = rows_triton.index_gradient(
-                logits, index, class_weight, statistics, by_nll, by_mean
-            )
-        return gradient, None, None, None
-
-
-class TritonLabelRows(TritonRows):
-    """As :class:`polyrepro.losses.rows.LabelRows`, for ``-log p`` as the base term."""
-
-    @staticmethod
-    def forward(logits, labels, class_weight):
-        statistics = rows_triton.label_statistics(logits, labels, class_weight)
+    def forward(logits, target, averaged, class_weight):
+        statistics = rows_triton.row_statistics(logits, target, averaged, class_weight)
         return *statistics[:3].clone(), statistics
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, q, mass, statistics = output
-        ctx.mark_non_differentiable(mass, statistics)
-        ctx.save_for_backward(*inputs, q, statistics)
+        logits, target, ctx.averaged, class_weight = inputs
+        base, q, third, statistics = output
+        ctx.soft = target.is_floating_point()
+        # With labels the third number is the sum of their weights; otherwise the mean, if wanted.
+        ctx.mark_non_differentiable(statistics, *([] if ctx.averaged else [third]))
+        ctx.save_for_backward(logits, target, class_weight, base, q, statistics)
 
     @staticmethod
-    def backward(ctx, by_base, by_q, *_):
-        logits, labels, class_weight, q, statistics = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            p = logits.float().softmax(1)
-            rows = (each.unsqueeze(1) for each in (q, statistics[2], by_base, by_q))
-            gradient = label_gradient(None, class_weight, p, labels, *rows).to(logits.dtype)
+    def backward(ctx, by_base, by_q, by_mean, _):
+        logits, target, class_weight, base, q, statistics = ctx.saved_tensors
+        by_mean = by_mean if ctx.averaged else None
+        if not torch.is_grad_enabled():
+            along = (by_base, by_q)
+            if not ctx.soft:
+                # Samples that do not count have no gradient, whatever their logits are.
+                pt = torch.exp(-base).masked_fill(by_q == 0, 0)
+                along = (index_weight(pt, by_base, by_q), by_mean)
+            gradient = rows_triton.row_gradient(logits, target, class_weight, statistics, *along)
+            return gradient, None, None, None
+        p = logits.float().softmax(1)
+        if ctx.soft:
+            rows = (q, statistics[2], p, by_base, by_q)
+            gradient = label_gradient(target, class_weight, *rows)
         else:
-            gradient = rows_triton.label_gradient(
-                logits, labels, class_weight, statistics, by_base, by_q
-            )
-        return gradient, None, None
+            gradient = index_gradient(target, class_weight, base, q, p, by_base, by_q, by_mean)
+        return gradient.to(logits.dtype), None, None, None

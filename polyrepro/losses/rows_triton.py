@@ -53,9 +53,8 @@ def index_forward(
 ):  # fmt: skip
     """One row: an online softmax over the other classes, with one exponential per class.
 
-    Writes ``-log P_t``, the mean of ``-w_i log p_i``, ``1 - P_t``, the two parts of the softmax's
-    denominator (the highest logit; the logarithm of the rest), and the mean of w: ``statistics``
-    (6, rows).
+    Writes ``-log P_t``, ``1 - P_t``, the mean of ``-w_i log p_i`` or nothing, the two parts of the
+    softmax's denominator (the highest logit; the logarithm of the rest), and the mean of w.
     """
     row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
     logits += row * classes
@@ -92,9 +91,9 @@ def index_forward(
     if averaged:
         mean_weight = mass / classes
         mean_nll = mean_weight * ((overall - own) + log_sum) - spread / classes
-        tl.store(statistics + rows + row, mean_nll)
+        tl.store(statistics + 2 * rows + row, mean_nll)
         tl.store(statistics + 5 * rows + row, mean_weight)
-    tl.store(statistics + 2 * rows + row, tl.where(margin >= 0, small, 1.0) / (1.0 + small))
+    tl.store(statistics + rows + row, tl.where(margin >= 0, small, 1.0) / (1.0 + small))
     tl.store(statistics + 3 * rows + row, overall)
     tl.store(statistics + 4 * rows + row, log_sum)
 
@@ -112,7 +111,7 @@ def index_backward(
     top, log_sum = tl.load(statistics + 3 * rows + row), tl.load(statistics + 4 * rows + row)
     # Two steps, because their sum would round away log_sum for large logits.
     p = tl.exp((z - top) - log_sum)
-    q, along = tl.load(statistics + 2 * rows + row), tl.load(by_nll + row)
+    q, along = tl.load(statistics + rows + row), tl.load(by_nll + row)
     counts = along != 0.0
     gradient = along * tl.where(column == tl.load(index + row), -q, p)
     if averaged:
@@ -133,7 +132,7 @@ def label_forward(
     """One row: an online softmax, and the sums over the labels that go with it.
 
     Writes ``-sum_i y_i w_i log p_i``, ``1 - sum_i y_i p_i``, ``sum_i y_i w_i`` and the two parts of
-    the softmax's denominator: ``statistics`` (5, rows).
+    the softmax's denominator.
     """
     row, rows = tl.program_id(0).to(tl.int64), rows.to(tl.int64)
     top = tl.full([], float("-inf"), tl.float32)
@@ -193,48 +192,19 @@ def row_options(classes: int) -> dict:
     return {"block": block, "num_warps": min(max(block // 512, 1), 8), **LAUNCH}
 
 
-def index_statistics(
-    logits: Tensor, index: Tensor, averaged: bool, class_weight: Tensor | None
+def row_statistics(
+    logits: Tensor, target: Tensor, averaged: bool, class_weight: Tensor | None
 ) -> Tensor:
-    """What :func:`index_forward` writes, (6, N) float32, for logits (N, C) and index (N)."""
-    arguments = (logits.contiguous(), index.contiguous(), _contiguous(class_weight))
-    options = {"weighted": class_weight is not None, "averaged": averaged}
-    return _forward(index_forward, 6, logits, arguments, options)
+    """What the kernels write per row, (6, N) float32, for logits (N, C).
 
-
-def index_gradient(
-    logits: Tensor, index: Tensor, class_weight: Tensor | None, statistics: Tensor,
-    by_nll: Tensor, by_mean: Tensor | None,
-) -> Tensor:  # fmt: skip
-    """The gradient by the logits (N, C), in their dtype; ``by_nll`` and ``by_mean`` are (N)."""
-    arguments = (logits.contiguous(), index.contiguous(), _contiguous(class_weight), statistics)
-    options = {"weighted": class_weight is not None, "averaged": by_mean is not None}
-    along = (by_nll.contiguous(), _contiguous(by_mean))
-    return _backward(index_backward, logits, (*arguments, *along), options)
-
-
-def label_statistics(logits: Tensor, labels: Tensor, class_weight: Tensor | None) -> Tensor:
-    """What :func:`label_forward` writes, (5, N) float32, for logits and labels (N, C)."""
-    arguments = (logits.contiguous(), labels.contiguous(), _contiguous(class_weight))
-    options = {"weighted": class_weight is not None}
-    return _forward(label_forward, 5, logits, arguments, options)
-
-
-def label_gradient(
-    logits: Tensor, labels: Tensor, class_weight: Tensor | None, statistics: Tensor,
-    by_base: Tensor, by_q: Tensor,
-) -> Tensor:  # fmt: skip
-    """The gradient by the logits (N, C), in their dtype; ``by_base`` and ``by_q`` are (N)."""
-    arguments = (logits.contiguous(), labels.contiguous(), _contiguous(class_weight), statistics)
-    options = {"weighted": class_weight is not None}
-    along = (by_base.contiguous(), by_q.contiguous())
-    return _backward(label_backward, logits, (*arguments, *along), options)
-
-
-def _forward(kernel, count: int, logits: Tensor, arguments: tuple, options: dict) -> Tensor:
+    ``target`` holds class indices (N), with which the mean is wanted if ``averaged``, or labels
+    (N, C).
+    """
     rows, classes = logits.shape
-    statistics = torch.empty((count, rows), dtype=torch.float32, device=logits.device)
+    statistics = torch.empty((6, rows), dtype=torch.float32, device=logits.device)
     if rows:
+        kernel, options = _kernel(index_forward, label_forward, target, averaged, class_weight)
+        arguments = (logits.contiguous(), target.contiguous(), _contiguous(class_weight))
         with _on_device_of(logits):
             kernel[(rows,)](
                 *arguments, statistics, rows, classes, **options, **row_options(classes)
@@ -242,15 +212,37 @@ def _forward(kernel, count: int, logits: Tensor, arguments: tuple, options: dict
     return statistics
 
 
-def _backward(kernel, logits: Tensor, arguments: tuple, options: dict) -> Tensor:
+def row_gradient(
+    logits: Tensor, target: Tensor, class_weight: Tensor | None, statistics: Tensor,
+    by_base: Tensor, by_other: Tensor | None,
+) -> Tensor:  # fmt: skip
+    """The gradient by the logits (N, C), in their dtype.
+
+    ``by_base`` (N) is the derivative by the base term, or by all that depends on ``-log P_t``;
+    ``by_other`` (N) is that by q for labels; by the mean, or None, for class indices.
+    """
     rows, classes = logits.shape
     by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
     if rows:
+        averaged = by_other is not None
+        kernel, options = _kernel(index_backward, label_backward, target, averaged, class_weight)
         options = {**options, **row_options(classes)}
+        arguments = (logits.contiguous(), target.contiguous(), _contiguous(class_weight))
+        along = (statistics, by_base.contiguous(), _contiguous(by_other))
         blocks = triton.cdiv(classes, options["block"])
         with _on_device_of(logits):
-            kernel[(rows, blocks)](*arguments, by_logits, rows, classes, **options)
+            kernel[(rows, blocks)](*arguments, *along, by_logits, rows, classes, **options)
     return by_logits
+
+
+def _kernel(
+    for_indices, for_labels, target: Tensor, averaged: bool, class_weight: Tensor | None
+) -> tuple:
+    """The kernel for this kind of target, and the constants that it is compiled for."""
+    options = {"weighted": class_weight is not None}
+    if target.is_floating_point():
+        return for_labels, options
+    return for_indices, {**options, "averaged": averaged}
 
 
 def _contiguous(tensor: Tensor | None) -> Tensor | None:

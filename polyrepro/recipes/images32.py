@@ -33,11 +33,11 @@ RESNET9 = ClassificationRecipe(
     channels_last=True,
 )
 
-RESNET8 = ClassificationRecipe(
-    name="resnet8_images32",
+RESNET9_QUARTER = ClassificationRecipe(
+    name="resnet9_quarter_images32",
     dataset="images32",
-    model="polyrepro_resnet8",
-    epochs=8,
+    model="polyrepro_resnet9_quarter",
+    epochs=6,
     batch_size=128,
     images_per_device=128,
     learning_rate=0.1,
@@ -63,4 +63,4 @@ def _derived(recipe: ClassificationRecipe) -> tuple[ClassificationRecipe, ...]:
     )
 
 
-IMAGES32_RECIPES = (RESNET9, *_derived(RESNET9), RESNET8, *_derived(RESNET8))
+IMAGES32_RECIPES = (RESNET9, *_derived(RESNET9), RESNET9_QUARTER, *_derived(RESNET9_QUARTER))

@@ -41,9 +41,9 @@ RESNET50_SHORT = RESNET50_IMAGENET1K.model_copy(
 )
 """7 epochs of 128 pixels, 7 of 160, 4 of 192."""
 
-RESNET50_LONG_TAIL_SHORT = RESNET50_SHORT.model_copy(
+RESNET50_SHORT_LONG_TAIL = RESNET50_SHORT.model_copy(
     update={
-        "name": "resnet50_long_tail_short",
+        "name": "resnet50_short_long_tail",
         "dataset": "imagenet1k_long_tail",
         "epochs": 90,
         "batch_size": 512,
@@ -55,4 +55,4 @@ RESNET50_LONG_TAIL_SHORT = RESNET50_SHORT.model_copy(
 )
 """115,846 images, so more epochs of them."""
 
-RESNET50_SHORT_RECIPES = (RESNET50_SHORT, RESNET50_LONG_TAIL_SHORT)
+RESNET50_SHORT_RECIPES = (RESNET50_SHORT, RESNET50_SHORT_LONG_TAIL)

@@ -10,6 +10,12 @@ def summary_markdown(values: dict) -> str:
             "about the paper's own experiments.",
             "",
         ]
+    if values["shortened"]:
+        lines += [
+            "Every verdict below is about trainings that are shorter than the paper's, on smaller "
+            "images.",
+            "",
+        ]
     missing = values["provenance"]["missing"]
     if missing:
         named = ", ".join(missing[:20]) + (" and others" if len(missing) > 20 else "")

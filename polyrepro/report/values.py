@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from polyrepro.analysis.metrics_table import read_metrics
-from polyrepro.analysis.published import PAPER_SCALE
+from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
 from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
 from polyrepro.figures.names import labels_of, read_claims
 from polyrepro.plan import Plan
@@ -43,7 +43,8 @@ def report_values(plan: Plan) -> dict:
     scale = plan.settings.scale_label
     return {
         "scale": scale,
-        "analogue": scale != PAPER_SCALE,
+        "analogue": scale not in (PAPER_SCALE, *SHORTENED),
+        "shortened": scale in SHORTENED,
         "date": date_of(plan),
         "confidence": f"{100 * CONFIDENCE:g}",
         "significance": f"{100 * (1 - CONFIDENCE):g}",

@@ -62,7 +62,7 @@ STUDY = Study(
     recipes={
         "embedded_full": "kanji",
         "cifar": "resnet9_images32",
-        "cifar_cpu": "resnet8_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
     },
     selections=(BEST_SOFT, BEST_FOCAL),
     claims=(

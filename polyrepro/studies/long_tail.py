@@ -27,8 +27,8 @@ STUDY = Study(
         "embedded": "fashion_mnist_long_tail",
         "embedded_full": "kanji_long_tail",
         "cifar": "resnet9_images32_long_tail",
-        "cifar_cpu": "resnet8_images32_long_tail",
-        "imagenet_short": "resnet50_long_tail_short",
+        "cifar_cpu": "resnet9_quarter_images32_long_tail",
+        "imagenet_short": "resnet50_short_long_tail",
     },
     selections=(BEST,),
     claims=(

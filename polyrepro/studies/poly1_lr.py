@@ -34,7 +34,7 @@ STUDY = Study(
     recipes={
         "embedded_full": "kanji",
         "cifar": "resnet9_images32",
-        "cifar_cpu": "resnet8_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
         "imagenet_short": "resnet50_short",
     },
     selections=(BEST_PLAIN, *BEST_POLY.values()),

@@ -46,7 +46,7 @@ STUDY = Study(
         "embedded": "fashion_mnist",
         "embedded_full": "kanji",
         "cifar": "resnet9_images32",
-        "cifar_cpu": "resnet8_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
         "imagenet_short": "resnet50_short",
         "paper": "resnet50_imagenet1k",
     },

@@ -20,7 +20,7 @@ STUDY = Study(
     recipes={
         "embedded_full": "kanji_long",
         "cifar": "resnet9_images32_long",
-        "cifar_cpu": "resnet8_images32_long",
+        "cifar_cpu": "resnet9_quarter_images32_long",
     },
     claims=(
         Claim(

@@ -51,7 +51,7 @@ STUDY = Study(
         "embedded": "kanji",
         "embedded_full": "kanji",
         "cifar": "resnet9_images32",
-        "cifar_cpu": "resnet8_images32",
+        "cifar_cpu": "resnet9_quarter_images32",
         "imagenet_short": "resnet50_short",
         "paper": "resnet50_imagenet1k",
     },

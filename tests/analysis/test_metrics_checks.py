@@ -144,6 +144,15 @@ def test_a_run_that_is_there_twice_is_named(table, tmp_path):
         read_metrics(path)
 
 
+def test_a_share_above_one_is_refused_unless_other_terms_count_against_the_first(table, tmp_path):
+    shares = table.assign(metric="leading_share", value=table["value"] / 100)
+    shares.loc[4, "value"] = 1.7
+    with pytest.raises(MetricsError, match=r"row 6, column value: leading_share is 1\.7, outside"):
+        read_metrics(written(shares, tmp_path / "metrics.csv"))
+    shares.loc[shares["variant"] == shares["variant"][4], "series"] = "PowerTerm"
+    read_metrics(written(shares, tmp_path / "metrics.csv"))
+
+
 def test_a_probability_above_one_is_refused(table, tmp_path):
     probabilities = table.assign(metric="mean_pt", value=table["value"] / 100)
     read_metrics(written(probabilities, tmp_path / "sound.csv"))

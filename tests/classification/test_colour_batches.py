@@ -18,7 +18,7 @@ from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.records import checkpoint_identity
 from polyrepro.runs import Run
 
-RECIPE = RECIPES["resnet8_images32"].model_copy(
+RECIPE = RECIPES["resnet9_quarter_images32"].model_copy(
     update={"epochs": 2, "batch_size": 16, "images_per_device": 8, "max_shift": 4, "cutout": 6}
 )
 
@@ -155,7 +155,7 @@ def test_half_precision_on_a_cpu_changes_a_training_slightly(data):
     assert half != single and half == pytest.approx(single, rel=0.05)
 
 
-@pytest.mark.parametrize("name", ["polyrepro_resnet9", "polyrepro_resnet8"])
+@pytest.mark.parametrize("name", ["polyrepro_resnet9", "polyrepro_resnet9_quarter"])
 def test_logits_stay_in_single_precision_under_autocast(name):
     network = timm.create_model(name, in_chans=3, num_classes=7)
     network.to(memory_format=torch.channels_last)

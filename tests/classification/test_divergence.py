@@ -16,7 +16,9 @@ from polyrepro.classification.loop import train
 from polyrepro.data import load
 from polyrepro.losses import HardGate, PolySeries
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST
+from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import progress_line, train_and_record
+from polyrepro.running.processes import Processes
 from polyrepro.running.records import finished_record, run_folder
 from polyrepro.runs import Run
 from polyrepro.variants import cross_entropy
@@ -98,6 +100,21 @@ def test_a_run_whose_weights_are_needed_has_to_have_some(data, monkeypatch):
     monkeypatch.setattr(Run, "gives_weights", True)
     with pytest.raises(DivergedError):
         train(run(), data, HERE)
+
+
+class OneOfTwo(Processes):
+    """A process that is well, beside one whose loss is not finite."""
+
+    def any(self, *flags):
+        return (True,) if len(flags) == 1 else (False, False, True)
+
+
+def test_a_process_ends_like_the_other_one_that_has_found_the_divergence(data):
+    trained = train(run(learning_rate=0.1), data, Execution(OneOfTwo(torch.device("cpu"))))
+    assert trained.diverged.endswith(
+        "another process found a loss that is not finite at step 1 (epoch 1)"
+    )
+    assert trained.history[-1]["diverged_after_step"] == 0
 
 
 def test_a_broken_loss_of_a_sound_network_is_no_divergence(data, monkeypatch):

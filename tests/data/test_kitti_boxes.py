@@ -40,6 +40,8 @@ def test_a_box_in_the_coordinates_of_the_lidar():
 
 
 def test_as_mmdetection3d_converts_it():
+    # It puts mmcv's operators in place, without which MMDetection3D cannot be imported.
+    pytest.importorskip("polyrepro.detection", exc_type=ImportError)
     structures = pytest.importorskip("mmdet3d.structures", exc_type=ImportError)
     boxes = structures.CameraInstance3DBoxes(np.array([CAMERA_BOX], np.float32))
     turned = boxes.convert_to(

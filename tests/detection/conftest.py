@@ -1,10 +1,14 @@
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from loss_cases import CLASSES, SAMPLES
 from small_runs import write_scenes
+
+# MMDetection3D's numba functions take longer to compile than to run on the few boxes of tests.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -64,6 +64,8 @@ def test_the_paper_s_scale_trains_mmdetection_s_own_configuration(tmp_path, name
     assert test.dataset.ann_file == str(tmp_path / "test")
     assert train.dataset.metainfo.classes == COCO_CLASSES
     assert config.custom_hooks == []
+    # mmengine takes None for hooks of its own only.
+    assert [name for name, hook in config.default_hooks.items() if hook is None] == ["checkpoint"]
     head = config.model.roi_head.bbox_head if "roi_head" in config.model else config.model.bbox_head
     assert head.loss_cls.type == loss and head.num_classes == 80
     assert config.model.backbone.depth == 50

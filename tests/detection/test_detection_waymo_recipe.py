@@ -50,6 +50,7 @@ def test_it_is_the_packaged_configuration_on_verified_data(tmp_path):
     assert first.type == "SeedImage"
     assert rest == own.train_dataloader.dataset.dataset.pipeline
     assert config.test_evaluator.type == "LidarPredictions"
+    assert [name for name, hook in config.default_hooks.items() if hook is None] == ["checkpoint"]
 
 
 def test_a_repeated_data_set_is_read_once_in_twice_as_many_epochs(tmp_path):

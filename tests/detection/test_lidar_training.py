@@ -1,4 +1,4 @@
-"""Trainings on drawn LiDAR scenes: metrics, pairs of variants, resuming, empty scenes."""
+"""Trainings on drawn LiDAR scenes: metrics, pairs of variants, resuming, an empty scene."""
 
 import hashlib
 import json
@@ -84,7 +84,8 @@ def test_objects_found_as_they_are_have_an_ap_of_100(data, tmp_path):
             entry["score"] = 0.5
     (tmp_path / "found.json").write_text(json.dumps(truth))
     metrics = lidar_metrics(data.annotations["test"], tmp_path / "found.json", data.classes)
-    assert set(metrics.values()) == {pytest.approx(100)}
+    assert list(metrics.values()) == pytest.approx([100] * len(metrics))
+    assert len(metrics) == 12
 
 
 def test_the_history_has_loss_and_confidence_of_each_epoch(whole):
@@ -100,14 +101,16 @@ def test_the_history_has_loss_and_confidence_of_each_epoch(whole):
 
 
 def test_variants_of_a_seed_are_pairs(data, tmp_path):
-    """With epsilon 0 Poly-1 is the focal loss: everything else must be the same."""
+    """With epsilon 0 Poly-1 is the focal loss, up to rounding: all else must be the same."""
     zero = Variant(name="zero", loss=poly_loss((0.0,), gamma=2.0))
     runs = small_run(focal(2.0), epochs=1), small_run(zero, epochs=1)
     histories = [
         numbers(train_run(run, data, tmp_path / run.variant.name, "x", execution()).history)
         for run in runs
     ]
-    assert histories[0] == histories[1]
+    for stock, poly in zip(*histories, strict=True):
+        assert stock.pop("split") == poly.pop("split")
+        assert stock == pytest.approx(poly, rel=1e-6, abs=1e-3)
 
 
 def test_a_signal_stops_after_the_step_and_the_run_goes_on_to_the_same_numbers(
@@ -134,8 +137,10 @@ def test_damaged_weights_are_refused(monkeypatch, tmp_path):
     path = tmp_path / "pointpillars.safetensors"
     path.write_bytes(b"something else")
     monkeypatch.setattr(small_pointpillars, "WEIGHTS", path)
-    with pytest.raises(DetectionError, match=r"is damaged: sha256 is .*; restore it with `git ch"):
+    with pytest.raises(DetectionError, match=r"are damaged: sha256 is .*; restore it with `git ch"):
         small_pointpillars.weights()
     path.unlink()
-    with pytest.raises(DetectionError, match=r"cannot read the weights .*make_embedded_point"):
+    with pytest.raises(
+        DetectionError, match=r"cannot read the weights .*make_embedded_pointpillars"
+    ):
         small_pointpillars.weights()

@@ -195,7 +195,7 @@ def test_closest_image_size_is_scaled_by_area():
 
 
 def test_shipped_table_knows_every_classifier_of_the_paper():
-    rows = read_throughputs(measured=GIVEN.with_name("none.csv"))
+    rows = read_throughputs(measured=(GIVEN.with_name("none.csv"),))
     assert all(row.source for row in rows)
     assert cost_of(rows).unknown_runs == 0
 
@@ -277,10 +277,10 @@ def test_tables_that_cannot_be_used(tmp_path, old, new, message):
     )
     path = tmp_path / "mine.csv"
     path.write_text(good)
-    assert len(read_throughputs(path, tmp_path / "none.csv")) == 1
+    assert len(read_throughputs(path, (tmp_path / "none.csv",))) == 1
     path.write_text(good.replace(old, new))
     with pytest.raises(ThroughputError, match=message):
-        read_throughputs(path, tmp_path / "none.csv")
+        read_throughputs(path, (tmp_path / "none.csv",))
 
 
 def test_needs_no_torch():
@@ -293,7 +293,7 @@ def test_needs_no_torch():
 
 def test_prices_are_those_of_each_study_alone_with_the_seeds_of_its_configuration():
     prices = study_prices("paper")
-    rows = read_throughputs(GIVEN, measured=None)
+    rows = read_throughputs(GIVEN, measured=())
     (alone,) = cost_of(rows, studies="truncation").studies
     assert prices["truncation"] == f"{alone.hours:,.0f} GPU-hours"
     assert "gates" not in prices  # the paper's scale does not run it

@@ -34,18 +34,17 @@ def test_both_loops_make_the_same_steps_and_the_estimate_uses_our_speed(benchmar
     path = tmp_path / "training.csv"
     other = row | {"device": "another", "images_per_second": 1.0}
     for rows in ([other], [row | {"images_per_second": 2.0}], [row]):
-        benchmark.write(path, rows)
-    table = read_throughputs(measured=path)[-2:]
+        benchmark.write_rows(path, rows)
+    table = read_throughputs(measured=(path,))[-2:]
     assert [entry.images_per_second for entry in table] == [1.0, row["images_per_second"]]
-    rate = rate_of(RECIPES["fashion_mnist"], "cpu", read_throughputs(measured=path))
+    rate = rate_of(RECIPES["fashion_mnist"], "cpu", read_throughputs(measured=(path,)))
     assert rate.origin.status == "measured" and rate.scaled == 1
 
 
-def test_timms_loop_makes_the_steps_that_ours_does(benchmark, monkeypatch):
+def test_timms_loop_makes_the_steps_that_ours_does(benchmark):
     """Same network, images, optimiser and schedule: they end with the same weights."""
     recipe = RECIPE.model_copy(update={"batch_size": 8, "epochs": 2})
-    data = benchmark.Synthetic(recipe, torch.device("cpu"), steps=3)
-    monkeypatch.setattr(loop, "make_batches", lambda *_: data)
+    data = benchmark.SyntheticBatches(recipe, torch.device("cpu"), steps=3, classes=10)
     run = Run(recipe=recipe, variant=CROSS_ENTROPY, seed=0)
     ours = loop._Training(run, data, Execution(Processes(torch.device("cpu"))), None)
     theirs = benchmark.TimmLoop(recipe, data)

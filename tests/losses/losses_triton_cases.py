@@ -43,7 +43,7 @@ def kernels(monkeypatch):
 
         return launch
 
-    for name in ("index_statistics", "label_statistics"):
+    for name in ("row_statistics", "row_gradient"):
         monkeypatch.setattr(rows_triton, name, counted(getattr(rows_triton, name)))
     set_backend("triton")
     yield

@@ -93,6 +93,9 @@ def test_the_leading_term_s_share_at_the_ends():
     shares = leading_term(PolySeries(terms=1), ends).share.tolist()
     assert shares == pytest.approx([1, 1, 1], rel=1e-3)
     assert leading_term(PolySeries(terms=5), ends).share[0] == pytest.approx(0.2, rel=0.1)
+    # A focal factor leaves 0 / 0 at P_t = 1, where the limit is 1.
+    focal = leading_term(PolySeries(-0.5, gamma=2.0), ends).share.tolist()
+    assert focal == pytest.approx([0, 1, 1], abs=1e-9)
     # Where the whole gradient vanishes, so does the leading term's.
     assert leading_term(HardGate(), ends).share.tolist() == [0, 0, 0]
 

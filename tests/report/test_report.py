@@ -73,6 +73,7 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
     values = {
         "scale": "embedded",
         "analogue": True,
+        "shortened": False,
         "seeds": 5,
         "confidence": "95",
         "provenance": {"runs": 1, "command": "snakemake", "missing": []},
@@ -85,6 +86,9 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
     assert "| S | secondary | a − b: +1 (0 to 2, n = 5) | **direction only** |" in text
     assert "1 claims were judged: 1 as direction only; 3 more were not run. None is." in text
     assert "small analogue" not in summary_markdown(values | {"analogue": False})
+    assert "shorter than the paper's" not in text
+    short = summary_markdown(values | {"analogue": False, "shortened": True})
+    assert "trainings that are shorter than the paper's" in short
     verified = claim | {"gain": "+0.6", "published_status": "verified"}
     assert "| +0.6 (verified) |" in summary_markdown(values | {"claims": [verified]})
 

@@ -24,7 +24,7 @@ def test_class_folders_become_judged_claims(tmp_path):
     assert process.returncode == 0, process.stdout + process.stderr
     metrics = pd.read_csv(project / "results/small/metrics.csv")
     assert set(metrics["dataset"]) == {"images32", "images32_long_tail"}
-    assert set(metrics["model"]) == {"polyrepro_resnet8"}
+    assert set(metrics["model"]) == {"polyrepro_resnet9_quarter"}
     assert {"top1", "top1_tail"} <= set(metrics["metric"])
     claims = pd.read_csv(project / "results/small/claims.csv")
     judged = claims[claims["outcome"] != "not run"]

@@ -1,0 +1,93 @@
+"""Parts of the check that are commands of `polyrepro`, as the workflow calls them."""
+
+import importlib.util
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError
+from polyrepro.files import record_path
+from polyrepro.running.gpus import installed_gpus, visible_devices
+from polyrepro.running.interruption import EXIT_STATUS
+
+RUN = "fashion_mnist/poly1_e+2/seed0"
+DETECTOR = "mask_rcnn_composites/poly1_e-1/seed0"
+SHORT = "overrides={epochs: 4, train_images: 1280}"
+
+
+def check_interruption(device: str, folder: Path) -> str:
+    """A training that is stopped by SIGTERM and resumed ends as an undisturbed one."""
+    stopped = _start(device, folder / "stopped", "--set", SHORT, RUN)
+    lock = record_path(folder / "stopped", RUN).parent / "lock"
+    while stopped.poll() is None and not lock.exists():
+        time.sleep(0.01)
+    stopped.send_signal(signal.SIGTERM)
+    status = stopped.wait()
+    if status != EXIT_STATUS:
+        raise CheckFailedError(f"after SIGTERM the exit status is {status}, not {EXIT_STATUS}")
+    histories = []
+    for results in (folder / "stopped", folder / "undisturbed"):
+        histories.append(_trained(device, results, "--set", SHORT, RUN)["history"])
+    for row in (*histories[0], *histories[1]):
+        for name in ("seconds", "images_per_second"):
+            row.pop(name, None)
+    if histories[0] != histories[1]:
+        raise CheckFailedError(
+            f"the resumed training ends with loss {histories[0][-1]['loss']!r}, an undisturbed one "
+            f"with {histories[1][-1]['loss']!r}"
+        )
+    return "stopped by SIGTERM with a checkpoint, resumed, the same bits as undisturbed"
+
+
+def check_two_processes(device: str, folder: Path) -> str:
+    """One run on two devices ends as on one, up to rounding."""
+    if device == "cuda":
+        found = len(visible_devices(installed_gpus()))
+        if found < 2:
+            raise SkippedError(f"needs two GPUs, this machine has {found}")
+    short = ("--set", "overrides={epochs: 1, train_images: 640, images_per_device: 64}", RUN)
+    losses = [
+        _trained(device, folder / f"{n}", "--set", f"processes_per_run={n}", *short)["history"][0]
+        for n in (1, 2)
+    ]
+    one, two = (row["loss"] for row in losses)
+    if not math.isclose(one, two, rel_tol=1e-3):
+        raise CheckFailedError(f"the first loss is {one} in one process and {two} in two")
+    return f"two processes train one run: first loss {two:.6f}, in one process {one:.6f}"
+
+
+def check_detector(device: str, folder: Path) -> str:
+    """Mask R-CNN of MMDetection with a Poly loss put in by the hook, trained and evaluated."""
+    if importlib.util.find_spec("mmdet") is None:
+        raise SkippedError("MMDetection is not installed: pip install 'polyrepro[detection]'")
+    data = folder / "data" / "composites"
+    _run(["data", "verify", "composites", "--output", str(data)])
+    images = 40 if device == "cuda" else 8
+    few = ("--set", f"overrides={{epochs: 1, train_images: {images}}}")
+    record = _trained(device, folder, *few, "--set", "deterministic=false", DETECTOR)
+    row = record["history"][0]
+    return f"trained and evaluated, loss {row['loss']:.3f}, mean P_t {row['mean_pt']:.3f}"
+
+
+def _trained(device: str, results: Path, *words: str) -> dict:
+    """The record of a run, the last word, after `polyrepro train`."""
+    process = _start(device, results, *words)
+    if process.wait():
+        raise CheckFailedError(f"`polyrepro train {words[-1]}` ended with {process.returncode}")
+    return json.loads(record_path(results, words[-1]).read_text())
+
+
+def _start(device: str, results: Path, *words: str) -> subprocess.Popen:
+    arguments = ["train", "--results", str(results), "--set", f"device={device}", *words]
+    return subprocess.Popen([sys.executable, "-m", "polyrepro", *arguments], env=os.environ)
+
+
+def _run(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "polyrepro", *words])
+    if done.returncode:
+        raise CheckFailedError(f"`polyrepro {' '.join(words)}` ended with {done.returncode}")

@@ -1,0 +1,88 @@
+"""The parts of the check, each in a process of its own."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from polyrepro.check_gpu.commands import check_detector, check_interruption, check_two_processes
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that has to work.
+
+    Attributes:
+        purpose: what it does, for the person who waits.
+        seconds: how long it takes on a data-centre GPU, roughly.
+        check: takes `cpu` or `cuda`; returns what it found, raises what it did not like.
+    """
+
+    name: str
+    purpose: str
+    seconds: int
+    check: Callable[[str], str]
+
+
+def _on_device(module: str, function: str) -> Callable[[str], str]:
+    """A check in this process, which holds a lease on its GPU meanwhile."""
+
+    def check(device: str) -> str:
+        found = []
+
+        from polyrepro.running.launch import start  # torch, which costs seconds
+        from polyrepro.running.processes import joined
+
+        def work() -> None:
+            with joined(device, timeout=60) as processes:
+                found.append(getattr(import_module(module), function)(processes.device))
+
+        start(1, device, work)
+        return found[0]
+
+    return check
+
+
+def _in_folder(function: Callable[[str, Path], str]) -> Callable[[str], str]:
+    """A check that needs a folder for results; what it starts takes leases itself."""
+
+    def check(device: str) -> str:
+        with tempfile.TemporaryDirectory(prefix="polyrepro-check-") as folder:
+            return function(device, Path(folder))
+
+    return check
+
+
+PARTS = {
+    part.name: part
+    for part in (
+        Part(
+            "losses",
+            "value and gradient of every form of loss against float64",
+            20,
+            _on_device("polyrepro.check_gpu.losses", "check_losses"),
+        ),
+        Part(
+            "classifiers",
+            "a few steps of small and large networks, replayed from CUDA graphs and not",
+            25,
+            _on_device("polyrepro.check_gpu.classifiers", "check_classifiers"),
+        ),
+        Part(
+            "interruption",
+            "a training stopped by SIGTERM, resumed, and compared",
+            30,
+            _in_folder(check_interruption),
+        ),
+        Part("detector", "Mask R-CNN with the hook", 30, _in_folder(check_detector)),
+        Part("two_processes", "one run on two GPUs", 25, _in_folder(check_two_processes)),
+        Part(
+            "resnet50",
+            "ResNet-50 as its recipe says, compiled; images per second",
+            60,
+            _on_device("polyrepro.check_gpu.speed", "check_resnet50"),
+        ),
+    )
+}
+"""In their order; the longest, which is not needed for the others, comes last."""

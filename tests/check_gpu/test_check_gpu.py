@@ -1,0 +1,94 @@
+"""`polyrepro check-gpu`, tried on the CPU with tiny sizes; what only a GPU can show is skipped."""
+
+import re
+
+import pytest
+import torch
+
+from polyrepro import check_gpu
+from polyrepro.check_gpu import classifiers, commands, losses, speed
+from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError
+from polyrepro.check_gpu.parts import PARTS, Part
+from polyrepro.cli import main
+from polyrepro.running.gpus import Gpus
+
+CPU = torch.device("cpu")
+
+
+def test_without_a_gpu_it_fails_in_one_line_with_the_reason(monkeypatch):
+    monkeypatch.setattr(check_gpu, "installed_gpus", lambda: Gpus((), {}))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(SystemExit, match=r"^polyrepro: error: check-gpu: there is no GPU here .*$"):
+        main(["check-gpu"])
+
+
+def test_a_part_in_a_process_of_its_own_passes_and_one_without_time_fails(capfd):
+    with pytest.raises(SystemExit, match="failed: resnet50"):
+        # The second part gets what the first one leaves, which is nothing.
+        main(["check-gpu", "--device", "cpu", "--minutes", "0", "--parts", "resnet50"])
+    main(["check-gpu", "--device", "cpu", "--minutes", "9", "--parts", "losses"])
+    shown = capfd.readouterr().out
+    assert re.search(r"1 parts on cpu; usually done at [\d:]{8}, at [\d:]{8} at the latest", shown)
+    assert "[1/1] losses: value and gradient of every form of loss against float64" in shown
+    assert "resnet50  failed       0 s  no time was left; give it more with --minutes" in shown
+    assert re.search(r"losses  passed   +\d+ s  24 cases, the worst at \d+ % of the toler", shown)
+
+
+def test_a_part_that_hangs_is_stopped_and_one_that_fails_gives_its_last_words(capfd):
+    hangs, fails = PARTS["losses"], Part("nonsense", "not there", 1, str)
+    stopped = check_gpu._run_part(hangs, "cpu", left=0.1)
+    assert stopped.outcome == "failed" and stopped.text.startswith(
+        "stopped after 0 s; give it more"
+    )
+    failed = check_gpu._run_part(fails, "cpu", left=60)
+    assert failed.outcome == "failed" and "invalid choice: 'nonsense'" in failed.text
+    assert "      | polyrepro check-gpu: error: argument --only" in capfd.readouterr().out
+
+
+def test_a_loss_that_is_off_by_a_little_is_named(monkeypatch):
+    assert losses.check_losses(CPU).startswith("24 cases")
+    right = losses.poly_binary_cross_entropy
+    monkeypatch.setattr(
+        losses, "poly_binary_cross_entropy", lambda *a, **k: right(*a, **k) * (1 + 1e-4)
+    )
+    with pytest.raises(
+        CheckFailedError, match=r"poly_binary_cross_entropy\(.*64 x 10 torch\.float"
+    ):
+        losses.check_losses(CPU)
+
+
+def test_classifiers_and_resnet50_are_trained(monkeypatch, tmp_path):
+    monkeypatch.setattr(speed, "CHECKED", tmp_path / "speeds.csv")
+    assert "the same bits" in classifiers.check_classifiers(CPU)
+    assert "images of 32 px per second (float32); not kept" in speed.check_resnet50(CPU)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_repeated_run_with_other_bits_is_a_failure(monkeypatch):
+    train, losses_seen = classifiers.train, iter((1.0, 2.0, 1.5))
+
+    def other_every_time(*arguments):
+        trained = train(*arguments)
+        trained.history[-1]["loss"] = next(losses_seen)
+        return trained
+
+    monkeypatch.setattr(classifiers, "train", other_every_time)
+    with pytest.raises(CheckFailedError, match=r"ends with loss 1\.5 instead of 1\.0"):
+        classifiers._check_shared_network(CPU)
+
+
+def test_a_training_is_stopped_resumed_and_compared(tmp_path):
+    assert "the same bits as undisturbed" in commands.check_interruption("cpu", tmp_path)
+
+
+def test_one_gpu_is_too_few_for_two_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "installed_gpus", lambda: Gpus(("0",), {}))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(SkippedError, match="needs two GPUs, this machine has 1"):
+        commands.check_two_processes("cuda", tmp_path)
+
+
+def test_a_command_that_fails_is_named(tmp_path):
+    words = ["data", "verify", "nothing", "--output", str(tmp_path)]
+    with pytest.raises(CheckFailedError, match=r"`polyrepro data verify nothing .*` ended with 1"):
+        commands._run(words)
