@@ -31,7 +31,7 @@ def target_probability_path(results: Path, run_id: str) -> Path:
 
 
 PREDICTIONS_FILE = "predictions.npz"
-"""In the folder of a run: what it says of each image, see `polyrepro.predictions`."""
+"""In the folder of a run: what it says of each image, see `polyrepro.compact_predictions`."""
 
 
 def compact_predictions_path(results: Path, run_id: str) -> Path:

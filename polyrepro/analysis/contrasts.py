@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from polyrepro.analysis.divergence import diverged_runs
+from polyrepro.analysis.diverged import diverged_runs
 from polyrepro.analysis.inference import Estimates, estimate_means
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import candidates_of, fresh_seeds

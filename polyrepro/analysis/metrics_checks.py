@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from polyrepro.analysis.divergence import diverged_runs
+from polyrepro.analysis.diverged import diverged_runs
 from polyrepro.errors import PolyreproError
 from polyrepro.studies import STUDIES
 from polyrepro.variants import POLY_SERIES

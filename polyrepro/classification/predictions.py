@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polyrepro.predictions import read_arrays, write_arrays
+from polyrepro.compact_predictions import read_arrays, write_arrays
 
 
 class Predictions(NamedTuple):

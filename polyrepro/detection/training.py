@@ -15,6 +15,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner, TestLoop
 from torch import nn
 
+from polyrepro.compact_predictions import write_arrays
 from polyrepro.data.coco_format import CocoData
 from polyrepro.detection.configuration import (
     evaluation_loader,
@@ -32,7 +33,6 @@ from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
 from polyrepro.detection.target_probability_meter import GROUPS
 from polyrepro.files import PREDICTIONS_FILE, TARGET_PROBABILITY_FILE, naming_path
-from polyrepro.predictions import write_arrays
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome

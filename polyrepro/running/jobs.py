@@ -13,8 +13,8 @@ from polyrepro.files import record_path, require_writable, selection_path, write
 from polyrepro.plan import Plan, caches_of, parse_run_id, pretraining_run
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
+from polyrepro.running.gpu_memory import gpu_memory
 from polyrepro.running.losses import check_losses
-from polyrepro.running.memory import gpu_memory
 from polyrepro.running.progress import Progress
 from polyrepro.running.records import (
     checkpoint_identity,

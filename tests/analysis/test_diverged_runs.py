@@ -5,7 +5,7 @@ import pytest
 from tidy_tables import full_table, metrics_table
 
 from polyrepro.analysis.claims import evaluate_claims
-from polyrepro.analysis.divergence import diverged_runs
+from polyrepro.analysis.diverged import diverged_runs
 from polyrepro.analysis.metrics_checks import MetricsError, check_metrics
 from polyrepro.analysis.statistics import summarise
 from polyrepro.runs import DIVERGED

@@ -7,9 +7,9 @@ from tidy_tables import full_table
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.images import bootstrap_interval, drawn_images
 from polyrepro.classification.predictions import Predictions, write_predictions
+from polyrepro.compact_predictions import PredictionsError, write_arrays
 from polyrepro.data import load
 from polyrepro.files import compact_predictions_path, record_path, write_json
-from polyrepro.predictions import PredictionsError, write_arrays
 
 
 def of_means(differences, samples=1000):

@@ -16,9 +16,9 @@ from polyrepro.classification.predictions import (
     read_predictions,
     write_predictions,
 )
+from polyrepro.compact_predictions import PredictionsError
 from polyrepro.data import load
 from polyrepro.files import compact_predictions_path
-from polyrepro.predictions import PredictionsError
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
@@ -129,7 +129,7 @@ def test_a_run_that_dies_while_it_writes_them_has_no_record(data, tmp_path, monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("polyrepro.predictions.write_atomically", full)
+        patch.setattr("polyrepro.compact_predictions.write_atomically", full)
         with pytest.raises(OSError, match="No space left"):
             train_and_record(tmp_path, ONE, data, HERE)
     assert finished_record(tmp_path, ONE, data.citation) is None

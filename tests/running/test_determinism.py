@@ -9,7 +9,7 @@ from polyrepro.recipes import RECIPES
 from polyrepro.running import jobs
 from polyrepro.running.determinism import NotDeterministicError, determinism
 from polyrepro.running.execution import Execution
-from polyrepro.running.memory import DeviceMemoryError, gpu_memory
+from polyrepro.running.gpu_memory import DeviceMemoryError, gpu_memory
 from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 from polyrepro.variants import Variant
