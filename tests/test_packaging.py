@@ -173,6 +173,8 @@ def test_a_package_that_is_installed_by_itself_has_the_version_of_the_lock():
         f"run pip install 'polyrepro[detection3d]' && pip install --no-deps {requirement} (in"
     ) in str(error)
     assert f"\n{requirement} " in (ROOT / "requirements.lock").read_text()
+    script = (ROOT / "environment.post-deploy.sh").read_text()
+    assert f"\npython -m pip install --no-deps {requirement}\n" in script
 
 
 def test_extras_are_those_of_the_project():

@@ -185,7 +185,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
-    check_header(names.loc[0].tolist(), path)
+    check_header(list(names.iloc[0]), path)
     check_columns(table, path)
     for column, value in UNSAID.items():
         if column not in table:

@@ -40,7 +40,7 @@ def check_metric_names(table: pd.DataFrame, path: Path) -> None:
 def _check_run_ids(table: pd.DataFrame, path: Path) -> None:
     """A run has one variant and seed, and a variant's seed has one run in a study."""
     for keys, column in ((["study", "run"], "seed"), (["study", "variant", "seed"], "run")):
-        named = table["study"].str.cat([table["variant"], table["seed"].astype(str)], sep="\0")
+        named = table["study"] + "\0" + table["variant"] + "\0" + table["seed"].astype(str)
         identity = named if column == "seed" else table["run"]
         first = identity.groupby([table[key] for key in keys]).transform("first")
         other = identity.index[identity != first]

@@ -24,6 +24,7 @@ from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.training_metrics import TrainingMetrics
 from polyrepro.data import ImageArrays
+from polyrepro.data.indexed_images import IndexedImages
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import interrupted
@@ -101,7 +102,7 @@ class _Training:
             self.batches.steps_per_epoch,
             metrics,
             self.processes,
-            in_memory=isinstance(data, ImageArrays),
+            in_memory=not isinstance(data, IndexedImages),
         )
         self.training_metrics = TrainingMetrics(run.id, self.state, metrics, self.processes)
         self.running_statistics = RunningStatistics(

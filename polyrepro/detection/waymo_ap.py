@@ -172,8 +172,13 @@ def _frames(found: Found, objects: Objects, label: int) -> Iterator[tuple[np.nda
     frames = [
         np.asarray(part.frames)[rows] for part, rows in zip((found, objects), chosen, strict=True)
     ]
-    for frame in np.union1d(*frames):
-        yield tuple(rows[of == frame] for rows, of in zip(chosen, frames, strict=True))
+    names = np.union1d(*frames)
+    parts = []
+    for rows, of in zip(chosen, frames, strict=True):
+        order = np.argsort(of, kind="stable")
+        starts = np.searchsorted(of[order], names)
+        parts.append(np.split(rows[order], starts[1:]) if len(names) else [])
+    yield from zip(*parts, strict=True)
 
 
 def _matched(iou: np.ndarray, least_iou: float) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ Paper: PointPillars on the Waymo Open Dataset with the focal loss (alpha 0.25, g
 defaults). This is the same kind of detector in small, 94,000 parameters, on scenes that a program
 draws; its body starts from weights trained with the plain focal loss on other scenes
 (scripts/make_embedded_pointpillars_weights.py).
-Ours: AdamW and a cosine; two short epochs. The values were chosen for the focal loss, on scenes
-drawn from other seeds, which no result uses.
+Ours: AdamW and a cosine; two short epochs. The learning rate was chosen for the focal loss, on
+scenes of another seed, which no result uses (scripts/tune_pointpillars.py).
 """
 
 from polyrepro.recipes.detection3d import Detection3DRecipe

@@ -73,7 +73,7 @@ def test_detectors_are_evaluated_once_and_cost_the_area_of_their_scale():
 
 
 def test_the_affordable_scales_cost_a_few_hundred_hours_where_the_paper_costs_thousands():
-    rows = read_throughputs(GIVEN, measured=None)
+    rows = read_throughputs(GIVEN, measured=())
     own = "truncation,truncation_lr,epsilon_sweep,poly_n"
     for seeds, most in ((3, 300), (5, 500)):
         cost = cost_of(rows, "imagenet_short", studies=f"{own},poly1_lr,long_tail", seeds=seeds)

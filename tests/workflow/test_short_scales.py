@@ -28,7 +28,7 @@ def test_the_planned_jobs_are_the_priced_runs(project, scale, changes, data_jobs
     planned = snakemake(project, "-n", "--quiet", "rules", config=config)
     assert planned.returncode == 0, planned.stderr
     counts = job_counts(planned.stdout + planned.stderr)
-    cost = estimate(Plan(check_settings(config)), read_throughputs(GIVEN, measured=None))
+    cost = estimate(Plan(check_settings(config)), read_throughputs(GIVEN, measured=()))
     assert counts["train"] == cost.runs
     assert {rule: n for rule, n in counts.items() if rule.endswith("_data")} == data_jobs
 
