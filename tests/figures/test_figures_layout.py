@@ -41,6 +41,7 @@ def test_tick_labels_do_not_overlap(request, kind, name):
 
 
 OTHERS = ("losses", "forest", "truncation", "mask_rcnn_pt", "retinanet_pt", "mask_rcnn_detections")
+OTHERS += ("pointpillars_pt", "pointpillars_detections")
 
 
 @pytest.mark.parametrize("name", [name for name in EMBEDDED if name in OWN and name not in OTHERS])
