@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrepro.data.available_memory import require_memory
+from polyrepro.data.memory_limit import require_memory
 from polyrepro.data.cifar_files import cifar_in, read_cifar
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_decoding import SIDE, decode_all

@@ -12,7 +12,7 @@ from PIL import Image
 from small_folders import CLASSES, write_cifar10, write_folders, write_images
 
 from polyrepro.cli import main
-from polyrepro.data import DataError, available_memory, open_dataset
+from polyrepro.data import DataError, memory_limit, open_dataset
 from polyrepro.data.images32 import ARRAYS_FILE
 from polyrepro.files import data_folder
 
@@ -171,7 +171,7 @@ def test_one_class_is_not_enough(tree, tmp_path):
 
 
 def test_data_larger_than_memory_is_refused_with_its_size(folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(available_memory, "available_memory", lambda: 2**19)
+    monkeypatch.setattr(memory_limit, "available_memory", lambda: 2**19)
     told = refusal(folders, tmp_path)
     assert "has 72 images, which take 0.00 GiB of memory at 32 x 32 pixels" in told
     assert "stream from disk" in told and "imagenet1k" in told
@@ -179,7 +179,7 @@ def test_data_larger_than_memory_is_refused_with_its_size(folders, tmp_path, mon
 
 def test_available_memory_is_less_than_there_is():
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 0 < available_memory.available_memory() <= there
+    assert 0 < memory_limit.available_memory() <= there
 
 
 def test_changed_arrays_are_refused(folders, tmp_path):
