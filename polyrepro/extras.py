@@ -8,7 +8,7 @@ EXTRAS = {
         *("tqdm", "yaml"),
     ),
     "detection": ("cv2", "mmcv", "mmdet", "mmengine", "pkg_resources", "pycocotools", "scipy"),
-    "detection3d": ("mmdet3d", "numba"),
+    "detection3d": ("mmdet3d", "numba", "pyarrow"),
     "tensorboard": ("tensorboard",),
     "workflow": (
         *("filelock", "lightgbm", "matplotlib", "numpy", "pandas", "PIL", "pycocotools"),

@@ -122,9 +122,12 @@ class Plan:
         groups: dict[tuple[str, str | None], list[Run]] = {}
         for run in self.runs:
             groups.setdefault((run.recipe.name, run.variant.after), []).append(run)
-        batches, size = {}, self.settings.runs_per_job
+        batches = {}
         for (recipe, after), runs in groups.items():
-            # Jobs of nearly equal length, so that no core waits for the last one.
+            # Detectors train several times as long as classifiers, and no core should wait for the
+            # last job.
+            size = self.settings.runs_per_job
+            size = size if runs[0].recipe.kind == "classification" else math.ceil(size / 2)
             count = math.ceil(len(runs) / size)
             for number in range(count):
                 name = "-".join([recipe, *([f"after_{after}"] if after else []), f"{number:02d}"])

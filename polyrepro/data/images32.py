@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrepro.data.memory_limit import require_memory
 from polyrepro.data.cifar_files import cifar_in, read_cifar
 from polyrepro.data.image_arrays import DataError, ImageArrays, Split
 from polyrepro.data.image_decoding import SIDE, decode_all
 from polyrepro.data.image_folders import find_images
 from polyrepro.data.long_tail import make_long_tailed
 from polyrepro.data.manifests import read_manifest
+from polyrepro.data.memory_limit import require_memory
 from polyrepro.data.stratified import held_out, interleaved, ranks_in_class
 from polyrepro.files import write_atomically
 
