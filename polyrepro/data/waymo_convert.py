@@ -23,6 +23,7 @@ from polyrepro.data.image_arrays import DataError
 from polyrepro.data.lidar_format import WAYMO_CLASSES
 from polyrepro.data.lidar_frames import NAMED
 from polyrepro.data.waymo_points import points_of, uniform_inclinations
+from polyrepro.extras import how_to_install
 from polyrepro.files import write_json
 
 SPLITS = {"training": ("train", 0), "validation": ("val", 1)}
@@ -242,6 +243,6 @@ def _arrow() -> ModuleType:
     except ModuleNotFoundError:
         raise DataError(
             "the files of version 2 of the Waymo Open Dataset need pyarrow, which is not "
-            "installed; run pip install 'pyarrow>=15'"
+            f"installed; run {how_to_install('detection3d')}"
         ) from None
     return pyarrow.parquet
