@@ -74,7 +74,7 @@ def test_examples_of_the_guide_are_valid(tmp_path):
     config = Config.fromfile(tmp_path / "config.py")
     assert config.model.type == "MaskRCNN"
     assert type(HOOKS.build(config.custom_hooks[0])) is PolyLossHook
-    assert len(rest) == 3
+    assert len(rest) == 4
     for example in rest:
         names = re.findall(r'type="(\w+)"', example)
         assert names and all(MODELS.get(name) or HOOKS.get(name) for name in names)

@@ -96,7 +96,7 @@ LONG = TINY | {
     "processes_per_run": 2,
     "overrides": OVERRIDES,
 }
-BATCH = "results/tiny/batches/fashion_mnist-00.json"
+BATCH = "results/tiny/batches/fashion_mnist-cross_entropy-seed0.json"
 TWO_GPUS = ("--set-resources", "train:gpu=2")
 
 
@@ -122,7 +122,7 @@ def test_a_preempted_job_is_requeued_and_goes_on_to_the_same_bits(tmp_path, undi
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     assert "Restarts=1" in ask("scontrol", "show", "job", job)
-    log = (folder / "results/tiny/logs/train/fashion_mnist-00.log").read_text()
+    log = (folder / "results/tiny/logs/train/fashion_mnist-cross_entropy-seed0.log").read_text()
     assert len(re.findall(rf"{RUN}: going on after step \d+", log)) == 1, log
     record = folder / f"results/tiny/runs/{RUN}/record.json"
     assert json.loads(record.read_text())["processes"] == 2
@@ -140,6 +140,6 @@ def test_a_job_that_runs_out_of_time_is_submitted_again_and_goes_on(tmp_path, un
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     assert len(set(re.findall(r"SLURM jobid (\d+)", printed))) == 3  # verify_data, and this twice
-    log = (folder / "results/tiny/logs/train/fashion_mnist-00.log").read_text()
+    log = (folder / "results/tiny/logs/train/fashion_mnist-cross_entropy-seed0.log").read_text()
     assert len(re.findall(rf"{RUN}: going on after step \d+", log)) == 1, log
     assert without_times(folder / f"results/tiny/runs/{RUN}/record.json") == undisturbed
