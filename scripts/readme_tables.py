@@ -32,7 +32,7 @@ def results() -> str:
 
 def more_seeds() -> str:
     """What many seeds measured of the first coefficient and of the truncated series."""
-    sweep = _test_top1(MORE_SEEDS / "epsilon_sweep_20_seeds.csv", "epsilon_sweep")
+    sweep = _test_top1(MORE_SEEDS / "statistics.csv", "epsilon_sweep")
     series = _test_top1(MORE_SEEDS / "statistics.csv", "truncation")
     baseline = sweep.loc["cross_entropy"]
     changes = [_change(sweep.loc[name]) for name in ("poly1_e+1", "poly1_e-1")]

@@ -15,6 +15,7 @@ import pandas as pd
 
 TABLES = ("claims.csv", "statistics.csv", "summary.md")
 KEYS = ["recipe", "variant", "label", "seed"]
+COLUMNS = [*KEYS, "run", "split", "metric", "value"]
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
     provenance = json.loads(report.read_text())["provenance"]
     text = json.dumps(provenance, indent=1, ensure_ascii=False)
     (options.reference / "provenance.json").write_text(text + "\n", encoding="utf-8")
-    table = runs_table(pd.read_csv(options.results / "metrics.csv"))
+    table = runs_table(pd.read_csv(options.results / "metrics.csv", usecols=COLUMNS))
     table.to_csv(options.reference / "runs.csv", index=False)
 
 
