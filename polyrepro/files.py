@@ -124,6 +124,23 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Inside, a place to fill; in the end the folder is there complete, and replaces an older one.
+
+    Raises:
+        OSError: if it cannot be written; then, and after any other error, the older one stays.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        complete = Path(temporary) / folder.name
+        yield complete
+        if folder.exists():
+            folder.rename(Path(temporary) / "older")
+        complete.rename(folder)
+        fsync_folder(folder.parent)
+
+
 def flush_to_disk(path: Path) -> None:
     """Wait until a file that somebody else wrote is on the disk."""
     with naming_path(path), open(path, "rb") as file:

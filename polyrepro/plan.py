@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from polyrepro.errors import PolyreproError
 from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, run_link
 from polyrepro.recipes import RECIPES, AnyRecipe, ClassificationRecipe
-from polyrepro.running.records import is_finished
+from polyrepro.running.records import has_predictions, unchecked_record
 from polyrepro.runs import Run
 from polyrepro.settings import Overrides, Settings
 from polyrepro.studies import STUDIES
@@ -79,9 +79,12 @@ class Plan:
 
     def _complete(self, run: Run) -> bool:
         """Whether a run has a record, and the one that its weights come from, too."""
-        before = self.pretraining_of(run)
         results = Path(self.settings.results)
-        return all(is_finished(results, r) for r in (run, before) if r is not None)
+        for needed in filter(None, (run, self.pretraining_of(run))):
+            record = unchecked_record(results, needed)
+            if record is None or not has_predictions(run_link(results, needed.id), record):
+                return False
+        return True
 
     def _waits_for(self, run: Run, others: dict[str, Run]) -> bool:
         """Whether a run follows a selection that some of these runs are candidates of."""
@@ -212,7 +215,7 @@ def _is_whole(folder: Path) -> bool:
     if (folder / PREDICTIONS_FILE).exists():  # without reading hundreds of records
         return True
     try:
-        return json.loads(record.read_bytes()).get("predictions") is None
+        return has_predictions(folder, json.loads(record.read_bytes()))
     except (OSError, ValueError, AttributeError):
         return True  # `collect` refuses it, and says why
 

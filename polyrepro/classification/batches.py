@@ -55,8 +55,7 @@ class MemoryBatches:
     ) -> None:
         self._recipe, self._seed, self._processes = recipe, seed, processes
         self._passes = passes_of(recipe, processes)
-        self._device = processes.device
-        self._shared = device_images(data, recipe, processes.device)
+        self._shared = self._on_device(data)
 
     @property
     def train_images(self) -> int:
@@ -72,17 +71,16 @@ class MemoryBatches:
         """This process's passes of each step of an epoch (counted from 0), from a step on."""
         order = torch.randperm(self.train_images, generator=generator("order", self._seed, epoch))
         # Copied once: a copy in every step would wait for the steps before it.
-        on_device, windows = order.to(self._device), self._augmented(epoch)
+        on_device, shown = order.to(self._processes.device), self._augmentation(epoch)
         size, parts = self._recipe.batch_size, self._recipe.passes_per_step
         for step in range(first_step, self.steps_per_epoch):
             chosen = slice(step * size, (step + 1) * size)
             numbers, index = (each[chosen].tensor_split(parts) for each in (order, on_device))
-            yield [self._batch(numbers[part], index[part], windows) for part in self._passes]
+            yield [self._batch(numbers[part], index[part], shown) for part in self._passes]
 
-    def _batch(self, numbers: Tensor, index: Tensor, windows: Tensor) -> Batch:
-        images = self._shared.windows.index_select(0, windows[index]).unsqueeze(1)
+    def _batch(self, numbers: Tensor, index: Tensor, shown) -> Batch:
         names = [f"training image {number}" for number in numbers.tolist()]
-        return Batch(images, self._shared.labels["train"][index], names)
+        return Batch(self._augmented(index, shown), self._shared.labels["train"][index], names)
 
     def evaluation(self, split: str, batch_size: int = 500) -> Iterator[Batch]:
         """This process's share of a split, as it is; over all processes each image once."""
@@ -93,9 +91,23 @@ class MemoryBatches:
         ):
             chosen = slice(start, start + batch_size)
             names = [f"{split} image {number}" for number in range(count)[chosen]]
-            yield Batch(images[chosen], labels[chosen], names)
+            yield Batch(self._plain(images[chosen]), labels[chosen], names)
 
-    def _augmented(self, epoch: int) -> Tensor:
+    # The rest is what images in one channel and in three do differently.
+
+    def _on_device(self, data: ImageArrays):
+        """Images, windows to cut from them, and labels by split, shared with other runs."""
+        return device_images(data, self._recipe, self._processes.device)
+
+    def _plain(self, images: Tensor) -> Tensor:
+        """Images to evaluate, as the network takes them."""
+        return images
+
+    def _augmented(self, index: Tensor, windows: Tensor) -> Tensor:
+        """What is shown of these training images in an epoch."""
+        return self._shared.windows.index_select(0, windows[index]).unsqueeze(1)
+
+    def _augmentation(self, epoch: int) -> Tensor:
         """What is shown of each image: (images,), numbers of windows."""
         count, draw = self.train_images, generator("augmentation", self._seed, epoch)
         shifts = torch.randint(0, 2 * self._recipe.max_shift + 1, (count, 2), generator=draw)

@@ -5,8 +5,6 @@ folder: an annotation file per split, with what was wrong corrected or left out,
 which says where they and the images lie. The manifest says what the data are; records cite it.
 """
 
-import hashlib
-import json
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -18,34 +16,25 @@ from polyrepro.data.coco_notes import Notes
 from polyrepro.data.coco_objects import NO_MASK, UNUSABLE_MASK, usable_objects
 from polyrepro.data.coco_reading import CocoSource, Content
 from polyrepro.data.image_arrays import DataError
-from polyrepro.data.manifests import MANIFEST, read_manifest
-from polyrepro.files import write_atomically, write_json
+from polyrepro.data.verified_splits import (
+    DetectionData,
+    annotation_file,
+    read_splits,
+    write_splits,
+)
 
-INDEX = "index.json"
 
-
-@dataclass(frozen=True)
-class CocoData:
+@dataclass(frozen=True, kw_only=True)
+class CocoData(DetectionData):
     """A verified data set in COCO's format, as a training reads it.
 
     Attributes:
-        classes: names, in the order of the annotation files.
         masks: whether every object has one.
-        annotations, images: annotation file and folder of images of each split.
-        citation: what a run record says about its data: the manifest.
+        images: folder of images of each split.
     """
 
-    name: str
-    classes: tuple[str, ...]
     masks: bool
-    annotations: dict[str, Path]
     images: dict[str, Path]
-    citation: dict
-
-    def count(self, split: str, most: int | None = None) -> int:
-        """Number of images of a split, or `most` if that is less."""
-        images = self.citation["splits"][split]["images"]
-        return images if most is None else min(images, most)
 
 
 def open_coco(folder: Path) -> CocoData:
@@ -54,22 +43,7 @@ def open_coco(folder: Path) -> CocoData:
     Raises:
         DataError: if the data set was not verified, or a file of the verification was changed.
     """
-    mend = f"make it with: polyrepro data verify {folder.name} --output {folder}"
-    try:
-        index = json.loads((folder / INDEX).read_bytes())
-        # By name, so that a results folder may be moved.
-        annotations = {s: folder / Path(where["annotations"]).name for s, where in index.items()}
-        images = {s: Path(where["images"]) for s, where in index.items()}
-        found = {s: _sha256(path.read_bytes()) for s, path in annotations.items()}
-        expected = {s: where["sha256"] for s, where in index.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{folder} holds no verified data set ({type(error).__name__}: {error}); {mend}"
-        ) from None
-    for split, path in annotations.items():
-        if found[split] != expected[split]:
-            raise DataError(f"{path} has changed since the data were verified; {mend}")
-    manifest = read_manifest(folder)
+    annotations, images, manifest = read_splits(folder, "images")
     return CocoData(
         name=manifest["dataset"],
         classes=tuple(manifest["classes"]),
@@ -120,7 +94,7 @@ def verify_coco(name: str, sources: dict[str, CocoSource], folder: Path) -> dict
 
     for split in [split for split in verified if split != "train"]:
         require_evaluation(verified[split], masks, sources[split].annotations)
-    _write(verified, sources, folder)
+    write_splits(folder, verified, "images", {s: source.images for s, source in sources.items()})
     for entry in notes.values():
         entry.print()
     return {
@@ -202,33 +176,10 @@ def _count(content: dict) -> dict:
     }
 
 
-def _write(verified: dict[str, dict], sources: dict[str, CocoSource], folder: Path) -> None:
-    # An older manifest must not be left beside new files if this process is killed.
-    (folder / MANIFEST).unlink(missing_ok=True)
-    index = {}
-    for split, content in verified.items():
-        raw = json.dumps(content, allow_nan=False).encode()
-        write_atomically(_verified_file(folder, split), raw)
-        index[split] = {
-            "annotations": str(_verified_file(folder, split).absolute()),
-            "images": str(sources[split].images.absolute()),
-            "sha256": _sha256(raw),
-        }
-    write_json(folder / INDEX, index)
-
-
 def _require_other_files(sources: dict[str, CocoSource], folder: Path) -> None:
-    written = {_verified_file(folder, split).resolve() for split in sources}
+    written = {annotation_file(folder, split).resolve() for split in sources}
     for source in sources.values():
         if source.annotations.resolve() in written:
             raise DataError(
                 f"{source.annotations} would be overwritten; give another folder with --output"
             )
-
-
-def _verified_file(folder: Path, split: str) -> Path:
-    return folder / f"{split}.json"
-
-
-def _sha256(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()

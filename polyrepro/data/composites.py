@@ -8,7 +8,6 @@ training, validation and test split, so they share none. They are composites, no
 
 import io
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from polyrepro.data.fashion_mnist import load_fashion_mnist
 from polyrepro.data.image_arrays import ImageArrays
 from polyrepro.data.long_tail import long_tailed_counts
 from polyrepro.data.scenes import SIDE, Scene, draw_scene
-from polyrepro.files import fsync_folder, write_durably
+from polyrepro.files import fsync_folder, whole_folder, write_durably
 
 NAME = "composites"
 SEED = 20220426
@@ -44,17 +43,10 @@ def prepare_composites(folder: Path, scenes: dict[str, int] = SCENES) -> dict:
     Raises:
         OSError: if the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    final = folder / "coco"
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".coco.") as temporary:
-        complete = Path(temporary) / "coco"
-        garments = load_fashion_mnist()
+    final, garments = folder / "coco", load_fashion_mnist()
+    with whole_folder(final) as complete:
         for position, (split, count) in enumerate(scenes.items()):
             _write_split(complete, garments, split, position, count)
-        if final.exists():
-            final.rename(Path(temporary) / "older")
-        complete.rename(final)
-        fsync_folder(folder)
     sources = {s: CocoSource(final / f"annotations/{s}.json", final / s) for s in scenes}
     return verify_coco(NAME, sources, folder)
 

@@ -5,8 +5,6 @@ folder: an annotation file per split with what is used of it, and `index.json`, 
 points lie. The manifest says what the data are; records cite it.
 """
 
-import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +16,8 @@ from polyrepro.data.lidar_frames import (
     checked_frames,
     checked_points,
 )
-from polyrepro.data.manifests import MANIFEST, read_manifest
-from polyrepro.files import write_atomically, write_json
+from polyrepro.data.verified_splits import DetectionData, read_splits, write_splits
 
-INDEX = "index.json"
 WAYMO_CLASSES = ("Car", "Pedestrian", "Cyclist")
 """MMDetection3D's numbers of Waymo's classes; it leaves signs out."""
 KITTI_CLASSES = (
@@ -30,28 +26,17 @@ KITTI_CLASSES = (
 """The same for KITTI."""
 
 
-@dataclass(frozen=True)
-class LidarData:
+@dataclass(frozen=True, kw_only=True)
+class LidarData(DetectionData):
     """A verified LiDAR data set, as a training reads it.
 
     Attributes:
-        classes: names, in the order of the labels.
         point_values: numbers per point in the files.
-        annotations, points: annotation file and folder of points of each split.
-        citation: what a run record says about its data: the manifest.
+        points: folder of points of each split.
     """
 
-    name: str
-    classes: tuple[str, ...]
     point_values: int
-    annotations: dict[str, Path]
     points: dict[str, Path]
-    citation: dict
-
-    def count(self, split: str, most: int | None = None) -> int:
-        """Number of frames of a split, or `most` if that is less."""
-        frames = self.citation["splits"][split]["images"]
-        return frames if most is None else min(frames, most)
 
 
 def open_lidar(folder: Path) -> LidarData:
@@ -60,22 +45,7 @@ def open_lidar(folder: Path) -> LidarData:
     Raises:
         DataError: if the data set was not verified, or a file of the verification was changed.
     """
-    mend = f"make it with: polyrepro data verify {folder.name} --output {folder}"
-    try:
-        index = json.loads((folder / INDEX).read_bytes())
-        annotations = {split: _verified_file(folder, split) for split in index}
-        # Points of a data set that was made in this folder move with it.
-        points = {split: folder / where["points"] for split, where in index.items()}
-        found = {s: _sha256(path.read_bytes()) for s, path in annotations.items()}
-        expected = {s: where["sha256"] for s, where in index.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{folder} holds no verified LiDAR data ({type(error).__name__}: {error}); {mend}"
-        ) from None
-    for split, path in annotations.items():
-        if found[split] != expected[split]:
-            raise DataError(f"{path} has changed since the data were verified; {mend}")
-    manifest = read_manifest(folder)
+    annotations, points, manifest = read_splits(folder, "points")
     return LidarData(
         name=manifest["dataset"],
         classes=tuple(manifest["classes"]),
@@ -189,26 +159,9 @@ def _write(
                 f"{source.annotations} would lie among the files that are written; give another "
                 "folder with --output"
             )
-    # An older manifest must not be left beside new files if this process is killed.
-    (folder / MANIFEST).unlink(missing_ok=True)
-    index = {}
     categories = {name: number for number, name in enumerate(classes)}
-    for split, entries in frames.items():
-        content = {"metainfo": {"categories": categories}, "data_list": entries}
-        raw = json.dumps(content, allow_nan=False).encode()
-        write_atomically(_verified_file(folder, split), raw)
-        points = sources[split].points.absolute()
-        inside = points.is_relative_to(folder.absolute())
-        index[split] = {
-            "points": str(points.relative_to(folder.absolute()) if inside else points),
-            "sha256": _sha256(raw),
-        }
-    write_json(folder / INDEX, index)
-
-
-def _verified_file(folder: Path, split: str) -> Path:
-    return folder / f"{split}.json"
-
-
-def _sha256(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()
+    contents = {
+        split: {"metainfo": {"categories": categories}, "data_list": entries}
+        for split, entries in frames.items()
+    }
+    write_splits(folder, contents, "points", {s: source.points for s, source in sources.items()})

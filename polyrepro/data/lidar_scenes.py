@@ -5,7 +5,6 @@ object. They are drawings of a street, not recordings.
 """
 
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from polyrepro.data.lidar_drawing import CLASSES, LidarScene, draw_scene
 from polyrepro.data.lidar_format import verify_lidar
 from polyrepro.data.lidar_frames import LidarSource
-from polyrepro.files import fsync_folder, write_durably
+from polyrepro.files import fsync_folder, whole_folder, write_durably
 
 NAME = "lidar_scenes"
 SEED = 20220427
@@ -37,20 +36,14 @@ def prepare_lidar_scenes(folder: Path, scenes: dict[str, int] = SCENES, seed: in
     Raises:
         OSError: if the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     final = folder / "waymo"
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".waymo.") as temporary:
-        complete = Path(temporary) / "waymo"
+    with whole_folder(final) as complete:
         for position, (split, count) in enumerate(scenes.items()):
             drawn = (
                 draw_scene(np.random.default_rng([seed, position, number]))
                 for number in range(count)
             )
             write_split(complete, split, drawn)
-        if final.exists():
-            final.rename(Path(temporary) / "older")
-        complete.rename(final)
-        fsync_folder(folder)
     sources = {
         split: LidarSource(final / f"waymo_infos_{split}.json", final / split / "velodyne")
         for split in scenes

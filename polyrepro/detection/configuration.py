@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 
 from polyrepro.data.coco_format import CocoData
-from polyrepro.data.lidar_format import LidarData
+from polyrepro.data.verified_splits import DetectionData
 from polyrepro.detection import small_models
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.registry import with_one_reader
@@ -81,10 +81,10 @@ def evaluator(data: CocoData, split: str, prefix: Path, masks: bool) -> dict:
     }
 
 
-def evaluation_loader(config: Config, data: CocoData, split: str) -> dict:
-    """The test data loader of a configuration, for another split."""
+def evaluation_loader(config: Config, place: dict) -> dict:
+    """The test data loader of a configuration, for another split: what :func:`place_of` gives."""
     loader = config.test_dataloader.to_dict()
-    loader["dataset"].update(_place(data, split))
+    loader["dataset"].update(place)
     return loader
 
 
@@ -93,13 +93,19 @@ def predicts_masks(recipe: DetectionRecipe, data: CocoData) -> bool:
     return recipe.detector == "mask_rcnn" and data.masks
 
 
-def _place(data: CocoData, split: str) -> dict:
+def place_of(data: DetectionData, split: str, **folders: Path) -> dict:
+    """Where a data set of MMDetection finds a split; `folders` by the names that it gives them."""
     return {
         "ann_file": str(data.annotations[split]),
-        "data_prefix": {"img": str(data.images[split])},
+        "data_prefix": {name: str(folder) for name, folder in folders.items()},
         "data_root": "",
         "metainfo": {"classes": data.classes},
     }
+
+
+def coco_place(data: CocoData, split: str) -> dict:
+    """Where annotations and images of a split are."""
+    return place_of(data, split, img=data.images[split])
 
 
 def _packaged(run: Run, data: CocoData) -> Config:
@@ -204,14 +210,12 @@ def warmup_and_cosine(recipe: DetectionRecipe | Detection3DRecipe, samples: int)
 def _set_loaders(config: Config, run: Run, data: CocoData, execution: Execution) -> None:
     """The run's images, batch, workers; training that can be resumed at any step."""
     train, test = config.train_dataloader.dataset, config.test_dataloader.dataset
-    train.update(**_place(data, "train"), pipeline=with_one_reader(train.pipeline))
-    test.update(**_place(data, "test"), pipeline=with_one_reader(test.pipeline))
+    train.update(**coco_place(data, "train"), pipeline=with_one_reader(train.pipeline))
+    test.update(**coco_place(data, "test"), pipeline=with_one_reader(test.pipeline))
     make_resumable(config, run, data, execution)
 
 
-def make_resumable(
-    config: Config, run: Run, data: CocoData | LidarData, execution: Execution
-) -> None:
+def make_resumable(config: Config, run: Run, data: DetectionData, execution: Execution) -> None:
     """Data loaders with the run's batch and workers, which can be resumed at any step.
 
     Raises:

@@ -11,6 +11,7 @@ from polyrepro.detection.configuration import (
     CLIP_NORM,
     finish,
     make_resumable,
+    place_of,
     warmup_and_cosine,
 )
 from polyrepro.detection.errors import DetectionError
@@ -43,20 +44,9 @@ def evaluator(path: Path) -> dict:
     return {"type": LidarPredictions.__name__, "path": str(path)}
 
 
-def evaluation_loader(config: Config, data: LidarData, split: str) -> dict:
-    """The test data loader of a configuration, for another split."""
-    loader = config.test_dataloader.to_dict()
-    loader["dataset"].update(_place(data, split))
-    return loader
-
-
-def _place(data: LidarData, split: str) -> dict:
-    return {
-        "ann_file": str(data.annotations[split]),
-        "data_prefix": {"pts": str(data.points[split])},
-        "data_root": "",
-        "metainfo": {"classes": data.classes},
-    }
+def lidar_place(data: LidarData, split: str) -> dict:
+    """Where annotations and points of a split are."""
+    return place_of(data, split, pts=data.points[split])
 
 
 def _packaged(run: Run, data: LidarData) -> Config:
@@ -70,8 +60,8 @@ def _packaged(run: Run, data: LidarData) -> Config:
     train, test = config.train_dataloader.dataset, config.test_dataloader.dataset
     if train.type == "RepeatDataset":
         train = train.dataset
-    train.update(**_place(data, "train"), load_interval=recipe.every, filter_empty_gt=False)
-    test.update(**_place(data, "test"))
+    train.update(**lidar_place(data, "train"), load_interval=recipe.every, filter_empty_gt=False)
+    test.update(**lidar_place(data, "test"))
     for step in (*train.pipeline, *test.pipeline):
         if step.type == "LoadPointsFromFile":
             _read_points(step, data, recipe.config)
@@ -126,14 +116,18 @@ def _light(run: Run, data: LidarData) -> Config:
             "param_scheduler": warmup_and_cosine(recipe, data.count("train", recipe.train_images)),
             "train_dataloader": {
                 "sampler": {"type": "DefaultSampler", "shuffle": True},
-                "dataset": {**dataset, **_place(data, "train"), "pipeline": _steps(data, True)},
+                "dataset": {
+                    **dataset,
+                    **lidar_place(data, "train"),
+                    "pipeline": _steps(data, True),
+                },
             },
             "test_dataloader": {
                 "batch_size": 1,
                 "sampler": {"type": "DefaultSampler", "shuffle": False},
                 "dataset": {
                     **dataset,
-                    **_place(data, "test"),
+                    **lidar_place(data, "test"),
                     "pipeline": _steps(data, False),
                     "test_mode": True,
                 },

@@ -18,6 +18,7 @@ from torch import nn
 from polyrepro.compact_predictions import write_arrays
 from polyrepro.data.coco_format import CocoData
 from polyrepro.detection.configuration import (
+    coco_place,
     evaluation_loader,
     evaluator,
     predicts_masks,
@@ -208,7 +209,8 @@ def _evaluate(
         The metrics, and in the first process the matches of each image that they were made of.
     """
     prefix = folder / f"predictions_{split}"
-    loader, metric = evaluation_loader(config, data, split), evaluator(data, split, prefix, masks)
+    loader = evaluation_loader(config, coco_place(data, split))
+    metric = evaluator(data, split, prefix, masks)
     with naming_path(folder):
         TestLoop(runner=runner, dataloader=loader, evaluator=metric).run()
     found, matches = {}, {}

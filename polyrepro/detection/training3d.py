@@ -19,7 +19,8 @@ require_mmdetection3d()
 import mmdet3d.datasets
 import mmdet3d.models  # noqa: F401
 
-from polyrepro.detection.configuration3d import evaluation_loader, evaluator, run_config
+from polyrepro.detection.configuration import evaluation_loader
+from polyrepro.detection.configuration3d import evaluator, lidar_place, run_config
 from polyrepro.detection.lidar_evaluation import lidar_metrics
 from polyrepro.detection.training import Evaluated, train_detector
 
@@ -39,7 +40,7 @@ def train_run(
 
     def evaluate(runner: Runner, config: Config, split: str) -> Evaluated:
         path = folder / f"predictions_{split}.lidar.json"
-        loader = evaluation_loader(config, data, split)
+        loader = evaluation_loader(config, lidar_place(data, split))
         with naming_path(folder):
             TestLoop(runner=runner, dataloader=loader, evaluator=evaluator(path)).run()
         found = {}

@@ -57,6 +57,7 @@ def provenance_values(plan: Plan) -> dict:
     overrides = settings.overrides.model_dump(exclude_none=True)
     arguments = [f"scale={settings.scale}", f"studies={','.join(settings.studies)}"]
     arguments += [f"seeds={settings.seeds}", f"results={settings.results}"]
+    arguments += ["finished_only=true"] if settings.finished_only else []
     arguments += [f"overrides={json.dumps(overrides)!r}"] if overrides else []
     return {
         "runs": len(records),

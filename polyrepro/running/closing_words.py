@@ -5,10 +5,7 @@ import time
 from pathlib import Path
 
 from polyrepro.plan import Plan
-from polyrepro.running.status import StatusReader
-
-SHOWN = 12
-"""At most so many failures are named."""
+from polyrepro.running.status import SHOWN, StatusReader
 
 
 def closing_words(plan: Plan, failed: bool) -> str:

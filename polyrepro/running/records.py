@@ -99,15 +99,19 @@ def finished_record(results: Path, run: Run, citation: dict) -> dict | None:
     """
     path = run_folder(results, run, citation) / RECORD_FILE
     record = load_record(path) if path.exists() else None
-    predictions = path.with_name(PREDICTIONS_FILE)
-    if record is None or record.get("predictions") is None or predictions.exists():
+    if record is None or has_predictions(path.parent, record):
         return record
     print(
-        f"{run.id}: its predictions are gone ({predictions}); training again",
+        f"{run.id}: its predictions are gone ({path.parent / PREDICTIONS_FILE}); training again",
         file=sys.stderr,
         flush=True,
     )
     return None
+
+
+def has_predictions(folder: Path, record: dict) -> bool:
+    """Whether the predictions of which a record speaks are beside it."""
+    return record.get("predictions") is None or (folder / PREDICTIONS_FILE).exists()
 
 
 def load_record(path: Path) -> dict:
@@ -161,12 +165,16 @@ def describes(record: dict, run: Run) -> bool:
     return record["identity"] == run.model_copy(update=found).identity()
 
 
-def is_finished(results: Path, run: Run) -> bool:
-    """Whether there is a record of this recipe, loss and seed; it is not checked further."""
+def unchecked_record(results: Path, run: Run) -> dict | None:
+    """The record of this recipe, loss and seed, if there is one; whether it is whole is not read.
+
+    Thousands are looked at for a plan or a status, where a check would take most of the time.
+    """
     try:
-        return describes(json.loads(record_path(results, run.id).read_bytes()), run)
+        record = json.loads(record_path(results, run.id).read_bytes())
+        return record if describes(record, run) else None
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def read_selection(path: Path) -> dict:

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from polyrepro.files import progress_path, record_path
 from polyrepro.plan import Plan
-from polyrepro.running.records import describes
+from polyrepro.running.records import unchecked_record
 from polyrepro.runs import Run
 
 STATES = ("finished", "running", "stopped", "failed", "waiting")
 """A stopped run has a checkpoint and goes on when its command is run again."""
+
+SHOWN = 12
+"""Of running and of failed runs at most so many are listed."""
 
 LOST_SECONDS = 600
 """A training that has not stated its progress for so long counts as failed."""
@@ -67,10 +70,11 @@ class StatusReader:
             return _unfinished(run, progress_path(results, run.id))
         known = self._finished.get((run.id, written))
         if known is None:
-            known = _finished(run, record_path(results, run.id))
-            if known is None:
+            record = unchecked_record(results, run)
+            if record is None:  # damaged, or of another recipe or loss: its job trains it again
                 return _unfinished(run, progress_path(results, run.id))
-            self._finished[run.id, written] = known
+            seconds = sum(row.get("seconds", 0.0) for row in record["history"])
+            known = self._finished[run.id, written] = RunStatus(run, "finished", seconds=seconds)
         return known
 
 
@@ -92,16 +96,6 @@ def seconds_left(runs: dict[str, RunStatus]) -> float | None:
     if not running or None in left:
         return None
     return sum(left) / len(running)
-
-
-def _finished(run: Run, path: Path) -> RunStatus | None:
-    """None for a record that is damaged, or of another recipe or loss: its job trains it again."""
-    try:
-        record = json.loads(path.read_bytes())
-        seconds = sum(row.get("seconds", 0.0) for row in record["history"])
-        return RunStatus(run, "finished", seconds=seconds) if describes(record, run) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _unfinished(run: Run, path: Path) -> RunStatus:

@@ -13,11 +13,8 @@ from rich.text import Text
 from polyrepro.errors import PolyreproError
 from polyrepro.files import run_link
 from polyrepro.plan import Plan
-from polyrepro.running.status import STATES, RunStatus, StatusReader, seconds_left
+from polyrepro.running.status import SHOWN, STATES, RunStatus, StatusReader, seconds_left
 from polyrepro.settings import command
-
-SHOWN = 12
-"""Of running and of failed runs at most so many are listed."""
 
 WIDTH = 20
 """Of a bar, in characters."""

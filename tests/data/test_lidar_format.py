@@ -200,7 +200,7 @@ def test_changes_after_the_verification_are_noticed(root, tmp_path):
     path.write_text(path.read_text().replace("Car", "Bus"))
     with pytest.raises(DataError, match=r"test\.json has changed since the data were verified"):
         open_lidar(folder)
-    with pytest.raises(DataError, match=r"holds no verified LiDAR data .* polyrepro data verify"):
+    with pytest.raises(DataError, match=r"holds no verified data set .* polyrepro data verify"):
         open_lidar(tmp_path)
 
 

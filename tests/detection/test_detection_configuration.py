@@ -29,7 +29,14 @@ COCO_CLASSES = tuple(f"class {number}" for number in range(80))
 def coco(tmp_path, masks=True) -> CocoData:
     paths = {split: tmp_path / split for split in ("train", "validation", "test")}
     counts = {"splits": {split: {"images": 100} for split in paths}}
-    return CocoData("coco", COCO_CLASSES, masks, paths, paths, counts)
+    return CocoData(
+        name="coco",
+        classes=COCO_CLASSES,
+        masks=masks,
+        annotations=paths,
+        images=paths,
+        citation=counts,
+    )
 
 
 def config_of(name, tmp_path, masks=True, count=8, workers=2, **changed):

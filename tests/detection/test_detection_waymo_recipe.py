@@ -26,7 +26,14 @@ from polyrepro.variants import poly1_focal
 def config_of(folder, values: int = 6, count: int = 16, **changed):
     paths = {split: folder / split for split in ("train", "validation", "test")}
     frames = {"splits": {split: {"images": 100} for split in paths}}
-    data = LidarData("waymo", WAYMO_CLASSES, values, paths, paths, frames)
+    data = LidarData(
+        name="waymo",
+        classes=WAYMO_CLASSES,
+        point_values=values,
+        annotations=paths,
+        points=paths,
+        citation=frames,
+    )
     run = Run(
         recipe=RECIPES["pointpillars_waymo"].model_copy(update=changed),
         variant=poly1_focal(-0.4, 2.0),

@@ -6,34 +6,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from throughput_rows import row
 
 from polyrepro.cli import main
 from polyrepro.data import DATASETS, load
 from polyrepro.data.image_datasets import IMAGE_DATASETS
-from polyrepro.estimate import ThroughputError, estimate, read_throughputs, study_prices
+from polyrepro.estimate import estimate, read_throughputs, study_prices
 from polyrepro.estimate.sizes import CLASSES, IMAGES, state_count, weight_count
-from polyrepro.estimate.throughputs import GIVEN, Throughput, rate_of
+from polyrepro.estimate.throughputs import GIVEN
 from polyrepro.plan import Plan
 from polyrepro.recipes import RECIPES
 from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
 
 RESNET50 = RECIPES["resnet50_imagenet1k"]
 WEIGHTS = {"efficientnetv2_s_imagenet21k": {"path": "weights/s.safetensors", "sha256": "0" * 64}}
-
-
-def row(**changes):
-    entries = {
-        "model": "resnet50",
-        "image_size": 224,
-        "precision": "float16",
-        "compile": False,
-        "processor": "gpu",
-        "device": "some GPU",
-        "images_per_second": 1000.0,
-        "status": "given",
-        "source": "a table",
-    }
-    return Throughput(**entries | changes)
 
 
 def cost_of(rows=(), scale="paper", **changes):
@@ -176,24 +162,6 @@ def test_overrides_cut_the_images():
     assert (cost.images, cost.evaluated) == (2_000, 70_000)
 
 
-def test_measured_here_comes_before_given():
-    exact = {"precision": "bfloat16", "compile": True, "status": "measured"}
-    measured = row(images_per_second=3000.0, **exact)
-    assert rate_of(RESNET50, "gpu", [row(), measured]).images_per_second == 3000
-    for other in ({"image_size": 64}, {"precision": "float32"}, {"compile": False}):
-        rows = [row(), row(images_per_second=3000.0, **exact | other)]
-        assert rate_of(RESNET50, "gpu", rows).images_per_second == 1000, other
-    on_cpu = row(images_per_second=30.0, **exact, processor="cpu")
-    assert rate_of(RESNET50, "gpu", [on_cpu]) is None
-
-
-def test_closest_image_size_is_scaled_by_area():
-    rows = [row(image_size=112, images_per_second=4100.0), row(image_size=448)]
-    rate = rate_of(RESNET50, "gpu", [*rows, row(image_size=280, images_per_second=600.0)])
-    assert rate.origin.image_size == 280
-    assert rate.images_per_second == pytest.approx(600 * (280 / 224) ** 2)
-
-
 def test_shipped_table_knows_every_classifier_of_the_paper():
     rows = read_throughputs(measured=(GIVEN.with_name("none.csv"),))
     assert all(row.source for row in rows)
@@ -257,30 +225,6 @@ def test_mistakes(capsys, arguments, message):
     with pytest.raises(SystemExit) as exit_info:
         main(["estimate", *arguments])
     assert message in f"{capsys.readouterr().err}{exit_info.value.code}"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("images_per_second", "speed", "the column images_per_second is missing"),
-        (",1000,", ",0,", "line 2: .*images_per_second '0' a number above 0"),
-        (",1000,", ",nan,", "images_per_second 'nan'"),
-        (",224,", ",-1,", "line 2: image_size '-1' must be a whole number above 0 or empty"),
-        (",given,", ",heard,", "line 2: status must be measured or given, not 'heard'"),
-        (",gpu,", ",tpu,", "line 2: processor must be gpu or cpu, not 'tpu'"),
-    ],
-)
-def test_tables_that_cannot_be_used(tmp_path, old, new, message):
-    good = (
-        "model,image_size,precision,compile,processor,device,images_per_second,status,source\n"
-        "resnet50,224,bfloat16,true,gpu,our GPU,1000,given,a colleague\n"
-    )
-    path = tmp_path / "mine.csv"
-    path.write_text(good)
-    assert len(read_throughputs(path, (tmp_path / "none.csv",))) == 1
-    path.write_text(good.replace(old, new))
-    with pytest.raises(ThroughputError, match=message):
-        read_throughputs(path, (tmp_path / "none.csv",))
 
 
 def test_needs_no_torch():

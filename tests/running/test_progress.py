@@ -200,3 +200,12 @@ def test_training_writes_curves_and_removes_its_progress(tmp_path):
 def test_status_command(tmp_path, capsys):
     main(["status", "--results", str(tmp_path), "--set", "studies=poly_n", "--set", "seeds=1"])
     assert "no training is running" in capsys.readouterr().out
+
+
+def test_a_report_of_what_has_finished_leaves_out_runs_whose_predictions_are_gone(plan, tmp_path):
+    whole, without, *_ = plan.runs
+    finish(plan, tmp_path, whole)
+    make_current(tmp_path, without, DATA)
+    write_record(tmp_path, without, DATA, Outcome(ROWS, predictions="0" * 64), HERE)
+    settings = plan.settings.model_copy(update={"finished_only": True})
+    assert [run.id for run in Plan(settings).runs] == [whole.id]
