@@ -31,11 +31,11 @@ from PIL import Image
 
 from polyrepro.classification.streaming import StreamingBatches, evenly_spaced
 from polyrepro.classification.views import Views
-from polyrepro.data.cache_making import make_cache
 from polyrepro.data.decoding import decode_rgb, open_image
-from polyrepro.data.image_datasets import imagenet1k_sample
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed.cache_making import make_cache
+from polyrepro.data.indexed.image_datasets import imagenet1k_sample
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.verification import verify
 from polyrepro.recipes import RECIPES
 from polyrepro.running.processes import Processes
 

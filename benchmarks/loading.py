@@ -31,9 +31,9 @@ import torch
 from timm.data import create_dataset, create_loader
 
 from polyrepro.classification.streaming import StreamingBatches
-from polyrepro.data.image_datasets import imagenet1k_sample
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed.image_datasets import imagenet1k_sample
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.verification import verify
 from polyrepro.recipes import ClassificationRecipe
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
 from polyrepro.running.processes import Processes

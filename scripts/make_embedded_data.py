@@ -9,7 +9,7 @@ The split is class-balanced and contains no random draw: per class, the first 1,
 original training file become `train`, the next 200 `validation`; the 1,000 of the original test
 file become `test`. Images are stored class by class in turn (0, 1, ..., 9, 0, 1, ...), so
 that the first n images of a split are balanced too. With the same zlib, the same
-input gives the same bytes; `polyrepro/data/fashion_mnist.py` holds their checksum.
+input gives the same bytes; `polyrepro/data/in_memory/fashion_mnist.py` holds their checksum.
 """
 
 import argparse

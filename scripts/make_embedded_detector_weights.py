@@ -19,9 +19,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyrepro.data.fashion_mnist import load_fashion_mnist
-from polyrepro.data.image_arrays import ImageArrays
-from polyrepro.data.scenes import SIDE, draw_scene
+from polyrepro.data.drawn.composite_drawing import SIDE, draw_scene
+from polyrepro.data.in_memory.fashion_mnist import load_fashion_mnist
+from polyrepro.data.in_memory.image_arrays import ImageArrays
 from polyrepro.detection.small_models import CHANNELS, MEAN, STD, WEIGHTS, features
 
 SEED = 7

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import polyrepro.detection  # noqa: F401 - puts the operators in place
-from polyrepro.data.lidar_drawing import CLASSES, draw_scene
+from polyrepro.data.drawn.lidar_drawing import CLASSES, draw_scene
 from polyrepro.detection.small_pointpillars import BODY, WEIGHTS, pointpillars
 
 SEED = 11

@@ -13,8 +13,8 @@ degrees), scaled (0.85 to 1.15), sheared (up to 0.15) and shifted (up to 3 pixel
 48 x 48 and reduced to 28 x 28 pixels of 16 grey levels. Per character, 18 typefaces in an order of
 its own make `train`, 2 `validation` and 8 `test`. Images are stored class by class in turn. The
 random numbers of an image depend on character and typeface alone. With the same Pillow, FreeType,
-numpy and zlib, the same typefaces give the same bytes; `polyrepro/data/kanji.py` holds their
-checksum.
+numpy and zlib, the same typefaces give the same bytes; their checksum is in
+`polyrepro/data/in_memory/kanji.py`.
 """
 
 import argparse

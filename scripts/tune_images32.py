@@ -22,7 +22,7 @@ import torch
 
 from polyrepro.classification.failures import TrainingError
 from polyrepro.classification.loop import train
-from polyrepro.data.images32 import NAME, open_images32
+from polyrepro.data.in_memory.images32 import NAME, open_images32
 from polyrepro.recipes import RECIPES, ClassificationRecipe
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from polyrepro.data.lidar_format import open_lidar
-from polyrepro.data.lidar_scenes import prepare_lidar_scenes
+from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
+from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.manifests import write_manifest
 from polyrepro.detection.training3d import train_run
 from polyrepro.recipes.light_pointpillars import POINTPILLARS_LIDAR_SCENES

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from polyrepro.data import load
-from polyrepro.data.image_datasets import IMAGENET1K_PARTS, ImageDataset
+from polyrepro.data.indexed.image_datasets import IMAGENET1K_PARTS, ImageDataset
 
 CLASSES = ("n01440764", "n01443537", "n01484850", "n01491361")
 

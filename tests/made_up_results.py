@@ -9,8 +9,8 @@ import pandas as pd
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_table import COLUMNS, record_rows
 from polyrepro.analysis.statistics import summarise
-from polyrepro.data.composites import prepare_composites
-from polyrepro.data.lidar_scenes import prepare_lidar_scenes
+from polyrepro.data.drawn.composites import prepare_composites
+from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
 from polyrepro.data.manifests import write_manifest
 from polyrepro.files import predictions_path, target_probability_path, write_json
 from polyrepro.plan import Plan

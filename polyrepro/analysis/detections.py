@@ -22,7 +22,7 @@ def average_precision_and_recall(
     """AP and AR (at most 100 detections per image, objects of all sizes) in points.
 
     Args:
-        found: as :func:`polyrepro.data.coco_matches.matches_of` gives it.
+        found: as :func:`polyrepro.data.coco.matches.matches_of` gives it.
         weights: (samples, images) how often each image counts.
 
     Returns:

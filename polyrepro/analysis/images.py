@@ -25,7 +25,7 @@ from polyrepro.analysis.detections import average_precision_and_recall
 from polyrepro.analysis.inference import SIGNIFICANCE
 from polyrepro.compact_predictions import read_arrays
 from polyrepro.data import DATASETS, IMAGE_DATASETS, IMAGES32, ImageArrays, open_dataset
-from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.indexed.indexed_images import IndexedImages
 from polyrepro.files import compact_predictions_path, data_folder, record_path
 
 SAMPLES = 1000

@@ -7,7 +7,7 @@ from polyrepro.classification.batches import Batch, MemoryBatches
 from polyrepro.classification.colour_batches import ColourBatches
 from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.classification.synthetic import SyntheticBatches
-from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.indexed.indexed_images import IndexedImages
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
 

@@ -24,7 +24,7 @@ from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.training_metrics import TrainingMetrics
 from polyrepro.data import ImageArrays
-from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.indexed.indexed_images import IndexedImages
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import interrupted

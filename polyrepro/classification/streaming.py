@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 from polyrepro.classification.batches import Batch, passes_of
 from polyrepro.classification.randomness import generator
 from polyrepro.classification.views import Views
-from polyrepro.data.image_arrays import DataError
-from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.in_memory.image_arrays import DataError
+from polyrepro.data.indexed.indexed_images import IndexedImages
 from polyrepro.recipes import ClassificationRecipe
 from polyrepro.running.processes import Processes
 

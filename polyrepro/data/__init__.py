@@ -3,26 +3,26 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyrepro.data.coco_format import CocoData
+from polyrepro.data.coco.format import CocoData
 from polyrepro.data.detection import (
     DETECTION_DATASETS,
     FOLDERS,
     LIDAR_FOLDERS,
     open_detection,
 )
-from polyrepro.data.fashion_mnist import load_fashion_mnist
-from polyrepro.data.image_arrays import DataError, ImageArrays, Split
-from polyrepro.data.image_datasets import IMAGE_DATASETS
-from polyrepro.data.images32 import IMAGES32, open_images32
-from polyrepro.data.kanji import KANJI_DATASETS
-from polyrepro.data.lidar_format import LidarData
-from polyrepro.data.long_tail import make_long_tailed
+from polyrepro.data.in_memory.fashion_mnist import load_fashion_mnist
+from polyrepro.data.in_memory.image_arrays import DataError, ImageArrays, Split
+from polyrepro.data.in_memory.images32 import IMAGES32, open_images32
+from polyrepro.data.in_memory.kanji import KANJI_DATASETS
+from polyrepro.data.in_memory.long_tail import make_long_tailed
+from polyrepro.data.in_memory.two_classes import one_against_rest
+from polyrepro.data.indexed.image_datasets import IMAGE_DATASETS
+from polyrepro.data.lidar.format import LidarData
 from polyrepro.data.manifests import MANIFEST, read_manifest
-from polyrepro.data.two_classes import one_against_rest
 from polyrepro.files import data_folder
 
 if TYPE_CHECKING:
-    from polyrepro.data.indexed_images import IndexedImages
+    from polyrepro.data.indexed.indexed_images import IndexedImages
 
 __all__ = [
     "DATASETS",
@@ -85,7 +85,7 @@ def open_dataset(
         return open_images32(name, data_folder(results, name))
     if name not in IMAGE_DATASETS:
         return _load_as_verified(name, data_folder(results, name))
-    from polyrepro.data.indexed_images import IndexedImages
+    from polyrepro.data.indexed.indexed_images import IndexedImages
 
     folder = data_folder(results, name)
     data = IndexedImages(folder, cache)

@@ -12,9 +12,9 @@ from polyrepro.data import (
     DataError,
     load,
 )
-from polyrepro.data.cifar_files import CIFAR, download_cifar
 from polyrepro.data.detection import MADE, verify_detection
-from polyrepro.data.images32 import verify_images32
+from polyrepro.data.in_memory.cifar_files import CIFAR, download_cifar
+from polyrepro.data.in_memory.images32 import verify_images32
 from polyrepro.data.manifests import write_manifest
 from polyrepro.files import write_json
 
@@ -56,8 +56,8 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _cache(options: argparse.Namespace) -> None:
-    from polyrepro.data.cache_making import make_cache
-    from polyrepro.data.indexed_images import IndexedImages
+    from polyrepro.data.indexed.cache_making import make_cache
+    from polyrepro.data.indexed.indexed_images import IndexedImages
 
     if options.shorter_side < 32 or options.workers < 1:
         raise DataError("--shorter-side has to be at least 32, --workers at least 1")
@@ -73,7 +73,7 @@ def _cache(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from polyrepro.data.waymo_convert import convert_waymo
+    from polyrepro.data.lidar.waymo_convert import convert_waymo
 
     counts = convert_waymo(options.root, options.output)
     listed = ", ".join(f"{count:,} frames of {split}" for split, count in counts.items())
@@ -111,7 +111,7 @@ def _verify(options: argparse.Namespace) -> None:
 
 def _verify_images(options: argparse.Namespace) -> None:
     """Verify a data set of class folders, and tell what was found."""
-    from polyrepro.data.verification import verify
+    from polyrepro.data.indexed.verification import verify
 
     name, full = options.dataset, options.checksums == "full"
     manifest = verify(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from polyrepro.data.image_arrays import DataError
+from polyrepro.data.in_memory.image_arrays import DataError
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from polyrepro.data.image_arrays import DataError
+from polyrepro.data.in_memory.image_arrays import DataError
 from polyrepro.files import write_json
 
 MANIFEST = "manifest.json"

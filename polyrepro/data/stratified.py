@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from polyrepro.data.image_arrays import DataError
+from polyrepro.data.in_memory.image_arrays import DataError
 
 
 def ranks_in_class(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from polyrepro.data.image_arrays import DataError
+from polyrepro.data.in_memory.image_arrays import DataError
 from polyrepro.data.manifests import MANIFEST, read_manifest
 from polyrepro.files import write_atomically, write_json
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from polyrepro.data.coco_format import CocoData
+from polyrepro.data.coco.format import CocoData
 from polyrepro.data.verified_splits import DetectionData
 from polyrepro.detection import small_models
 from polyrepro.detection.errors import DetectionError

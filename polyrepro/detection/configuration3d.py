@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from polyrepro.data.lidar_format import LidarData
+from polyrepro.data.lidar.format import LidarData
 from polyrepro.detection import small_pointpillars
 from polyrepro.detection.configuration import (
     CLIP_NORM,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
-from polyrepro.data.lidar_boxes import with_centre
+from polyrepro.data.lidar.boxes import with_centre
 from polyrepro.detection.registration import register_in_scopes
 from polyrepro.detection.waymo_ap import Found, Objects, level_of, waymo_ap
 from polyrepro.files import write_atomically

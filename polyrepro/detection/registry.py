@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.registry import TRANSFORMS, Registry
 
 from polyrepro.data.decoding import decode_rgb, open_image
-from polyrepro.data.image_arrays import DataError
+from polyrepro.data.in_memory.image_arrays import DataError
 
 SCOPE = "polyrepro.detection"
 OUR_TRANSFORMS = Registry("polyrepro_transform", parent=TRANSFORMS, scope=SCOPE)

@@ -16,7 +16,7 @@ from mmengine.runner import Runner, TestLoop
 from torch import nn
 
 from polyrepro.compact_predictions import write_arrays
-from polyrepro.data.coco_format import CocoData
+from polyrepro.data.coco.format import CocoData
 from polyrepro.detection.configuration import (
     coco_place,
     evaluation_loader,

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner, TestLoop
 
-from polyrepro.data.lidar_format import LidarData
+from polyrepro.data.lidar.format import LidarData
 from polyrepro.detection.mmdetection3d import require_mmdetection3d
 from polyrepro.files import naming_path
 from polyrepro.running.execution import Execution

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from polyrepro.data.lidar_boxes import iou_3d
+from polyrepro.data.lidar.boxes import iou_3d
 from polyrepro.detection.errors import DetectionError
 
 LEAST_IOU = {"vehicle": 0.7, "pedestrian": 0.5, "cyclist": 0.5, "sign": 0.5}

@@ -11,7 +11,7 @@ from small_trainings import ALONE, CROSS_ENTROPY, history, interrupted_at
 from torch.nn import functional
 
 from polyrepro.classification.colour_batches import ColourBatches
-from polyrepro.data.images32 import open_images32, verify_images32
+from polyrepro.data.in_memory.images32 import open_images32, verify_images32
 from polyrepro.data.manifests import write_manifest
 from polyrepro.recipes import RECIPES
 from polyrepro.running.checkpoints import Checkpoints

@@ -16,8 +16,8 @@ from polyrepro.classification.prepare import prepare
 from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.classification.views import Views
 from polyrepro.data.decoding import open_image
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.verification import verify
 from polyrepro.recipes import RECIPES, ClassificationRecipe
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.records import checkpoint_identity

@@ -17,8 +17,8 @@ from streaming_cases import recipe
 from polyrepro.classification.streaming import StreamingBatches, evenly_spaced
 from polyrepro.classification.views import Views
 from polyrepro.data import DataError
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.verification import verify
 from polyrepro.running.interruption import SIGNALS
 from polyrepro.running.processes import DeviceError, Processes
 

@@ -25,9 +25,9 @@ from polyrepro.classification.failures import TrainingError
 from polyrepro.classification.loop import train
 from polyrepro.cli import main
 from polyrepro.data import DataError, open_dataset
-from polyrepro.data.cache_making import make_cache
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed.cache_making import make_cache
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.verification import verify
 from polyrepro.files import data_folder
 from polyrepro.recipes import RECIPES
 from polyrepro.running.checkpoints import CheckpointError, Checkpoints
@@ -110,8 +110,8 @@ import sys
 from pathlib import Path
 import torch
 from polyrepro.classification import loop
-from polyrepro.data.cache_making import make_cache
-from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.indexed.cache_making import make_cache
+from polyrepro.data.indexed.indexed_images import IndexedImages
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import Interruption, InterruptedTrainingError
 from polyrepro.running.processes import Processes

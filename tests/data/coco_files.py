@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from polyrepro.data.coco_reading import CocoSource
+from polyrepro.data.coco.reading import CocoSource
 
 SIDE = 32
 SPLITS = {"train": "train", "validation": "val", "test": "test"}

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from polyrepro.data import composites, load
-from polyrepro.data.composites import prepare_composites
-from polyrepro.data.scenes import LEAST_VISIBLE, OBJECTS, SIDE, draw_scene
+from polyrepro.data import load
+from polyrepro.data.drawn import composites
+from polyrepro.data.drawn.composite_drawing import LEAST_VISIBLE, OBJECTS, SIDE, draw_scene
+from polyrepro.data.drawn.composites import prepare_composites
 
 FEW = {"train": 12, "validation": 2, "test": 4}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from polyrepro.data import DataError, load
-from polyrepro.data.fashion_mnist import EMBEDDED_FILE, load_fashion_mnist
-from polyrepro.data.long_tail import long_tailed_counts
+from polyrepro.data.in_memory.fashion_mnist import EMBEDDED_FILE, load_fashion_mnist
+from polyrepro.data.in_memory.long_tail import long_tailed_counts
 
 
 def test_counts_and_balance():

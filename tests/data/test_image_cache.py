@@ -14,12 +14,13 @@ from image_trees import SMALL, encoded, picture, write_tree
 from PIL import Image
 
 from polyrepro.cli import main
-from polyrepro.data import DataError, cache_files, cache_making
-from polyrepro.data.cache_making import make_cache
+from polyrepro.data import DataError
 from polyrepro.data.decoding import decode_rgb
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.resizing import resized
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed import cache_files, cache_making
+from polyrepro.data.indexed.cache_making import make_cache
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.resizing import resized
+from polyrepro.data.indexed.verification import verify
 from polyrepro.recipes import RECIPES
 from polyrepro.running.records import checkpoint_identity
 from polyrepro.runs import Run

@@ -9,9 +9,9 @@ import pytest
 from image_trees import CLASSES, SMALL, encoded, pack_official, pack_tar, picture, write_tree
 
 from polyrepro.data import DataError
-from polyrepro.data.image_datasets import imagenet1k, imagenet1k_sample
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed.image_datasets import imagenet1k, imagenet1k_sample
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.verification import verify
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,11 @@ from polyrepro.cli import main
 from polyrepro.data import DataError
 from polyrepro.data.decoding import decode_rgb
 from polyrepro.data.held_out import held_out_positions
-from polyrepro.data.image_datasets import imagenet1k, imagenet1k_sample, imagenet21k
-from polyrepro.data.image_index import ImageIndex
-from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.indexed.image_datasets import imagenet1k, imagenet1k_sample, imagenet21k
+from polyrepro.data.indexed.image_index import ImageIndex
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.verification import verify
 from polyrepro.data.manifests import read_manifest
-from polyrepro.data.verification import verify
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from PIL import Image
 from small_folders import CLASSES, write_cifar10, write_folders, write_images
 
 from polyrepro.cli import main
-from polyrepro.data import DataError, memory_limit, open_dataset
-from polyrepro.data.images32 import ARRAYS_FILE
+from polyrepro.data import DataError, open_dataset
+from polyrepro.data.in_memory import memory_limit
+from polyrepro.data.in_memory.images32 import ARRAYS_FILE
 from polyrepro.files import data_folder
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from polyrepro.data import DataError, load
-from polyrepro.data.class_subsets import fewer_classes
-from polyrepro.data.kanji import EMBEDDED_FILE, KANJI_DATASETS, load_kanji, unpack
-from polyrepro.data.label_noise import noisy_labels
-from polyrepro.data.long_tail import hashed_order
+from polyrepro.data.in_memory.class_subsets import fewer_classes
+from polyrepro.data.in_memory.kanji import EMBEDDED_FILE, KANJI_DATASETS, load_kanji, unpack
+from polyrepro.data.in_memory.label_noise import noisy_labels
+from polyrepro.data.in_memory.long_tail import hashed_order
 
 PER_CLASS = {"train": 18, "validation": 2, "test": 8}
 FOLDER = EMBEDDED_FILE.parent

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from lidar_files import VALUES, frames_of, write_annotations, write_lidar
 
-from polyrepro.data.image_arrays import DataError
-from polyrepro.data.kitti_boxes import camera_to_lidar
-from polyrepro.data.lidar_folder import verify_lidar_folder
+from polyrepro.data.in_memory.image_arrays import DataError
+from polyrepro.data.lidar.folder import verify_lidar_folder
+from polyrepro.data.lidar.kitti_boxes import camera_to_lidar
 
 # Right, down, ahead of a camera that is level and 1.7 m above the ground, 0.3 m ahead of the LiDAR.
 LIDAR_TO_CAMERA = [[0, -1, 0, 0.1], [0, 0, -1, -0.08], [1, 0, 0, -0.3], [0, 0, 0, 1]]

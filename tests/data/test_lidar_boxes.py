@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from polyrepro.data.lidar_boxes import corners_from_above, iou_3d, with_centre
+from polyrepro.data.lidar.boxes import corners_from_above, iou_3d, with_centre
 
 
 def box(x=0.0, y=0.0, z=0.0, length=4.0, width=2.0, height=1.0, heading=0.0):

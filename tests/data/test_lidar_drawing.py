@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from polyrepro.data.lidar_boxes import iou_3d
-from polyrepro.data.lidar_drawing import CLASSES, draw_scene
-from polyrepro.data.lidar_rays import (
+from polyrepro.data.drawn.lidar_drawing import CLASSES, draw_scene
+from polyrepro.data.drawn.lidar_rays import (
     BEAMS,
     DIRECTIONS,
     FARTHEST,
@@ -16,6 +15,7 @@ from polyrepro.data.lidar_rays import (
     Solid,
     cast_rays,
 )
+from polyrepro.data.lidar.boxes import iou_3d
 
 
 @pytest.fixture(scope="module")

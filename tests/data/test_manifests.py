@@ -5,9 +5,9 @@ from image_trees import SMALL, write_tree
 
 from polyrepro.cli import main
 from polyrepro.data import DataError, open_dataset
-from polyrepro.data.indexed_images import IndexedImages
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.verification import verify
 from polyrepro.data.manifests import read_manifest, write_manifest
-from polyrepro.data.verification import verify
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 from image_trees import CLASSES, SMALL, write_tree
 
 from polyrepro.data import DataError
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.multi_label import read_multi_label
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.multi_label import read_multi_label
+from polyrepro.data.indexed.verification import verify
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pytest
 from image_trees import CLASSES, SMALL, pack_official, pack_tar, write_classes
 
 from polyrepro.data import DataError
-from polyrepro.data.image_datasets import imagenet1k, imagenet1k_long_tail
-from polyrepro.data.indexed_images import IndexedImages
-from polyrepro.data.pareto_tail import ParetoTail, class_groups, imagenet_lt_sizes
-from polyrepro.data.verification import verify
+from polyrepro.data.indexed.image_datasets import imagenet1k, imagenet1k_long_tail
+from polyrepro.data.indexed.indexed_images import IndexedImages
+from polyrepro.data.indexed.pareto_tail import ParetoTail, class_groups, imagenet_lt_sizes
+from polyrepro.data.indexed.verification import verify
 
 SIZES = (6, 4, 2, 1)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from polyrepro.data import DataError, load
-from polyrepro.data.two_classes import one_against_rest
+from polyrepro.data.in_memory.two_classes import one_against_rest
 
 
 def test_shirts_are_a_tenth_of_every_split_and_no_image_changes():

@@ -15,9 +15,9 @@ pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 from polyrepro.cli import main
-from polyrepro.data.image_arrays import DataError
-from polyrepro.data.lidar_folder import verify_lidar_folder
-from polyrepro.data.waymo_convert import COMPONENTS, SPLITS, convert_waymo
+from polyrepro.data.in_memory.image_arrays import DataError
+from polyrepro.data.lidar.folder import verify_lidar_folder
+from polyrepro.data.lidar.waymo_convert import COMPONENTS, SPLITS, convert_waymo
 
 CASE = np.load(Path(__file__).with_name("waymo_v2_case.npz"))
 SCHEMA, COLUMNS = (json.loads(str(CASE[name])) for name in ("schema", "columns"))

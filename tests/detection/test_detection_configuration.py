@@ -12,7 +12,7 @@ pytest.importorskip(
 from mmdet.registry import MODELS
 from pydantic import ValidationError
 
-from polyrepro.data.coco_format import CocoData
+from polyrepro.data.coco.format import CocoData
 from polyrepro.detection.configuration import run_config
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.safe_loading import load_from_local_safely

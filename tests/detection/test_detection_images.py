@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline_runs import execution, opened, small_run
 
 from polyrepro.data import DataError
-from polyrepro.data.composites import prepare_composites
+from polyrepro.data.drawn.composites import prepare_composites
 from polyrepro.detection.configuration import run_config
 from polyrepro.detection.registry import with_one_reader
 

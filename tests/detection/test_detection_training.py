@@ -20,9 +20,9 @@ from pipeline_runs import FEW, STEPS, StopAfter, execution, numbers, opened, sma
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from polyrepro.data.coco_format import verify_coco
-from polyrepro.data.coco_reading import CocoSource
-from polyrepro.data.composites import prepare_composites
+from polyrepro.data.coco.format import verify_coco
+from polyrepro.data.coco.reading import CocoSource
+from polyrepro.data.drawn.composites import prepare_composites
 from polyrepro.detection import training
 from polyrepro.detection.configuration import run_config
 from polyrepro.detection.errors import DetectionError, NonFiniteLossError

@@ -13,7 +13,7 @@ pytest.importorskip("mmdet3d", reason="MMDetection3D is not installed")
 from lidar_layouts import WAYMO
 from mmengine.hub import get_config
 
-from polyrepro.data.lidar_format import WAYMO_CLASSES, LidarData
+from polyrepro.data.lidar.format import WAYMO_CLASSES, LidarData
 from polyrepro.detection.configuration3d import run_config
 from polyrepro.detection.errors import DetectionError
 from polyrepro.recipes import RECIPES

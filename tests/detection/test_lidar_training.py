@@ -13,8 +13,8 @@ pytest.importorskip(
 from mmengine.registry import init_default_scope
 from pipeline_runs import StopAfter, execution, numbers
 
-from polyrepro.data.lidar_format import open_lidar
-from polyrepro.data.lidar_scenes import prepare_lidar_scenes
+from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
+from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.manifests import write_manifest
 from polyrepro.detection import small_pointpillars
 from polyrepro.detection.errors import DetectionError

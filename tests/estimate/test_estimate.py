@@ -10,7 +10,7 @@ from throughput_rows import row
 
 from polyrepro.cli import main
 from polyrepro.data import DATASETS, load
-from polyrepro.data.image_datasets import IMAGE_DATASETS
+from polyrepro.data.indexed.image_datasets import IMAGE_DATASETS
 from polyrepro.estimate import estimate, read_throughputs, study_prices
 from polyrepro.estimate.sizes import CLASSES, IMAGES, state_count, weight_count
 from polyrepro.estimate.throughputs import GIVEN

@@ -1,0 +1,1 @@
+"""Detection data in COCO's format."""

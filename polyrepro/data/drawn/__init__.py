@@ -1,0 +1,1 @@
+"""Detection data that are drawn when they are needed: composites and LiDAR scenes."""

@@ -1,0 +1,1 @@
+"""Image data sets that are decoded once and stay in memory."""

@@ -1,0 +1,1 @@
+"""Large image data sets: verified once, then read image by image."""
