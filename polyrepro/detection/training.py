@@ -32,8 +32,8 @@ from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
 from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
-from polyrepro.detection.target_probability_meter import GROUPS
 from polyrepro.files import PREDICTIONS_FILE, TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.losses.target_probability_sums import means_of
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
@@ -184,13 +184,7 @@ def _with_target_probability(rows: list[dict], path: Path) -> list[dict]:
     found = {}
     for line in path.read_text().splitlines():
         entry = json.loads(line)
-        seen = {group: entry[group] for group in GROUPS if entry[group]["count"]}
-        count = sum(group["count"] for group in seen.values())
-        found[entry["epoch"]] = {
-            f"{name}_{group}": values[name]
-            for group, values in seen.items()
-            for name in ("mean_pt", "leading_share")
-        } | {"mean_pt": sum(g["mean_pt"] * g["count"] for g in seen.values()) / count}
+        found[entry["epoch"]] = means_of(entry)
     return [row | found.get(row["epoch"], {}) for row in rows]
 
 

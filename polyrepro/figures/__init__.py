@@ -29,6 +29,9 @@ OWN: dict[str, str] = {
     "pointpillars_epsilon": "pointpillars_epsilon",
     "pointpillars_pt": "pointpillars_epsilon",
     "pointpillars_detections": "pointpillars_epsilon",
+    "range_segmentation": "range_segmentation",
+    "range_segmentation_pt": "range_segmentation",
+    "range_images": "range_segmentation",
 }
 """Name of a figure, and of its file, to the study whose runs are shown."""
 

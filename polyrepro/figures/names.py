@@ -22,12 +22,19 @@ METRIC_LABELS = {
     "vehicle_aph_l1": "vehicle APH L1",
     "pedestrian_ap_l1": "pedestrian AP L1",
     "pedestrian_aph_l1": "pedestrian APH L1",
+    "foreground_ap": "foreground AP",
+    "foreground_precision": "precision at 99 % recall",
+    "points_kept": "points kept at 99 % recall",
+    "vehicle_foreground_ap": "vehicle foreground AP",
+    "pedestrian_foreground_ap": "pedestrian foreground AP",
 }
 """Metrics in percent that a study can be about, as tables call them."""
 
 UNITS = {
     "points of top-1": ("top1",),
-    "points of AP or AR": ("box_", "mask_", "ap_", "aph_", "vehicle_", "pedestrian_"),
+    "points of AP or AR": (
+        *("box_", "mask_", "ap_", "aph_", "vehicle_", "pedestrian_", "foreground_"),
+    ),
     "P_t": ("mean_pt",),
     "share of the gradient": ("leading_share",),
     "steps": ("steps_to_",),
