@@ -29,6 +29,7 @@ from polyrepro.detection.evaluation import KINDS, evaluate_coco
 from polyrepro.detection.heads import classification_losses, unwrapped
 from polyrepro.detection.hooks.poly_loss import PolyLossHook
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
+from polyrepro.detection.readable_config import ReadableConfig
 from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
@@ -107,7 +108,7 @@ def train_detector(
     course = CourseHook()
     # pycocotools prints; standard output belongs to the command.
     with contextlib.redirect_stdout(sys.stderr):
-        runner = Runner.from_cfg(config)
+        runner = Runner.from_cfg(ReadableConfig.of(config))
         for hook in _hooks(runner, run, checkpoints, execution, course):
             runner.register_hook(hook)
         runner.train()
