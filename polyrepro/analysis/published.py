@@ -34,7 +34,8 @@ def published_numbers(folder: Path = FOLDER) -> pd.DataFrame:
     bad = table.index[~np.isfinite(values)]
     if len(bad):
         raise PublishedRecordError(
-            f"{path}, row {bad[0]}, column value: {str(table['value'][bad[0]])!r} is no finite number"
+            f"{path}, row {bad[0]}, column value: {str(table['value'][bad[0]])!r} is no finite "
+            "number"
         )
     for column, statuses in (
         ("metric_status", STATUSES),
