@@ -197,9 +197,7 @@ def test_a_loss_that_is_not_finite_names_step_and_sweeps(data, tmp_path):
 
 def test_a_network_that_is_not_finite_after_the_last_step_is_refused(data, tmp_path):
     one_step = {"epochs": 1, "train_images": 2, "warmup_epochs": 0.0, "learning_rate": 1e30}
-    with pytest.raises(
-        TrainingError, match=r"predicts NaN or infinity for valid.* Lower"
-    ):
+    with pytest.raises(TrainingError, match=r"predicts NaN or infinity for valid.* Lower"):
         train_run(small_run(**one_step), data, tmp_path, "x", HERE)
 
 
