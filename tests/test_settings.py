@@ -31,6 +31,15 @@ def test_studies_are_given_as_all_a_list_or_text_with_commas():
     assert both == ["truncation", "poly_n"]  # in the order of the report
 
 
+def test_references_are_a_list_or_text_with_commas():
+    assert check_settings(GOOD).references == []
+    folders = ["results/paper", "results/embedded_full"]
+    for given in (folders, ",".join(folders)):
+        assert check_settings(GOOD | {"references": given}).references == folders
+    with pytest.raises(SettingsError, match=r"references: .*valid list"):
+        check_settings(GOOD | {"references": 3})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
