@@ -16,12 +16,13 @@ from polyrepro.files import curves_folder, progress_path
 from polyrepro.plan import Plan
 from polyrepro.running import progress
 from polyrepro.running.closing_words import closing_words
+from polyrepro.running.current_run import make_current
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.running.jobs import train_batch
 from polyrepro.running.processes import DeviceError, Processes
 from polyrepro.running.progress import Progress, failure_noted
-from polyrepro.running.records import Outcome, make_current, write_record
+from polyrepro.running.records import Outcome, write_record
 from polyrepro.running.status import LOST_SECONDS, StatusReader, seconds_left
 from polyrepro.running.status_screen import UnknownRunError, details, overview, show_status
 from polyrepro.settings import check_settings, command
