@@ -44,14 +44,14 @@ class IndexRows(Rows):
     def forward(logits, index, averaged, class_weight):
         column = index.unsqueeze(1)
         p = logits.softmax(1)
-        pt = _of_target(p, index)
+        pt = _of_target(p, column)
         lowest, highest = _known_range(pt)
         # Where P_t is large, 1 - P_t cancels; the sum over the other classes does not.
         q = 1 - pt if highest <= 0.5 else _of_others(p, column)
         # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
         nll = torch.log1p(q / pt)
         if not lowest > torch.finfo(pt.dtype).tiny:
-            far = (logits.amax(1) - _of_target(logits, index)) - p.amax(1).log()
+            far = (logits.amax(1) - _of_target(logits, column)) - p.amax(1).log()
             nll = torch.where(pt > 0.5, nll, far)
         mean = _mean_nll(logits, column, nll, class_weight) if averaged else None
         return nll, q, mean, p
@@ -222,6 +222,10 @@ def _of_others(p: Tensor, column: Tensor) -> Tensor:
     return joined(p.scatter(1, column, 0).sum(1) for p, column in blocks)
 
 
-def _of_target(values: Tensor, index: Tensor) -> Tensor:
-    """The target's entry; an index out of range is an IndexError."""
-    return -functional.nll_loss(values, index, reduction="none", ignore_index=NO_INDEX)
+def _of_target(values: Tensor, column: Tensor) -> Tensor:
+    """The target's entry; an index out of range is the error that torch's cross-entropy raises."""
+    try:
+        return values.gather(1, column).squeeze(1)
+    except RuntimeError:
+        functional.nll_loss(values, column.squeeze(1), ignore_index=NO_INDEX)
+        raise
