@@ -1,6 +1,5 @@
 """From settings to runs, and from runs to jobs."""
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -11,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from polyrepro.errors import PolyreproError
-from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, run_link
+from polyrepro.files import run_link
 from polyrepro.recipes import RECIPES, AnyRecipe, ClassificationRecipe
 from polyrepro.running.records import has_predictions, unchecked_record
 from polyrepro.runs import Run
@@ -158,25 +157,6 @@ class Plan:
         """Names of the jobs that train the runs of a study."""
         return sorted({self._batch_of_run[run.id] for run in self.runs_of(study)})
 
-    def remove_stale_receipts(self) -> None:
-        """Have jobs whose records or predictions were removed by hand run again.
-
-        Snakemake watches the receipts alone: the folders that they name are no outputs of rules.
-        """
-        results = Path(self.settings.results)
-        for name in self.batches:
-            receipt = results / "batches" / f"{name}.json"
-            try:
-                folders = json.loads(receipt.read_text())
-                runs = [run_link(results, i).with_name(f) for i, f in folders.items()]
-                whole = all(_is_whole(run) for run in runs)
-            except FileNotFoundError:
-                continue
-            except (ValueError, TypeError, AttributeError):  # no receipt, or an older version's
-                whole = False
-            if not whole:
-                receipt.unlink(missing_ok=True)
-
     @cached_property
     def caches(self) -> dict[str, tuple[Path, int]]:
         """Data set to folder and shorter side, of those that are read from a cache.
@@ -205,19 +185,6 @@ class Plan:
         study, selection = self.selections[selection_name]
         ids = [r.id for r in self.runs_of(study) if r.variant.name in selection.candidates]
         return sorted({self._batch_of_run[run_id] for run_id in ids})
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether a run's folder has a record, and the predictions of which it speaks."""
-    record = folder / RECORD_FILE
-    if not record.exists():
-        return False
-    if (folder / PREDICTIONS_FILE).exists():  # without reading hundreds of records
-        return True
-    try:
-        return has_predictions(folder, json.loads(record.read_bytes()))
-    except (OSError, ValueError, AttributeError):
-        return True  # `collect` refuses it, and says why
 
 
 def overridden(recipe: AnyRecipe, overrides: Overrides) -> AnyRecipe:

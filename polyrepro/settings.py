@@ -1,9 +1,7 @@
 """The configuration: what `config/*.yaml` and `--config` may say, checked before anything runs."""
 
-import difflib
 import json
 import os
-import reprlib
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 from polyrepro.data import DATASETS, EXTERNAL_DATASETS, IMAGE_DATASETS, IMAGES32
 from polyrepro.recipes import RECIPES, Frozen
 from polyrepro.runs import InitialWeights
+from polyrepro.settings_errors import describe, did_you_mean
 from polyrepro.strict_yaml import SettingsError, load_strictly
 from polyrepro.studies import SCALES, STUDIES
 
@@ -29,10 +28,6 @@ CONFIGURATIONS = {
     "coco_folder": _FOLDER / "coco_folder.yaml",
 }
 """The configuration that comes with each scale."""
-
-SHORT = reprlib.Repr()
-SHORT.maxlevel, SHORT.maxlist, SHORT.maxstring = 2, 4, 80
-"""How values are shown in messages."""
 
 
 class Overrides(Frozen):
@@ -55,9 +50,9 @@ class Overrides(Frozen):
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, value: str | None) -> str | None:
-        known = (*DATASETS, *IMAGE_DATASETS, *IMAGES32)
-        if value is not None and value not in known:
-            raise ValueError(f"unknown data set {value!r}{_known(value, known)}")
+        choices = (*DATASETS, *IMAGE_DATASETS, *IMAGES32)
+        if value is not None and value not in choices:
+            raise ValueError(f"unknown data set {value!r}{did_you_mean(value, choices)}")
         return value
 
 
@@ -154,7 +149,7 @@ class Settings(Frozen):
     @classmethod
     def _known_scale(cls, value: str) -> str:
         if value not in SCALES:
-            raise ValueError(f"unknown scale {value!r}{_known(value, SCALES)}")
+            raise ValueError(f"unknown scale {value!r}{did_you_mean(value, SCALES)}")
         return value
 
     @field_validator("studies", mode="before")
@@ -169,7 +164,7 @@ class Settings(Frozen):
             raise ValueError(f'give "all" or a list of study names, not {value!r}')
         for name in names:
             if name not in STUDIES:
-                raise ValueError(f"unknown study {name!r}{_known(name, STUDIES)}")
+                raise ValueError(f"unknown study {name!r}{did_you_mean(name, STUDIES)}")
             if name not in at_scale:
                 raise ValueError(
                     f"{name!r} does not exist at the scale {scale!r}; there: {', '.join(at_scale)}"
@@ -189,7 +184,7 @@ class Settings(Frozen):
         allowed = EXTERNAL_DATASETS if info.field_name == "data" else tuple(IMAGE_DATASETS)
         for name in value:
             if name not in allowed:
-                raise ValueError(f"unknown data set {name!r}{_known(name, allowed)}")
+                raise ValueError(f"unknown data set {name!r}{did_you_mean(name, allowed)}")
         return value
 
     @field_validator("weights")
@@ -198,14 +193,8 @@ class Settings(Frozen):
         allowed = sorted(r.pretraining for r in RECIPES.values() if r.pretraining is not None)
         for name in value:
             if name not in allowed:
-                raise ValueError(f"no recipe starts from {name!r}{_known(name, allowed)}")
+                raise ValueError(f"no recipe starts from {name!r}{did_you_mean(name, allowed)}")
         return value
-
-
-def _known(value: Any, choices: Any) -> str:
-    close = difflib.get_close_matches(str(value), list(choices), n=1)
-    guess = f"; did you mean {close[0]!r}?" if close else "."
-    return f"{guess} Known are: {', '.join(choices)}"
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -238,7 +227,10 @@ def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Sett
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
-        problems = [_describe(detail) for detail in error.errors()]
+        problems = [
+            describe(detail, Settings.model_fields, Overrides.model_fields)
+            for detail in error.errors()
+        ]
         where = ", ".join(str(path) for path in files) or "the configuration"
         raise SettingsError(
             "\n  ".join([f"the configuration is not valid ({where}, or --config):", *problems])
@@ -259,28 +251,3 @@ def command(settings: Settings, *words: str) -> str:
             text = value if isinstance(value, str) else json.dumps(value)
             parts += ["--set", f"{key}={text}"]
     return shlex.join(parts)
-
-
-def _describe(detail: Any) -> str:
-    """One pydantic error in the words of someone who edits a YAML file."""
-    key = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        model = Overrides if key.startswith("overrides.") else Settings
-        return f"{key}: unknown key{_known(key.split('.')[-1], model.model_fields)}"
-    if detail["type"] == "missing":
-        return f"{key}: missing; config/config.yaml shows it"
-    message = detail["msg"].removeprefix("Value error, ")
-    value = detail["input"]
-    text = f"{key}: {message}" if "error" in detail.get("ctx", {}) else ""
-    text = text or f"{key}: {message}, got {SHORT.repr(value)}"
-    if isinstance(value, str) and _is_number(value):
-        text += " (YAML reads this as text; write a plain number, 1e-3 as 1.0e-3)"
-    return text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -1,9 +1,11 @@
 """The commands: a user's mistake is one message on standard error, not a traceback."""
 
+import argparse
+
 import pytest
 
-from polyrepro import cli
 from polyrepro.cli import main
+from polyrepro.options import add_settings, settings_of
 
 
 def error_of(capsys, *arguments):
@@ -52,9 +54,10 @@ def test_settings_on_the_command_line(capsys, assignment, message):
 
 
 def test_short_forms_of_what_is_changed_most_often(tmp_path):
-    words = ["train", "--results", str(tmp_path), "run", "--epochs", "1"]
-    words += ["--set", "overrides={train_images: 5}"]
-    settings = cli._settings(cli._parser().parse_args(words))
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    words = ["--results", str(tmp_path), "--epochs", "1", "--set", "overrides={train_images: 5}"]
+    settings = settings_of(parser.parse_args(words))
     assert settings.results == str(tmp_path)
     assert (settings.overrides.epochs, settings.overrides.train_images) == (1, 5)
 

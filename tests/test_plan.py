@@ -8,10 +8,12 @@ import torch
 
 from polyrepro.files import run_link, write_json
 from polyrepro.plan import Plan, PlanError, parse_run_id
+from polyrepro.running.current_run import make_current
 from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import resolve_weights
 from polyrepro.running.processes import Processes
-from polyrepro.running.records import Outcome, make_current, write_record
+from polyrepro.running.receipts import remove_stale_receipts
+from polyrepro.running.records import Outcome, write_record
 from polyrepro.runs import WEIGHTS_FILE
 from polyrepro.settings import Overrides, check_settings
 
@@ -112,10 +114,10 @@ def test_a_job_runs_again_if_a_file_of_its_runs_is_gone(tmp_path, gone):
         folder = run_link(tmp_path, run.id).with_name(f"seed{run.seed}.key")
         write_json(folder / "record.json", {"predictions": "a" * 64})
         (folder / "predictions.npz").write_bytes(b"")
-    jobs.remove_stale_receipts()
+    remove_stale_receipts(jobs)
     assert receipt.exists()
     (folder / gone).unlink()
-    jobs.remove_stale_receipts()
+    remove_stale_receipts(jobs)
     assert not receipt.exists()
 
 

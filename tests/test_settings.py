@@ -1,12 +1,13 @@
 """Configuration: each mistake is an error that names the key, the value and the mend."""
 
+import argparse
 import re
 import shlex
 
 import pytest
 import yaml
 
-from polyrepro import cli
+from polyrepro.options import add_settings, settings_of
 from polyrepro.settings import SettingsError, check_settings, command
 
 GOOD = {
@@ -100,7 +101,9 @@ def test_a_command_to_paste_gives_the_settings_back(tmp_path, monkeypatch):
     )
     words = shlex.split(command(settings, "select", "best"))
     assert words[:3] == ["polyrepro", "select", "best"]
-    assert cli._settings(cli._parser().parse_args(words[1:])) == settings
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    assert settings_of(parser.parse_args(words[3:])) == settings
 
 
 def test_numbers_inside_a_mapping_on_the_command_line_are_read():

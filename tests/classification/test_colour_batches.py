@@ -15,7 +15,7 @@ from polyrepro.data.in_memory.images32 import open_images32, verify_images32
 from polyrepro.data.manifests import write_manifest
 from polyrepro.recipes import RECIPES
 from polyrepro.running.checkpoints import Checkpoints
-from polyrepro.running.records import checkpoint_identity
+from polyrepro.running.run_folders import checkpoint_identity
 from polyrepro.runs import Run
 
 RECIPE = RECIPES["resnet9_quarter_images32"].model_copy(

@@ -19,7 +19,8 @@ from polyrepro.recipes.fashion_mnist import FASHION_MNIST
 from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import progress_line, train_and_record
 from polyrepro.running.processes import Processes
-from polyrepro.running.records import finished_record, run_folder
+from polyrepro.running.records import finished_record
+from polyrepro.running.run_folders import run_folder
 from polyrepro.runs import Run
 from polyrepro.variants import cross_entropy
 

@@ -20,7 +20,7 @@ from polyrepro.data.indexed.indexed_images import IndexedImages
 from polyrepro.data.indexed.verification import verify
 from polyrepro.recipes import RECIPES, ClassificationRecipe
 from polyrepro.running.checkpoints import Checkpoints
-from polyrepro.running.records import checkpoint_identity
+from polyrepro.running.run_folders import checkpoint_identity
 from polyrepro.runs import Run
 
 GROWTH = ((0.25, 32), (0.75, 40))

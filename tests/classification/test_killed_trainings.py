@@ -12,9 +12,9 @@ from training_process import TrainingProcess
 
 from polyrepro.data import load
 from polyrepro.files import record_path
+from polyrepro.running.current_run import RunInUseError
 from polyrepro.running.interruption import EXIT_STATUS
 from polyrepro.running.jobs import train_and_record
-from polyrepro.running.records import RunInUseError
 
 
 @pytest.fixture(scope="module")

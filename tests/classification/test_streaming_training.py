@@ -33,7 +33,7 @@ from polyrepro.recipes import RECIPES
 from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.jobs import train_and_record
-from polyrepro.running.records import checkpoint_identity, run_folder
+from polyrepro.running.run_folders import checkpoint_identity, run_folder
 from polyrepro.runs import Run
 
 # 19 training images in batches of 8: two steps of four passes, two epochs.

@@ -22,7 +22,7 @@ from polyrepro.data.indexed.indexed_images import IndexedImages
 from polyrepro.data.indexed.resizing import resized
 from polyrepro.data.indexed.verification import verify
 from polyrepro.recipes import RECIPES
-from polyrepro.running.records import checkpoint_identity
+from polyrepro.running.run_folders import checkpoint_identity
 from polyrepro.runs import Run
 from polyrepro.variants import cross_entropy
 

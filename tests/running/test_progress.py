@@ -14,12 +14,13 @@ from polyrepro.files import curves_folder, progress_path
 from polyrepro.plan import Plan
 from polyrepro.running import progress
 from polyrepro.running.closing_words import closing_words
+from polyrepro.running.current_run import make_current
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.running.jobs import train_batch
 from polyrepro.running.processes import DeviceError, Processes
 from polyrepro.running.progress import Progress, failure_noted
-from polyrepro.running.records import Outcome, make_current, write_record
+from polyrepro.running.records import Outcome, write_record
 from polyrepro.running.status import LOST_SECONDS, StatusReader, seconds_left
 from polyrepro.running.status_screen import UnknownRunError, details, overview
 from polyrepro.settings import check_settings
@@ -124,6 +125,15 @@ def test_a_progress_file_that_cannot_be_written_stops_nothing(plan, tmp_path, ca
     with Progress(tmp_path, plan.runs[0]) as state:
         state.update(3, 100, [])
     assert "cannot write" in capsys.readouterr().err
+
+
+def test_a_training_that_is_preparing_its_first_step_counts_as_running(plan, tmp_path):
+    run = plan.runs[0]
+    with Progress(tmp_path, run):
+        runs = StatusReader(plan).read()
+        assert runs[run.id].state == "running"
+        assert f"{run.id}  starting" in shown(overview(plan, runs))
+    assert not progress_path(tmp_path, run.id).exists()
 
 
 def test_time_left(plan, tmp_path):

@@ -8,13 +8,13 @@ import torch
 
 from polyrepro.files import compact_predictions_path, record_path, run_link
 from polyrepro.plan import parse_run_id
+from polyrepro.running.current_run import make_current
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
 from polyrepro.running.records import (
     Outcome,
     RecordError,
     finished_record,
-    make_current,
     read_record,
     write_record,
 )

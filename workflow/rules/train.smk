@@ -1,6 +1,8 @@
+from polyrepro.running.receipts import remove_stale_receipts
+
 # The declared output is a receipt. The records themselves lie in run folders that no rule declares,
 # because Snakemake deletes the declared outputs of failed and re-run jobs.
-PLAN.remove_stale_receipts()
+remove_stale_receipts(PLAN)
 
 
 rule train:
