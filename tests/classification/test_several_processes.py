@@ -10,7 +10,8 @@ from polyrepro.classification.batches import MemoryBatches, passes_of
 from polyrepro.classification.loop import train
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.data import load
-from polyrepro.running.processes import DeviceError, Processes
+from polyrepro.errors import DeviceError
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 
 
