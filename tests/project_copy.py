@@ -1,15 +1,19 @@
 """A copy of the project in which a test may run the workflow as it likes."""
 
+import atexit
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 TINY = {
     "scale": "embedded",
@@ -39,17 +43,55 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str, config: dict | None = None):
+SERVER = """
+import json, os, sys
+import snakemake.cli
+
+for line in sys.stdin:
+    request = json.loads(line)
+    if (child := os.fork()) == 0:
+        for number, path in enumerate(("/dev/null", *request["printed"])):
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+        os.chdir(request["folder"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        sys.path.insert(0, request["folder"])
+        snakemake.cli.main(request["words"])
+        sys.exit("Snakemake has not ended the process")
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@cache
+def _server() -> subprocess.Popen:
+    """A process that has imported Snakemake; for each line it reads a copy of it runs it."""
+    command = [sys.executable, "-c", SERVER]
+    server = subprocess.Popen(
+        command, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(server.communicate)
+    return server
+
+
+def snakemake(folder: Path, *arguments: str, config: dict | None = None, **variables: str):
     """Run Snakemake in a copy of the project, with that copy's package."""
-    words = [*SNAKEMAKE, "--cores", "2", *arguments]
+    words = ["--cores", "2", *arguments]
     if config is not None:
         (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
     if (folder / "tiny.yaml").exists():
         words += ["--configfile", "tiny.yaml"]
-    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    environment = os.environ | {"PYTHONPATH": str(folder)} | variables
+    # Its many processes compile the package once, and copies of the copy have the bytecode too.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with TemporaryDirectory() as temporary:
+        printed = [Path(temporary, name) for name in ("stdout", "stderr")]
+        request = {"folder": str(folder), "words": words, "environment": environment}
+        server = _server()
+        print(
+            json.dumps(request | {"printed": [*map(str, printed)]}), file=server.stdin, flush=True
+        )
+        status = int(server.stdout.readline())
+        return subprocess.CompletedProcess(words, status, *(path.read_text() for path in printed))
 
 
 def job_counts(text: str) -> dict[str, int]:

@@ -11,8 +11,6 @@ import pytest
 import yaml
 from project_copy import ROOT, SNAKEMAKE, TINY, copy_project, job_counts, snakemake
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 
 def test_jobs_are_counted(finished):
     """42 runs: 5 variants of 2 seeds on many classes and 16 on few, 20 runs per job at most."""
@@ -145,7 +143,7 @@ def test_it_runs_in_a_folder_of_ones_own_with_an_odd_name(tmp_path):
     config = TINY | {"results": "my results", "studies": ["truncation"], "seeds": 1}
     (here / "tiny.yaml").write_text(yaml.safe_dump(config))
     words = [*SNAKEMAKE, "--cores", "1", "-s", str(checkout / "Snakefile")]
-    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
     process = subprocess.run(
         [*words, "--configfile", "tiny.yaml", "--", "my results/claims.csv"],
         cwd=here,
