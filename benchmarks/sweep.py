@@ -1,11 +1,12 @@
 """Runs that share a process against a process per run, and what a run costs beyond its steps.
 
-    .venv/bin/python benchmarks/sweep.py [--recipe fashion_mnist] [--variants 8] [--seeds 3] ...
+    .venv/bin/python benchmarks/sweep.py [--recipes fashion_mnist kanji] [--processes 24] ...
 
-`ratio` is the cost of one process per run over that of one process for all runs. Both are complete
-commands, `polyrepro train`; so many as --processes says are really started for single runs, and
-their mean counts for all. On a CPU the cost is processor time, which hardly depends on what else
-runs; on a GPU it is the time on the clock, and the processes follow one another.
+Both are complete commands, `polyrepro train`, one after the other. So many as --processes says are
+really started for single runs, and their mean counts for all.
+`wall_ratio` is the time on the clock of one process per run over that of one process for all runs;
+`processor_ratio` the same in processor time (user and system, of all children), which hardly
+depends on what else the machine does, but of a GPU's work sees none.
 
 `rest` is what a run costs beside its steps and its evaluations (preparing the network, metrics,
 record, predictions), as a part of the steps; `evaluation` that of the evaluations. The first run is
@@ -24,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 import torch
@@ -46,8 +48,15 @@ VARIANTS = (
 )
 
 
-def command_cost(device: str, run_ids: list[str], changes: list[str]) -> float:
-    """Seconds of `polyrepro train` with these runs in an empty folder."""
+class Cost(NamedTuple):
+    """Seconds on the clock, and of processors."""
+
+    wall: float
+    processor: float
+
+
+def command_cost(device: str, run_ids: list[str], changes: list[str]) -> Cost:
+    """What `polyrepro train` takes with these runs in an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
         settings = ["--results", folder, "--set", f"device={device}", *changes]
         words = [sys.executable, "-m", "polyrepro", "train", *settings, *run_ids]
@@ -56,9 +65,7 @@ def command_cost(device: str, run_ids: list[str], changes: list[str]) -> float:
         wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(done.stderr)
-    if device == "cuda":
-        return wall
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Cost(wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
 
 
 def parts_of_runs(recipe, device: torch.device, count: int) -> dict[str, float]:
@@ -103,9 +110,9 @@ def _timed(spent: dict[str, float], clock: Callable[[], float]) -> dict:
     return {"_train_epoch": train_epoch, "_evaluate": timed_evaluate}
 
 
-def measure(options: argparse.Namespace) -> dict:
-    """A row of the table."""
-    recipe, device = RECIPES[options.recipe], torch.device(options.device)
+def measure(name: str, options: argparse.Namespace) -> dict:
+    """The row of a recipe."""
+    recipe, device = RECIPES[name], torch.device(options.device)
     run_ids = [
         f"{recipe.name}/{variant.name}/seed{seed}"
         for variant in VARIANTS[: options.variants]
@@ -118,25 +125,35 @@ def measure(options: argparse.Namespace) -> dict:
         changes = ["--set", f"overrides={{epochs: 1, train_images: {options.train_images}}}"]
     parts = parts_of_runs(recipe, device, count=3)
     together = command_cost(options.device, run_ids, changes)
-    chosen = run_ids[:: max(1, len(run_ids) // options.processes)][: options.processes]
+    count = min(options.processes, len(run_ids))
+    chosen = run_ids[:: len(run_ids) // count][:count]
     alone = [command_cost(options.device, [run_id], changes) for run_id in chosen]
     processor = describe_environment()["processor"]
     return {
         "recipe": recipe.name,
         "runs": len(run_ids),
         "device": processor if device.type == "cpu" else device_name(device),
-        "seconds_one_process": round(together, 2),
-        "seconds_per_process": round(statistics.mean(alone), 2),
         "processes_measured": len(alone),
-        "ratio": round(len(run_ids) * statistics.mean(alone) / together, 3),
+        **compared(together, alone, len(run_ids)),
         **{name: round(part, 4) for name, part in parts.items()},
         "torch": torch.__version__,
     }
 
 
+def compared(together: Cost, alone: list[Cost], runs: int) -> dict[str, float]:
+    """The columns of both kinds of seconds: all runs in one process, the mean alone, the ratio."""
+    columns = {}
+    for kind in Cost._fields:
+        one, mean = getattr(together, kind), statistics.mean(getattr(cost, kind) for cost in alone)
+        columns[f"{kind}_one_process"] = round(one, 2)
+        columns[f"{kind}_per_process"] = round(mean, 2)
+        columns[f"{kind}_ratio"] = round(runs * mean / one, 3)
+    return columns
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--recipe", default="fashion_mnist", choices=sorted(RECIPES))
+    parser.add_argument("--recipes", nargs="+", default=["fashion_mnist"], choices=sorted(RECIPES))
     parser.add_argument("--variants", type=int, default=8, choices=range(1, len(VARIANTS) + 1))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=4)
@@ -145,17 +162,29 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("results/benchmarks"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    row = measure(options)
+    rows = []
+    for name in options.recipes:
+        rows.append(measure(name, options))
+        print(in_words(rows[-1]), flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     with open(options.output / "sweep.csv", "w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+        table = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         table.writeheader()
-        table.writerow(row)
-    print(
-        f"{row['recipe']}, {row['device']}: {row['runs']} runs take "
-        f"{row['seconds_one_process']:.1f} s in one process, {row['seconds_per_process']:.1f} s "
-        f"each in processes of their own: ratio {row['ratio']:.2f}; beyond its steps a run takes "
-        f"{100 * row['evaluation']:.1f} % for evaluations and {100 * row['rest']:.1f} % more"
+        table.writerows(rows)
+
+
+def in_words(row: dict) -> str:
+    """What a row says."""
+    kinds = [
+        f"{row[f'{kind}_one_process']:.1f} s {words} in one process and "
+        f"{row[f'{kind}_per_process']:.1f} s each in processes of their own: ratio "
+        f"{row[f'{kind}_ratio']:.2f}"
+        for kind, words in (("wall", "on the clock"), ("processor", "of processors"))
+    ]
+    return (
+        f"{row['recipe']}, {row['device']}: {row['runs']} runs take {'; '.join(kinds)}. Beyond its "
+        f"steps a run takes {100 * row['evaluation']:.1f} % for evaluations and "
+        f"{100 * row['rest']:.1f} % more"
     )
 
 

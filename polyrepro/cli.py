@@ -4,6 +4,7 @@ Heavy imports stay inside the commands, so that `--help` and planning are quick.
 """
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"polyrepro: {interruption}", file=sys.stderr)
         sys.exit(EXIT_STATUS)
     except (PolyreproError, OSError) as error:
-        sys.exit(f"polyrepro: error: {error}")
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "; free some space there, then run the same command again" if full else ""
+        sys.exit(f"polyrepro: error: {error}{remedy}")
 
 
 def _parser() -> argparse.ArgumentParser:

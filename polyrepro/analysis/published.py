@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from polyrepro.errors import PolyreproError
@@ -25,26 +26,49 @@ def published_numbers(folder: Path = FOLDER) -> pd.DataFrame:
     """One row per number, indexed by id; see results/published/README.md.
 
     Raises:
-        PublishedRecordError: if a row has no status, place or source.
+        PublishedRecordError: if a row has no status, place or source, or its value is no number.
     """
-    return _read(folder / "numbers.csv")
+    path = folder / "numbers.csv"
+    table = _read(path)
+    values = pd.to_numeric(table["value"], errors="coerce")
+    bad = table.index[~np.isfinite(values)]
+    if len(bad):
+        raise PublishedRecordError(
+            f"{path}, row {bad[0]}, column value: {str(table['value'][bad[0]])!r} is no finite "
+            "number"
+        )
+    for column, statuses in (
+        ("metric_status", STATUSES),
+        ("epsilon_status", (*STATUSES, "")),  # empty where the loss has no coefficient
+    ):
+        _check_statuses(table, column, path, statuses)
+    return table.assign(value=values)
 
 
 def published_statements(folder: Path = FOLDER) -> pd.DataFrame:
     """One row per statement, indexed by id, with `gain`: the published difference, or NaN.
 
     Raises:
-        PublishedRecordError: if a row has no status, place or source, or names a number that is
-            not in the record.
+        PublishedRecordError: if a row has no status, place or source, names a number that is not
+            in the record, or is verified although its numbers are not.
     """
-    statements, values = _read(folder / "statements.csv"), published_numbers(folder)["value"]
+    path, numbers = folder / "statements.csv", published_numbers(folder)
+    statements, values = _read(path), numbers["value"]
     for column in ("baseline", "improved"):
         unknown = statements[column].dropna()
         unknown = unknown[~unknown.isin(values.index)]
         if len(unknown):
             raise PublishedRecordError(
-                f"{folder / 'statements.csv'}, row {unknown.index[0]}, column {column}: "
+                f"{path}, row {unknown.index[0]}, column {column}: "
                 f"{unknown.iloc[0]!r} is no id of numbers.csv"
+            )
+        statuses = statements[column].map(numbers["status"])
+        unsure = statements[(statements["status"] == "verified") & (statuses != "verified")]
+        if len(unsure):
+            raise PublishedRecordError(
+                f"{path}, row {unsure.index[0]}, column status: verified, but the number in the "
+                f"column {column} ({unsure[column].iloc[0]}) is not; a statement is as sure as its "
+                "numbers"
             )
     statements["gain"] = statements["improved"].map(values) - statements["baseline"].map(values)
     return statements
@@ -98,10 +122,14 @@ def _read(path: Path) -> pd.DataFrame:
                 f"{path}, row {empty[0]}: the column {column} is empty; a published row says how "
                 "sure we are of it and where it was read"
             )
-    unknown = table[~table["status"].isin(STATUSES)]
+    _check_statuses(table, "status", path, STATUSES)
+    return table
+
+
+def _check_statuses(table: pd.DataFrame, column: str, path: Path, allowed: tuple) -> None:
+    unknown = table[~table[column].fillna("").isin(allowed)]
     if len(unknown):
         raise PublishedRecordError(
-            f"{path}, row {unknown.index[0]}, column status: {unknown['status'].iloc[0]!r} is none "
-            f"of {', '.join(STATUSES)}"
+            f"{path}, row {unknown.index[0]}, column {column}: {unknown[column].iloc[0]!r} is none "
+            f"of {', '.join(filter(None, allowed))}"
         )
-    return table

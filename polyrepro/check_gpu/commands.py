@@ -1,6 +1,5 @@
 """Parts of the check that are commands of `polyrepro`, as the workflow calls them."""
 
-import importlib.util
 import json
 import math
 import os
@@ -10,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError
+from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError, require_detection
 from polyrepro.files import record_path
 from polyrepro.running.gpus import installed_gpus, visible_devices
 from polyrepro.running.interruption import EXIT_STATUS
@@ -63,8 +62,7 @@ def check_two_processes(device: str, folder: Path) -> str:
 
 def check_detector(device: str, folder: Path) -> str:
     """Mask R-CNN of MMDetection with a Poly loss put in by the hook, trained and evaluated."""
-    if importlib.util.find_spec("mmdet") is None:
-        raise SkippedError("MMDetection is not installed: pip install 'polyrepro[detection]'")
+    require_detection()
     data = folder / "data" / "composites"
     _run(["data", "verify", "composites", "--output", str(data)])
     images = 40 if device == "cuda" else 8

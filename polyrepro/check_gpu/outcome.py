@@ -1,5 +1,7 @@
 """How a part of the check ends, other than well."""
 
+import importlib.util
+
 from polyrepro.errors import PolyreproError
 
 
@@ -9,3 +11,9 @@ class CheckFailedError(PolyreproError):
 
 class SkippedError(PolyreproError):
     """A part that cannot be tried here; its text says why."""
+
+
+def require_detection() -> None:
+    """Skip a part where there is no MMDetection."""
+    if importlib.util.find_spec("mmdet") is None:
+        raise SkippedError("MMDetection is not installed: pip install 'polyrepro[detection]'")

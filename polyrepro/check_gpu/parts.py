@@ -75,7 +75,18 @@ PARTS = {
             30,
             _in_folder(check_interruption),
         ),
-        Part("detector", "Mask R-CNN with the hook", 30, _in_folder(check_detector)),
+        Part(
+            "detector",
+            "a light Mask R-CNN with the hook, as a command: trained and evaluated",
+            25,
+            _in_folder(check_detector),
+        ),
+        Part(
+            "mask_rcnn",
+            "Mask R-CNN for COCO with the hook; images per second",
+            20,
+            _on_device("polyrepro.check_gpu.detectors", "check_mask_rcnn"),
+        ),
         Part("two_processes", "one run on two GPUs", 25, _in_folder(check_two_processes)),
         Part(
             "resnet50",

@@ -12,9 +12,9 @@ import torch
 from polyrepro.classification.loop import train
 from polyrepro.classification.synthetic import SyntheticBatches
 from polyrepro.estimate.sizes import CLASSES
-from polyrepro.estimate.throughputs import CHECKED
+from polyrepro.estimate.throughputs import CHECKED, image_side
 from polyrepro.files import write_atomically
-from polyrepro.recipes import RECIPES, ClassificationRecipe
+from polyrepro.recipes import RECIPES, AnyRecipe, ClassificationRecipe
 from polyrepro.running.determinism import determinism
 from polyrepro.running.environment import device_name
 from polyrepro.running.execution import Execution
@@ -53,7 +53,7 @@ def epoch_seconds(
 
 
 def throughput(
-    recipe: ClassificationRecipe, device: torch.device, images_per_second: float, source: str
+    recipe: AnyRecipe, device: torch.device, images_per_second: float, source: str
 ) -> dict:
     """A row of the table.
 
@@ -62,10 +62,10 @@ def throughput(
     """
     return {
         "model": recipe.model,
-        "image_size": recipe.image_size,
+        "image_size": image_side(recipe),
         "batch_size": recipe.batch_size,
         "precision": recipe.precision,
-        "compile": str(recipe.compile).lower(),
+        "compile": str(getattr(recipe, "compile", False)).lower(),
         "processor": "gpu" if device.type == "cuda" else "cpu",
         "device": device_name(device),
         "threads": torch.get_num_threads(),
@@ -100,6 +100,15 @@ def check_resnet50(device: torch.device) -> str:
     speed = steps * recipe.batch_size / seconds
     how = f"{recipe.precision}{', compiled' if recipe.compile else ''}"
     text = f"{speed:,.0f} images of {recipe.image_size} px per second ({how})"
+    return keep_speed(text, recipe, device, speed)
+
+
+def keep_speed(text: str, recipe: AnyRecipe, device: torch.device, speed: float) -> str:
+    """Write a measured speed where `polyrepro estimate` finds it; `text` and what became of it.
+
+    Args:
+        speed: images per second.
+    """
     if device.type == "cpu":
         return f"{text}; not kept, because the sizes are those of a trial"
     write_rows(CHECKED, [throughput(recipe, device, speed, "polyrepro check-gpu")])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -27,6 +28,14 @@ class Batch:
     images: Tensor
     targets: Tensor
     names: list[str]
+
+    def split(self, parts: int) -> list["Batch"]:
+        """The same images in so many batches of equal size, up to one image; fewer if they are."""
+        parts = min(parts, len(self.names))
+        bounds = [round(number * len(self.names) / parts) for number in range(parts + 1)]
+        return [
+            Batch(self.images[a:b], self.targets[a:b], self.names[a:b]) for a, b in pairwise(bounds)
+        ]
 
 
 def passes_of(recipe: ClassificationRecipe, processes: Processes) -> range:

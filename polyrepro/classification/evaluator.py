@@ -1,5 +1,6 @@
 """The evaluation of a network on whole splits."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import NoReturn
@@ -43,6 +44,7 @@ class Evaluator:
         self._stop, self._report = stop, report
         self._processes = execution.processes
         self._full = 0  # images of the largest batch so far
+        self._parts = 1  # forward passes for a batch
         self.final = FinalMeasurements(metrics, self._processes)
 
     @torch.no_grad()  # compiled code is made again for tensors of inference mode
@@ -85,20 +87,47 @@ class Evaluator:
                 self._report(f"evaluating {split}")
 
     def _logits(self, model: nn.Module, images: Tensor) -> Tensor:
-        """The logits of a batch; a compiled network gets full batches only."""
+        """The logits of a batch, in smaller passes from then on if the GPU's memory is too small.
+
+        In evaluation no image changes what the network says of another one, so the logits of a
+        smaller pass are the same up to rounding.
+        """
+        self._full = max(self._full, len(images))
+        while True:
+            try:
+                return self._in_parts(model, images)
+            except torch.OutOfMemoryError:
+                if self._part_size == 1:
+                    raise
+            # Outside of the handler: the error's traceback holds what the pass had computed.
+            torch.cuda.empty_cache()
+            before = self._part_size
+            self._parts *= 2
+            self._execution.note(
+                self._run.id,
+                f"the GPU ran out of memory while evaluating {before} images at a time; went on "
+                f"with {self._part_size} at a time, which gives the same metrics up to rounding",
+            )
+
+    @property
+    def _part_size(self) -> int:
+        return math.ceil(self._full / self._parts)
+
+    def _in_parts(self, model: nn.Module, images: Tensor) -> Tensor:
+        parts = [self._pass(model, part) for part in images.split(self._part_size)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _pass(self, model: nn.Module, images: Tensor) -> Tensor:
+        """The logits of one forward pass; a compiled network gets full ones only."""
         count = len(images)
-        self._full = max(self._full, count)
         if compiles(self._run.recipe, self._processes.device):
-            images = filled_up(images, self._full)
+            images = filled_up(images, self._part_size)
         with self._autocast():
             return model(images)[:count]
 
 
 def filled_up(images: Tensor, count: int) -> Tensor:
-    """So many images, the last ones empty: another number of them would be compiled anew.
-
-    In evaluation no image changes what the network says of another one.
-    """
+    """So many images, the last ones empty: another number of them would be compiled anew."""
     missing = count - len(images)
     if not missing:
         return images

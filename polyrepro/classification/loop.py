@@ -102,7 +102,7 @@ class _Training:
             self.batches.steps_per_epoch,
             metrics,
             self.processes,
-            in_memory=not isinstance(data, IndexedImages),
+            in_memory=not isinstance(data, IndexedImages) and execution.pass_parts == 1,
         )
         self.training_metrics = TrainingMetrics(run.id, self.state, metrics, self.processes)
         self.running_statistics = RunningStatistics(

@@ -44,7 +44,7 @@ def build_network(
             a small network waits for, and its training passes are replayed.
     """
     seed_global_draws(processes.device, "initial weights", run.seed)
-    fresh = _fresh(run, channels, classes)
+    fresh = fresh_network(run, channels, classes)
     if not kept_between_runs(processes):
         network = _moved(fresh, run.recipe, processes.device)
         return Built(network, _wrapped(network, run.recipe, processes, in_memory))
@@ -63,6 +63,11 @@ def build_network(
 
 _KEPT: dict = {}
 """The latest network of this process and what it was built for."""
+
+
+def forget_network() -> None:
+    """Free the memory of the network that is kept for the next run."""
+    _KEPT.clear()
 
 
 def kept_between_runs(processes: Processes) -> bool:
@@ -150,7 +155,8 @@ def capture(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor] | 
     return holder.__call__
 
 
-def _fresh(run: Run, channels: int, classes: int) -> nn.Module:
+def fresh_network(run: Run, channels: int, classes: int) -> nn.Module:
+    """The network of a run before its first step, on the CPU; takes from torch's random numbers."""
     recipe = run.recipe
     network = timm.create_model(
         recipe.model,

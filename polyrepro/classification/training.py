@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from polyrepro.classification.loop import train
+from polyrepro.classification.memory import train_within_memory
 from polyrepro.classification.predictions import write_predictions
 from polyrepro.classification.weights import write_weights
 from polyrepro.files import PREDICTIONS_FILE
@@ -23,7 +23,7 @@ def train_run(run: Run, data, folder: Path, identity: str, execution: Execution)
         identity: of run and data; checkpoints with another one are refused.
     """
     checkpoints = Checkpoints(folder / "checkpoints", identity, execution.processes)
-    trained = train(run, data, execution, checkpoints)
+    trained = train_within_memory(run, data, execution, checkpoints)
     weights = predictions = None
     if execution.processes.first and trained.diverged is None:
         predictions = write_predictions(folder / PREDICTIONS_FILE, trained.predictions)

@@ -76,6 +76,12 @@ def read_throughputs(
     return _read(given) + [row for path in measured if path.exists() for row in _read(path)]
 
 
+def image_side(recipe: AnyRecipe) -> int | None:
+    """Of a training image, in pixels, of detectors the shorter one; None where it is unknown."""
+    scale = getattr(recipe, "scale", None)
+    return scale[1] if scale else getattr(recipe, "image_size", None)
+
+
 def rate_of(recipe: AnyRecipe, processor: str, rows: Iterable[Throughput]) -> Rate | None:
     """The rate to expect; None if no row has the recipe's network on such a processor.
 
@@ -83,8 +89,7 @@ def rate_of(recipe: AnyRecipe, processor: str, rows: Iterable[Throughput]) -> Ra
     the row with the closest image size counts, the first of several, and its rate is scaled by the
     area of the images.
     """
-    scale = getattr(recipe, "scale", None)
-    size = scale[1] if scale else getattr(recipe, "image_size", None)
+    size = image_side(recipe)
     precision = "cpu_precision" if processor == "cpu" else "precision"
     wanted = (size, getattr(recipe, precision, "float32"), getattr(recipe, "compile", False))
 

@@ -23,14 +23,16 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | numbers.Real) and not isinstance(value, bool)
 
 
+def is_integer(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
 def checked_number(name: str, value: object, allowed: str, fits: Callable[[float], bool]) -> float:
     """``value`` as a float, if it is a number and fits."""
-    if not is_number(value):
-        raise TypeError(f"{name} must be {allowed}, got {value!r}")
-    number = cast(float, value)
-    if not fits(number):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
-    return float(number)
+    if is_number(value) and fits(cast(float, value)):
+        return float(cast(float, value))
+    error = ValueError if is_number(value) else TypeError
+    raise error(f"{name} must be {allowed}, got {value!r}")
 
 
 def checked_epsilon(epsilon: object) -> tuple[float, ...]:
@@ -43,10 +45,9 @@ def checked_epsilon(epsilon: object) -> tuple[float, ...]:
         )
     values = []
     for j, value in enumerate(epsilon, start=1):
-        if not is_number(value):
-            raise TypeError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
-        if not abs(value) <= LARGEST:
-            raise ValueError(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
+        if not is_number(value) or not abs(value) <= LARGEST:
+            error = ValueError if is_number(value) else TypeError
+            raise error(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
         if not torch.compiler.is_compiling() and value < -1 / j:
             _warn_about_negative_coefficient(j, value)
         values.append(float(value))
@@ -77,11 +78,10 @@ def checked_gamma(gamma: object) -> float:
 def checked_terms(terms: object) -> int | None:
     if terms is None:
         return None
-    if isinstance(terms, bool) or not isinstance(terms, numbers.Integral):
-        raise TypeError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
-    if terms < 1:
-        raise ValueError(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
-    return int(terms)
+    if not is_integer(terms) or cast(int, terms) < 1:
+        error = ValueError if is_integer(terms) else TypeError
+        raise error(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
+    return int(cast(int, terms))
 
 
 def check_fraction(name: str, value: object) -> None:
@@ -128,35 +128,23 @@ def check_reduction(reduction: object) -> None:
         raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
 
 
-def check_softmax_input(input: Tensor, target: Tensor, ignore_index: int) -> None:
-    """Shapes and dtypes of logits and of class-index or probability targets."""
+def check_softmax_input(
+    input: Tensor, target: Tensor, ignore_index: int, probabilities: bool = True
+) -> None:
+    """Shapes and dtypes of logits and of class indices, or probabilities where they are allowed."""
     _check_tensors(input, target)
-    _check_ignore_index(ignore_index)
+    if not is_integer(ignore_index):
+        raise TypeError(f"ignore_index must be an integer, got {ignore_index!r}")
     if input.dim() == 0:
         raise ValueError("input must have a class dimension: (C,), (N, C) or (N, C, d1, ...)")
-    if target.is_floating_point():
-        if target.shape != input.shape:
-            raise ValueError(
-                "target of probabilities must have the shape of input, got "
-                f"{tuple(target.shape)} for input {tuple(input.shape)}"
-            )
+    if probabilities and target.is_floating_point():
+        _check_same_shape("target of probabilities", target, input)
         if ignore_index >= 0:
             raise ValueError(
                 "ignore_index applies to class indices; with probability targets leave it at "
                 f"-100, got {ignore_index!r}"
             )
         return
-    _check_index_target(input, target)
-
-
-def check_class_indices(input: Tensor, target: Tensor, ignore_index: int) -> None:
-    """Shapes and dtypes of logits and class indices."""
-    _check_tensors(input, target)
-    _check_ignore_index(ignore_index)
-    _check_index_target(input, target)
-
-
-def _check_index_target(input: Tensor, target: Tensor) -> None:
     if target.dtype not in (torch.int64, torch.uint8):
         raise TypeError(
             "target must hold class indices (torch.int64) or probabilities (floating point), "
@@ -187,11 +175,7 @@ def check_sigmoid_input(input: Tensor, target: Tensor) -> None:
     _check_tensors(input, target)
     if target.dtype.is_complex:
         raise TypeError(f"target must hold real labels in [0, 1], got {target.dtype}")
-    if target.shape != input.shape:
-        raise ValueError(
-            f"target must have the shape of input, got {tuple(target.shape)} for input "
-            f"{tuple(input.shape)}"
-        )
+    _check_same_shape("target", target, input)
 
 
 def _check_tensors(input: Tensor, target: Tensor) -> None:
@@ -202,6 +186,9 @@ def _check_tensors(input: Tensor, target: Tensor) -> None:
         raise TypeError(f"input must hold floating point logits, got {input.dtype}")
 
 
-def _check_ignore_index(ignore_index: object) -> None:
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
-        raise TypeError(f"ignore_index must be an integer, got {ignore_index!r}")
+def _check_same_shape(what: str, target: Tensor, input: Tensor) -> None:
+    if target.shape != input.shape:
+        raise ValueError(
+            f"{what} must have the shape of input, got {tuple(target.shape)} for input "
+            f"{tuple(input.shape)}"
+        )

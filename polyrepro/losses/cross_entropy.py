@@ -136,36 +136,40 @@ def _index_losses(
     ignore_index: int,
 ) -> tuple[Tensor, Tensor | None]:
     """One loss per sample, times its weight, and the weights that a mean divides by, if any."""
-    target, kept = target.long(), target != ignore_index
-    if class_weight is None and not smoothing and is_known(kept.all()):
-        return _target_losses(logits, target, series), None
-    # Ignored samples get class 0: any would do, because their weight is 0.
-    index, ones = target * kept, kept.to(computing_dtype(logits))
-    sample_weight = ones if class_weight is None else class_weight[index] * ones
+    index, kept = target.long(), target != ignore_index
+    dropped = sample_weight = None
+    if not is_known(kept.all()):
+        # Ignored samples get class 0: any would do, because their weight is 0.
+        index, dropped, sample_weight = index * kept, ~kept, kept.to(computing_dtype(logits))
+    if class_weight is not None:
+        own_weight = class_weight[index]
+        sample_weight = own_weight if sample_weight is None else own_weight * sample_weight
     if smoothing:
         # The classes' terms of the expectation bring their own weights.
-        losses = _smoothed_losses(logits, index, kept, series, class_weight, smoothing)
-        return losses * ones, sample_weight
-    losses = _target_losses(logits, index, series, dropped=sample_weight == 0)
-    return losses * sample_weight, sample_weight
+        losses = _smoothed_losses(logits, index, dropped, series, class_weight, smoothing)
+        return _without(dropped, losses), sample_weight
+    if sample_weight is None:
+        return _target_losses(logits, index, None, series), None
+    return _target_losses(logits, index, sample_weight == 0, series) * sample_weight, sample_weight
 
 
-def _target_losses(
-    logits: Tensor, index: Tensor, series: Series, dropped: Tensor | None = None
-) -> Tensor:
-    """One loss per sample; those that are dropped have no gradient, whatever their logits are."""
-    nll, q, _ = index_statistics(logits, index, averaged=False)
-    if dropped is not None:
-        nll, q = nll.masked_fill(dropped, 0), q.masked_fill(dropped, 0)
-    return series.combine(
-        series.bounded_base(q) if series.has_bounded_base else series.base(nll), q
-    )
+def _without(dropped: Tensor | None, values: Tensor) -> Tensor:
+    """Without the samples that are dropped: they have no gradient, whatever their logits are."""
+    return values if dropped is None else values.masked_fill(dropped, 0)
+
+
+def _target_losses(logits: Tensor, index: Tensor, dropped: Tensor | None, series: Series) -> Tensor:
+    """One loss per sample."""
+    statistics = index_statistics(logits, index, averaged=False)
+    nll, q = (_without(dropped, each) for each in statistics[:2])
+    base = series.bounded_base(q) if series.has_bounded_base else series.base(nll)
+    return series.combine(base, q)
 
 
 def _smoothed_losses(
     logits: Tensor,
     index: Tensor,
-    kept: Tensor,
+    dropped: Tensor | None,
     series: Series,
     class_weight: Tensor | None,
     smoothing: float,
@@ -175,11 +179,10 @@ def _smoothed_losses(
     if not series.has_cross_entropy_base:
         labels = torch.full_like(logits, share, dtype=computing_dtype(logits))
         labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
-        losses = _label_losses(logits, labels, series, class_weight, smoothing=0.0)
-        return losses.masked_fill(~kept, 0)
+        return _label_losses(logits, labels, series, class_weight, smoothing=0.0)
     # Two numbers per sample are all that is needed, without ever making the array of labels.
     statistics = index_statistics(logits, index, averaged=True, class_weight=class_weight)
-    nll, q, mean_nll = (each.masked_fill(~kept, 0) for each in statistics)
+    nll, q, mean_nll = (_without(dropped, each) for each in statistics)
     q = (1 - smoothing) * q + share * (classes - 1)
     if class_weight is None:
         return series.combine((1 - smoothing) * nll + smoothing * mean_nll, q)

@@ -16,11 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.checks import (
-    check_class_indices,
     check_fraction,
     check_positive,
     check_reduction,
+    check_softmax_input,
 )
+from polyrepro.losses.polynomial import smallest_base
 from polyrepro.losses.reduction import computing_dtype, reduced
 from polyrepro.losses.rows import NO_INDEX
 from polyrepro.losses.series import Series
@@ -62,7 +63,7 @@ class SoftGate(Series):
 
     def modulation(self, q: Tensor) -> Tensor:
         # The floor keeps both logarithms, and their derivatives, finite at P_t = 0 and 1.
-        floor = torch.finfo(q.dtype).tiny ** 0.5
+        floor = smallest_base(q)
         log_odds = torch.log(q.clamp(min=floor)) - torch.log((1 - q).clamp(min=floor))
         return torch.sigmoid(self.sharpness * log_odds)
 
@@ -89,7 +90,7 @@ def soft_gated_cross_entropy(
     """
     check_reduction(reduction)
     check_positive("sharpness", sharpness)
-    check_class_indices(input, target, ignore_index)
+    check_softmax_input(input, target, ignore_index, probabilities=False)
     logits = input.to(computing_dtype(input))
     if logits.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)

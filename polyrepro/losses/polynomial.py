@@ -18,8 +18,8 @@ def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     if len(coefficients) <= HORNER_LIMIT or torch.compiler.is_compiling():
         return _horner(q, coefficients)
     if torch.is_grad_enabled():
-        return LongPolynomial.apply(q, coefficients)
-    return _long_polynomial(q, coefficients)
+        return LongPolynomial.apply(q, coefficients)[0]
+    return _horner(q, coefficients) if _is_long(q) else _by_powers(q, coefficients)[0]
 
 
 def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
@@ -54,7 +54,7 @@ def _expansion(dtype: torch.dtype, terms: int) -> list[float]:
 
 def evaluate_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | float:
     """``sum_j j * coefficients[j-1] * q^(j-1)``: the shape of ``q``, or a number for one term."""
-    constant, *higher = [j * value for j, value in enumerate(coefficients, start=1)]
+    constant, *higher = _derived(coefficients)
     return evaluate_polynomial(q, higher) + constant if higher else constant
 
 
@@ -73,27 +73,44 @@ def smallest_base(q: Tensor) -> float:
 
 @with_signature
 class LongPolynomial(torch.autograd.Function):
-    """Keeps q alone for its derivatives, which are polynomials again."""
+    """The value, and the derivative, which shares its powers of q and so costs little there."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(q, coefficients):
-        return _long_polynomial(q, coefficients)
+        if _is_long(q):
+            return _horner(q, coefficients), evaluate_derivative(q, coefficients)
+        return _by_powers(q, coefficients)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         q, ctx.coefficients = inputs
-        ctx.save_for_backward(q)
-        ctx.save_for_forward(q)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(q, output[1])
+        ctx.save_for_forward(q, output[1])
 
     @staticmethod
-    def backward(ctx, by_value):
-        return by_value * evaluate_derivative(*ctx.saved_tensors, ctx.coefficients), None
+    def backward(ctx, by_value, by_derivative):
+        q, derivative = ctx.saved_tensors
+        gradient = None if by_value is None else by_value * derivative
+        if by_derivative is not None:
+            second = by_derivative * _second_derivative(q, ctx.coefficients)
+            gradient = second if gradient is None else gradient + second
+        return gradient, None
 
     @staticmethod
     def jvp(ctx, tangent, _):
-        return tangent * evaluate_derivative(*ctx.saved_tensors, ctx.coefficients)
+        q, derivative = ctx.saved_tensors
+        return tangent * derivative, tangent * _second_derivative(q, ctx.coefficients)
+
+
+def _second_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | float:
+    return evaluate_derivative(q, _derived(coefficients)[1:])
+
+
+def _is_long(q: Tensor) -> bool:
+    return q.numel() > SHORT_VECTOR
 
 
 def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -103,18 +120,26 @@ def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:
     return result
 
 
-def _long_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
-    """Of a short vector, by about sqrt(N) low powers times sqrt(N) high ones.
+def _by_powers(q: Tensor, coefficients: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The value and the derivative, by about sqrt(N) low powers of q times sqrt(N) high ones.
 
-    The number of calls to torch is what costs time there, and it does not grow with N (Paterson and
-    Stockmeyer, 1973). In float64, which autocast leaves alone.
+    The number of calls to torch is what costs time for a short vector, and it does not grow with N
+    (Paterson and Stockmeyer, 1973). In float64, which autocast leaves alone.
     """
-    if q.numel() > SHORT_VECTOR:
-        return _horner(q, coefficients)
-    size = math.isqrt(len(coefficients))
-    blocks = -(-len(coefficients) // size)
-    padded = [*coefficients, *[0.0] * (blocks * size - len(coefficients))]
-    table = torch.tensor(padded, dtype=torch.float64, device=q.device).view(blocks, size)
-    low = torch.linalg.vander(q.double(), N=size + 1)[..., 1:]
-    high = torch.linalg.vander(low[..., -1], N=blocks)
-    return ((low @ table.T) * high).sum(-1).to(q.dtype)
+    low_count = math.isqrt(len(coefficients))
+    high_count = -(-len(coefficients) // low_count)
+    padding = [0.0] * (high_count * low_count - len(coefficients))
+    constant, *derived = _derived(coefficients)
+    numbers = [*coefficients, *padding, *derived, 0.0, *padding]
+    table = torch.tensor(numbers, dtype=torch.float64, device=q.device).view(-1, low_count)
+    low = q.double().reshape(-1).expand(low_count, -1).cumprod(0)
+    high = low[-1].expand(high_count - 1, -1).cumprod(0)
+    parts = (table @ low).view(2, high_count, -1)
+    sums = (parts[:, 0] + (parts[:, 1:] * high).sum(1)).to(q.dtype)
+    value, derivative = sums.view(2, *q.shape)
+    return value, derivative + constant
+
+
+def _derived(coefficients: Sequence[float]) -> list[float]:
+    """Of the derivative, from its constant term on."""
+    return [j * value for j, value in enumerate(coefficients, start=1)]

@@ -11,11 +11,13 @@ differentiated. Nothing is written into a result of torch's in the forward pass:
 have saved it, as selective checkpoints do.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import is_known, joined, known_number, row_blocks, with_signature
+from polyrepro.losses.reduction import joined, known_number, row_blocks, with_signature
 
 # nll_loss is given an ignored index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
@@ -104,7 +106,10 @@ class LabelRows(Rows):
         p = logits.softmax(1)
         blocks = row_blocks(logits, labels, p)
         parts = [_label_sums(*block, series, class_weight) for block in blocks]
-        return *(joined(part) for part in zip(*parts, strict=True)), p
+        base, q, mass = (joined(part) for part in zip(*parts, strict=True))
+        if not series.has_bounded_base:
+            base = _cross_entropy(logits, labels, class_weight, p, base, mass)
+        return base, q, mass, p
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -126,26 +131,28 @@ class LabelRows(Rows):
 
 
 def _label_sums(logits, labels, p, series, class_weight) -> tuple[Tensor, Tensor, Tensor]:
+    """``sum_i y_i w_i z_i`` or the bounded base term, q, and ``sum_i y_i w_i``."""
     weighted = weighted_values(labels, class_weight)
-    mass = weighted.sum(1)
-    if series.has_bounded_base:
-        base = (weighted * series.bounded_base(1 - p)).sum(1)
-    else:
-        base = _cross_entropy(logits, weighted, p, mass)
+    term = series.bounded_base(1 - p) if series.has_bounded_base else logits
     # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
-    return base, torch.addcmul(p, p, labels, value=-1).sum(1), mass
+    q = torch.addcmul(p, p, labels, value=-1).sum(1)
+    return (weighted * term).sum(1), q, weighted.sum(1)
 
 
-def _cross_entropy(logits, labels, p, mass) -> Tensor:
-    """``-sum_i y_i log p_i``."""
+def _cross_entropy(logits, labels, class_weight, p, spread, mass) -> Tensor:
+    """``-sum_i y_i w_i log p_i`` from ``spread``, ``sum_i y_i w_i z_i``."""
     log_first = p[:, 0].log()
     log_sum = logits[:, 0] - log_first
-    if is_known((log_sum.abs() <= 32).all() & (log_first >= -80).all()):
-        # Neither do differences to log_sum lose precision, nor has the first class underflowed.
-        return mass * log_sum - (labels * logits).sum(1)
+    if _known_range(log_first)[0] >= -80 and max(map(abs, _known_range(log_sum))) <= 32:
+        # Neither has the first class underflowed, nor do differences to log_sum lose precision.
+        return mass * log_sum - spread
     # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
-    below = labels * (logits.amax(1, keepdim=True) - logits)
-    return below.sum(1) - mass * p.amax(1).log()
+    blocks = row_blocks(logits, labels, p, mass)
+    return joined(
+        (weighted_values(y, class_weight) * (z.amax(1, keepdim=True) - z)).sum(1)
+        - mass * p.amax(1).log()
+        for z, y, p, mass in blocks
+    )
 
 
 def label_gradient(labels, class_weight, q, mass, p, by_base, by_q, series=None) -> Tensor:
@@ -156,22 +163,24 @@ def label_gradient(labels, class_weight, q, mass, p, by_base, by_q, series=None)
     zero = torch.zeros_like(by_q if by_base is None else by_base)
     given = (q, mass, zero if by_base is None else by_base, zero if by_q is None else by_q)
     q, mass, by_base, by_q = (each.unsqueeze(1) for each in given)
+    along_q = by_q * (1 - q)
 
-    def subtract_rest(out, p, labels, mass, by_base, by_q) -> None:
-        """Complete the gradient from its first part."""
-        along_base = weighted_values(by_base, class_weight)
+    def parts(p, labels, mass, by_base, along_q) -> tuple[Tensor, Tensor]:
+        """v, and what p is multiplied by in every class."""
+        v = weighted_values(labels, class_weight)
         if series is not None:
-            weight = series.bounded_base_weight(1 - p)
-            along_base = along_base * weight
-            v = weighted_values(labels * weight, class_weight)
-            out.sub_(p * (by_base * (mass - v.sum(1, keepdim=True))))
-        out.sub_((p * by_q + along_base) * labels)
+            v = v * series.bounded_base_weight(1 - p)
+            mass = v.sum(1, keepdim=True)
+        return v, by_base * mass + along_q
 
-    gradient = p * (by_base * mass + by_q * (1 - q))
-    # In blocks, unless it has to be differentiated: fresh memory costs more than the arithmetic.
-    parts = (gradient, p, labels, mass, by_base, by_q)
-    for block in [parts] if torch.is_grad_enabled() else row_blocks(*parts):
-        subtract_rest(*block)
+    if torch.is_grad_enabled():
+        v, common = parts(p, labels, mass, by_base, along_q)
+        return p * (common - by_q * labels) - by_base * v
+    # In blocks and in place: fresh memory costs more than the arithmetic.
+    gradient = labels * -by_q
+    for out, *block in row_blocks(gradient, p, labels, mass, by_base, along_q):
+        v, common = parts(*block)
+        out.add_(common).mul_(block[0]).addcmul_(v, block[3], value=-1)
     return gradient
 
 
@@ -199,12 +208,12 @@ def _sum(first: Tensor | None, second: Tensor) -> Tensor:
     return second if first is None else first + second
 
 
-def _known_range(pt: Tensor) -> tuple[float, float]:
-    """The lowest and the highest P_t; 0 and 1, which nothing follows from, if not to be read."""
-    if pt.numel() == 0:
-        return 0.0, 1.0
-    lowest, highest = (known_number(each) for each in torch.aminmax(pt))
-    return (0.0, 1.0) if lowest is None or highest is None else (lowest, highest)
+def _known_range(values: Tensor) -> tuple[float, float]:
+    """The lowest and the highest of a vector; infinities, if they cannot be read at once."""
+    if values.numel() == 0:
+        return -math.inf, math.inf
+    lowest, highest = (known_number(each) for each in torch.aminmax(values))
+    return (-math.inf, math.inf) if lowest is None or highest is None else (lowest, highest)
 
 
 def _of_others(p: Tensor, column: Tensor) -> Tensor:

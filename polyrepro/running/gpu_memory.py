@@ -38,7 +38,8 @@ def _advice(run: Run, processes: Processes) -> str:
         return (
             f"Let each forward pass take fewer images than {recipe.images_per_device}: set "
             "`overrides: {images_per_device: ...}` to a divisor of the batch size "
-            f"{recipe.batch_size} (batch normalisation sees so many)."
+            f"{recipe.batch_size} (not done unasked, because batch normalisation sees so many: "
+            "with fewer it is another training)."
         )
     return (
         f"A step has {recipe.batch_size} images on {processes.count} GPU(s): set "

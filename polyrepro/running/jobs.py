@@ -92,7 +92,7 @@ def train_and_record(
         locked(results, run, data.citation, execution) as folder,
         _progress(results, run, execution, tensorboard) as progress,
     ):
-        execution = replace(execution, progress=progress)
+        execution = replace(execution, progress=progress, notes=[])
         identity = checkpoint_identity(run, data.citation)
         with (
             determinism(execution, run.recipe.precision),

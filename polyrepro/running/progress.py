@@ -1,6 +1,6 @@
 """Where a training is: a small file per run that `polyrepro status` reads, from any node.
 
-The files lie below `progress/` in the results folder. A run has one from its first step until its
+The files lie below `progress/` in the results folder. A run has one from its beginning until its
 record is written; one that fails or is interrupted leaves it behind, with the reason.
 """
 
@@ -46,6 +46,8 @@ class Progress:
         self._rows = 0
 
     def __enter__(self) -> "Progress":
+        # A first step that reads and compiles takes minutes, in which the run is not waiting.
+        _write_quietly(self._path, self._entry | {"time": time.time()})
         return self
 
     def update(

@@ -161,6 +161,8 @@ def write_record(
         "data": citation,
         "history": outcome.history,
     }
+    if execution.notes:
+        record["notes"] = execution.notes
     record["sha256"] = _checksum(record)
     if execution.processes.first:
         write_json(run_folder(results, run, citation) / RECORD_FILE, record)

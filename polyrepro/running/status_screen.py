@@ -16,8 +16,8 @@ from polyrepro.plan import Plan
 from polyrepro.running.status import SHOWN, STATES, RunStatus, StatusReader, seconds_left
 from polyrepro.settings import command
 
-WIDTH = 20
-"""Of a bar, in characters."""
+WIDTH = 12
+"""Of a bar, in characters; with the longest name of a study it fits on 80 columns."""
 
 STYLES = {"finished": "green", "running": "cyan", "stopped": "yellow", "failed": "red"}
 
@@ -154,7 +154,7 @@ def _running(running: list[RunStatus]) -> Table:
     # Those first that will take longest.
     ordered = sorted(running, key=lambda status: -(status.seconds_left or 0))
     for status in ordered[:SHOWN]:
-        speed = status.details["steps_per_second"]
+        speed = status.details.get("steps_per_second")
         left = _duration(status.seconds_left)
         where = status.details["host"]
         table.add_row(

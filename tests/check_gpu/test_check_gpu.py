@@ -8,10 +8,13 @@ import torch
 from forked_commands import ForkedCommand
 
 from polyrepro import check_gpu
-from polyrepro.check_gpu import classifiers, commands, losses, speed
+from polyrepro.check_gpu import classifiers, commands, detectors, losses, speed
 from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError
 from polyrepro.check_gpu.parts import PARTS, Part
 from polyrepro.cli import main
+from polyrepro.estimate import GIVEN, read_throughputs
+from polyrepro.estimate.throughputs import rate_of
+from polyrepro.recipes import RECIPES
 from polyrepro.running.gpus import Gpus
 
 CPU = torch.device("cpu")
@@ -63,6 +66,47 @@ def test_classifiers_and_resnet50_are_trained(monkeypatch, tmp_path):
     assert "the same bits" in classifiers.check_classifiers(CPU)
     assert "images of 32 px per second (float32); not kept" in speed.check_resnet50(CPU)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_mask_rcnn_for_coco_is_trained_with_the_hook(monkeypatch, tmp_path):
+    pytest.importorskip("mmdet", reason="MMDetection is not installed")
+    monkeypatch.setattr(speed, "CHECKED", tmp_path / "speeds.csv")
+    found = detectors.check_mask_rcnn(CPU)
+    assert re.match(r"PolyCrossEntropyLoss in the box head; \S+ images of 96 x 64 px per s", found)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (torch.tensor(float("nan")), "Mask R-CNN: loss_cls is nan at step 1"),
+        (torch.OutOfMemoryError("CUDA"), r"16 images .* does not fit .* larger processes_per_run"),
+    ],
+)
+def test_a_mask_rcnn_that_cannot_be_trained_is_a_failure(loss, message):
+    pytest.importorskip("mmdet", reason="MMDetection is not installed")
+
+    class Broken(torch.nn.Linear):
+        def train_step(self, images, optimizer):
+            if isinstance(loss, Exception):
+                raise loss
+            return {"loss_cls": loss}
+
+    recipe = RECIPES["mask_rcnn_coco_short"].model_copy(update={"scale": (64, 32)})
+    with pytest.raises(CheckFailedError, match=message):
+        detectors._train(Broken(1, 1), recipe, CPU, steps=3)
+
+
+def test_a_measured_speed_is_what_the_estimate_takes(monkeypatch, tmp_path):
+    path = tmp_path / "speeds.csv"
+    monkeypatch.setattr(speed, "CHECKED", path)
+    monkeypatch.setattr(speed, "device_name", lambda device: "some GPU")
+    for name, found in (("mask_rcnn_coco_short", 40.0), ("resnet50_imagenet1k", 1500.0)):
+        recipe = RECIPES[name]
+        said = speed.keep_speed("fast", recipe, torch.device("cuda"), found)
+        assert said == f"fast; `polyrepro estimate` takes it from {path}"
+        rate = rate_of(recipe, "gpu", read_throughputs(GIVEN, measured=(path,)))
+        assert (rate.images_per_second, rate.origin.status) == (found, "measured")
 
 
 def test_a_repeated_run_with_other_bits_is_a_failure(monkeypatch):

@@ -155,6 +155,26 @@ def test_truncated_logarithms_of_large_arrays(dtype, terms, monkeypatch):
     assert computed.tolist() == pytest.approx(expected, rel=tolerance)
 
 
+@pytest.mark.parametrize("short", [2**15, 0])
+@pytest.mark.parametrize("terms", [13, 100, 1000])
+def test_value_and_derivatives_of_long_series_at_both_ends(terms, short, monkeypatch):
+    monkeypatch.setattr(polynomial, "SHORT_VECTOR", short)
+    distances = [0.0, 1e-15, 1e-9, 1e-4, 1e-2, 0.5, 1 - 1e-9, 1.0]
+    q = (1 - torch.tensor(distances, dtype=torch.float64)).requires_grad_()
+    coefficients = [1 / j for j in range(1, terms + 1)]
+    value = evaluate_polynomial(q, coefficients)
+    (first,) = torch.autograd.grad(value.sum(), q, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), q)
+    for order, computed in enumerate((value, first, second)):
+        expected = [
+            math.fsum(
+                math.perm(j, order) / j * x ** (j - order) for j in range(max(order, 1), terms + 1)
+            )
+            for x in q.tolist()
+        ]
+        assert computed.tolist() == pytest.approx(expected, rel=1e-12)
+
+
 @dataclass(frozen=True)
 class Squared(Series):
     """A bounded loss given by q: ``(1 - P_t)^2``, in expectation over soft labels."""

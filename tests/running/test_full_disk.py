@@ -1,9 +1,11 @@
 """What is said and what stays when a disk is full; a limit of the system stands in for the disk."""
 
+import errno
 import resource
 
 import pytest
 
+from polyrepro import cli
 from polyrepro.files import naming_path, write_atomically
 
 
@@ -27,3 +29,12 @@ def test_the_file_is_named_and_the_one_before_it_stays(tmp_path, little_room):
 def test_an_error_that_names_a_file_already_keeps_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"), naming_path(tmp_path / "other"):
         (tmp_path / "missing").read_text()
+
+
+def test_a_command_says_how_to_go_on(monkeypatch):
+    def full(options):
+        raise OSError(errno.ENOSPC, "No space left on device", "/scratch/record.json")
+
+    monkeypatch.setattr(cli, "_losses", full)
+    with pytest.raises(SystemExit, match=r"'/scratch/record.json'; free some space there, then"):
+        cli.main(["losses"])

@@ -128,6 +128,15 @@ def test_a_progress_file_that_cannot_be_written_stops_nothing(plan, tmp_path, ca
     assert "cannot write" in capsys.readouterr().err
 
 
+def test_a_training_that_is_preparing_its_first_step_counts_as_running(plan, tmp_path):
+    run = plan.runs[0]
+    with Progress(tmp_path, run):
+        runs = StatusReader(plan).read()
+        assert runs[run.id].state == "running"
+        assert f"{run.id}  starting" in shown(overview(plan, runs))
+    assert not progress_path(tmp_path, run.id).exists()
+
+
 def test_time_left(plan, tmp_path):
     first, second, *rest = plan.runs
     finish(plan, tmp_path, first)  # 30 seconds

@@ -85,7 +85,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     loose = sorted(e.name for e in listed if e.is_file() and is_image(e.name))
     if not names or loose:
         what = "has no class folders" if not names else "has images beside its class folders"
-        example = f"{loose[0]} into {folder}/CLASS/{loose[0]}" if loose else "one image each"
+        example = f"{loose[0]} into {folder}/CLASS/{loose[0]}" if loose else f"{folder}/cat/1.png"
         raise DataError(
             f"{folder} {what}; the class of an image is the folder that it lies in, so move "
             f"each image into the folder of its class ({example})"
