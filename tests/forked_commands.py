@@ -37,9 +37,9 @@ class ForkedCommand:
         """The same."""
         return self.returncode
 
-    def wait(self) -> int:
-        """The exit status, once it has ended."""
-        self._process.join()
+    def wait(self) -> int | None:
+        """The exit status, once it has ended; None after five minutes."""
+        self._process.join(300)
         return self.returncode
 
     def send_signal(self, number: signal.Signals) -> None:
