@@ -73,6 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("figure", help="draw one figure as PDF and PNG")
     command.add_argument("name")
     command.add_argument("--results", type=Path, required=True, help="folder, results/<scale>")
+    command.add_argument(
+        "--references",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FOLDER",
+        help="other folders of results, for a figure of all claims",
+    )
     command.set_defaults(command=_figure)
 
     command = commands.add_parser("atlas", help="the survey of losses: statements and figures")
@@ -138,7 +146,7 @@ def _compare(options: argparse.Namespace) -> None:
 def _figure(options: argparse.Namespace) -> None:
     from polyrepro.figures import draw
 
-    draw(options.name, options.results)
+    draw(options.name, options.results, options.references)
 
 
 def _atlas(options: argparse.Namespace) -> None:

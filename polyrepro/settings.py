@@ -117,6 +117,7 @@ class Settings(Frozen):
         weights: name of a pre-training recipe to weights that stand in for its runs.
         finished_only: leave out runs that have no record, instead of training them.
         tensorboard: trainings write their curves for TensorBoard, too.
+        references: folders of other results, which the report shows beside its own.
     """
 
     scale: str
@@ -134,6 +135,7 @@ class Settings(Frozen):
     weights: dict[str, InitialWeights] = Field(default={})
     finished_only: bool = False
     tensorboard: bool = False
+    references: list[AnyPath] = Field(default=[])
     overrides: Overrides = Overrides()
 
     @property
@@ -176,6 +178,12 @@ class Settings(Frozen):
     def _as_yaml(cls, value: Any) -> Any:
         """Snakemake knows `True`; in YAML, and so in our files, it is `true`."""
         return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+    @field_validator("references", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """On the command line they are separated by commas, as studies are."""
+        return value.split(",") if isinstance(value, str) else value
 
     @field_validator("data", "labels", "cache")
     @classmethod

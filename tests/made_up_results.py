@@ -9,10 +9,19 @@ import pandas as pd
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_table import COLUMNS, record_rows
 from polyrepro.analysis.statistics import summarise
+from polyrepro.compact_predictions import write_arrays
 from polyrepro.data.drawn.composites import prepare_composites
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
+from polyrepro.data.lidar.range_images import BEAMS
+from polyrepro.data.lidar.range_images import COLUMNS as RAYS
 from polyrepro.data.manifests import write_manifest
-from polyrepro.files import predictions_path, target_probability_path, write_json
+from polyrepro.files import (
+    compact_predictions_path,
+    predictions_path,
+    record_path,
+    target_probability_path,
+    write_json,
+)
 from polyrepro.plan import Plan
 from polyrepro.runs import Run
 from polyrepro.settings import check_settings
@@ -40,6 +49,10 @@ def made_up_record(run: Run) -> dict:
         for name, value in zip(("vehicle", "pedestrian"), values, strict=True):
             end |= {f"{name}_ap_l1": value, f"{name}_aph_l1": 0.9 * value}
         end |= {"ap_l1": sum(values) / 2 + 0.1 * first, "aph_l1": 0.45 * sum(values)}
+    if run.recipe.kind == "segmentation":
+        value = 90 + random.normal(0, 0.2) + first
+        shares = {"foreground_precision": 0.7 * value, "points_kept": 0.4 * value}
+        end = {"foreground_ap": value, "pedestrian_foreground_ap": 0.2 * value} | shares
     if run.recipe.kind == "detection":
         precision, recall = 20 + random.normal(0, 0.2), 37 + random.normal(0, 0.3)
         end = {"box_ap": precision - first, "box_ar100": recall - first}
@@ -103,6 +116,16 @@ def write_lidar_detections(folder: Path, runs: list[Run]) -> None:
         write_json(predictions_path(folder, run.id, "test", "lidar"), found)
 
 
+def write_segmentations(folder: Path, runs: list[Run]) -> None:
+    """The course of P_t, and probabilities of a first test sweep that rise from beam to beam."""
+    shown = np.broadcast_to(np.linspace(0, 255, BEAMS)[:, None], (1, BEAMS, RAYS))
+    for run in runs:
+        write_course(folder, run)
+        arrays = {"test_shown": shown.round().astype(np.uint8)}
+        sha256 = write_arrays(compact_predictions_path(folder, run.id), arrays)
+        write_json(record_path(folder, run.id), {"predictions": sha256})
+
+
 def _found(instances: list[dict]) -> list[dict]:
     """Every object, the first one twice, and one that nobody would see."""
     best = [
@@ -141,6 +164,7 @@ def write_results(
             rows += [common | row for row in record_rows(made_up_record(run))]
     write_detections(folder, [run for run in plan.runs if run.recipe.kind == "detection"])
     write_lidar_detections(folder, [r for r in plan.runs if r.recipe.kind == "detection3d"])
+    write_segmentations(folder, [r for r in plan.runs if r.recipe.kind == "segmentation"])
     metrics = pd.DataFrame(rows)[COLUMNS].astype({"terms": "Int64"})
     statistics = summarise(metrics)
     for name, table in (("metrics", metrics), ("statistics", statistics)):

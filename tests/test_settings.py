@@ -22,13 +22,22 @@ GOOD = {
 def test_the_shipped_configuration_is_good():
     with open("config/config.yaml", encoding="utf-8") as file:
         settings = check_settings(yaml.safe_load(file))
-    assert settings.scale == "embedded" and len(settings.studies) == 8 and settings.seeds >= 3
+    assert settings.scale == "embedded" and len(settings.studies) == 9 and settings.seeds >= 3
 
 
 def test_studies_are_given_as_all_a_list_or_text_with_commas():
     assert check_settings(GOOD | {"studies": ["poly_n"]}).studies == ["poly_n"]
     both = check_settings(GOOD | {"studies": "poly_n,truncation"}).studies
     assert both == ["truncation", "poly_n"]  # in the order of the report
+
+
+def test_references_are_a_list_or_text_with_commas():
+    assert check_settings(GOOD).references == []
+    folders = ["results/paper", "results/embedded_full"]
+    for given in (folders, ",".join(folders)):
+        assert check_settings(GOOD | {"references": given}).references == folders
+    with pytest.raises(SettingsError, match=r"references: .*valid list"):
+        check_settings(GOOD | {"references": 3})
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ for the few seeds, and the interval is that of t, as everywhere; the degrees of 
 (Satterthwaite) lie between those of the seeds alone and, where images are nearly all of the noise,
 infinity.
 
-AP and AR are no means over images. They are computed again for each drawn set of images, from the
-matches that a detector's run has kept (see `detections`).
+AP and AR, of boxes in point clouds too, and the metrics of a segmentation are no means over images.
+They are computed again for each drawn set of images, from what a run has kept of each image (see
+`resampled_metrics`).
 """
 
 import functools
@@ -21,8 +22,8 @@ import pandas as pd
 from scipy import stats
 
 from polyrepro.analysis.contrasts import Measurement
-from polyrepro.analysis.detections import average_precision_and_recall
 from polyrepro.analysis.inference import SIGNIFICANCE
+from polyrepro.analysis.resampled_metrics import RESAMPLED, kept_images, weighted_metric
 from polyrepro.compact_predictions import read_arrays
 from polyrepro.data import DATASETS, IMAGE_DATASETS, IMAGES32, ImageArrays, open_dataset
 from polyrepro.data.indexed.indexed_images import IndexedImages
@@ -32,14 +33,13 @@ SAMPLES = 1000
 DETECTOR_SAMPLES = 300
 """A variance from so many samples has a standard error of 8 %, and each costs an evaluation."""
 
-DETECTOR_METRICS = tuple(f"{kind}_{name}" for kind in ("box", "mask") for name in ("ap", "ar100"))
 NOTHING = (math.nan, math.nan)
 
 
 def interval_over_seeds_and_images(
     measurement: Measurement, runs: pd.DataFrame, results: Path | None
 ) -> tuple[float, float]:
-    """The interval of a contrast of accuracies, or of AP or AR, in points.
+    """The interval of a contrast of accuracies, or of `RESAMPLED`, in points.
 
     Args:
         runs: `variant`, `seed`, `run` and `dataset` of the runs of the study.
@@ -53,7 +53,7 @@ def interval_over_seeds_and_images(
         PredictionsError: if the predictions of which a record speaks are missing or others.
     """
     contrast, seeds = measurement.contrast, list(measurement.values.index)
-    shown = contrast.metric in ("top1", *DETECTOR_METRICS) and contrast.split == "test"
+    shown = contrast.metric in ("top1", *RESAMPLED) and contrast.split == "test"
     if results is None or not shown or len(seeds) < 2 or not measurement.weights:
         return NOTHING
     runs = runs.set_index(["variant", "seed"]).sort_index()
@@ -93,15 +93,11 @@ def resampled(results: Path, run_id: str, dataset: str, metric: str) -> np.ndarr
     if metric == "top1":
         labels = _labels(dataset, results)
         return None if labels is None else _accuracies(arrays["test_classes"] == labels)
-    kind, _, name = metric.partition("_")
-    prefix = f"test_{kind}_"
-    found = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-    if not found:
+    images = kept_images(arrays, metric)
+    if images is None:
         return None
-    counts = drawn_images(len(found["objects"]), DETECTOR_SAMPLES)
-    counts = np.vstack([np.ones_like(counts[:1]), counts])
-    ap, ar = average_precision_and_recall(found, counts)
-    return ap if name == "ap" else ar
+    counts = drawn_images(images, DETECTOR_SAMPLES)
+    return weighted_metric(arrays, metric, np.vstack([np.ones_like(counts[:1]), counts]))
 
 
 def _accuracies(correct: np.ndarray) -> np.ndarray:

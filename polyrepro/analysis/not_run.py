@@ -17,7 +17,10 @@ from polyrepro.studies.claim import Claim
 from polyrepro.studies.study import Study
 
 NO_STUDY = "no study of this package runs this"
-REASONS = {"RSN": "RSN has no public implementation to validate one against"}
+REASONS = {
+    "RSN": "RSN has no public implementation to validate one against; the study range_segmentation "
+    "tries its first stage on drawn scenes"
+}
 """Model to why; in the statements that name it."""
 NUMBERS = (
     *("measured", "low", "high", "decisive_low", "decisive_high", "margin", "p_value", "p_holm"),

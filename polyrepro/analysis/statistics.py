@@ -11,11 +11,20 @@ from polyrepro.analysis.collapse import collapsed_runs
 from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means, holm
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
+from polyrepro.analysis.tables import read_table, refuse
 from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Study
 
 CONFIDENCE = 1 - SIGNIFICANCE
 ENDS = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
+TEXTS = (
+    *("study", "scale", "recipe", "variant", "metric", "split", "label", "series", "epsilon"),
+    *("missing", "selected"),
+)
+NUMBERS = (
+    *("terms", "gamma", "learning_rate", "mean", "sd", "low", "high"),
+    *("difference", *ENDS, "p_value", "p_holm"),
+)
 SETTINGS = ["label", "series", "epsilon", "terms", "gamma", "learning_rate"]
 """Columns that say what a variant is."""
 
@@ -138,6 +147,14 @@ def _with_holm(rows: list[dict]) -> list[dict]:
 
 
 def read_statistics(path: Path) -> pd.DataFrame:
-    """Read `statistics.csv`; empty texts stay texts."""
-    texts = ("label", "epsilon", "missing", "selected")
-    return pd.read_csv(path, dtype=dict.fromkeys(texts, str)).fillna(dict.fromkeys(texts, ""))
+    """Read `statistics.csv`; empty texts stay texts.
+
+    Raises:
+        MetricsError: naming file, row and column, if the table was damaged.
+    """
+    table = read_table(path, TEXTS, NUMBERS, ("n", "collapsed"))
+    known = ", ".join(STUDIES)
+    refuse(~table["study"].isin(list(STUDIES)), table["study"], path, f"is none of: {known}")
+    keys = ["study", "variant", "metric", "split"]
+    refuse(table.duplicated(keys), table["variant"], path, "has this metric twice in its study")
+    return table

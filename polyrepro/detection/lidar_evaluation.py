@@ -1,4 +1,4 @@
-"""Predictions for point clouds: how a test run writes them, and Waymo's metrics from the file.
+"""Predictions for point clouds: how a test run writes them, and Waymo's counts from the file.
 
 A file of predictions is like the annotation file, a list of frames in the place of `data_list`:
 each with `sample_idx` and `instances`, which have `bbox_3d` (z is the bottom's), `bbox_label_3d`
@@ -14,7 +14,7 @@ from mmengine.evaluator import BaseMetric
 
 from polyrepro.data.lidar.boxes import with_centre
 from polyrepro.detection.registration import register_in_scopes
-from polyrepro.detection.waymo_ap import Found, Objects, level_of, waymo_ap
+from polyrepro.detection.waymo_ap import Found, Objects, level_of, waymo_counts
 from polyrepro.files import write_atomically
 
 
@@ -50,21 +50,25 @@ class LidarPredictions(BaseMetric):
         return {}
 
 
-def lidar_metrics(annotations: Path, predictions: Path, classes: Sequence[str]) -> dict[str, float]:
-    """Waymo's metrics for a file of predictions, in per cent.
+def lidar_counts(
+    annotations: Path, predictions: Path, classes: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """What a file of predictions has right and wrong in each frame, by class.
 
     Args:
         annotations: of the evaluated frames, as verified. Objects without a point do not count.
 
     Returns:
-        What :func:`polyrepro.detection.waymo_ap.waymo_ap` gives.
+        What :func:`polyrepro.detection.waymo_ap.waymo_counts` gives, frames by rising
+        `sample_idx`.
 
     Raises:
         DetectionError: as `waymo_ap`.
     """
+    frames = json.loads(annotations.read_bytes())["data_list"]
     there = [
         (frame["sample_idx"], entry)
-        for frame in json.loads(annotations.read_bytes())["data_list"]
+        for frame in frames
         for entry in frame["instances"]
         if entry["num_lidar_pts"] > 0
     ]
@@ -78,7 +82,9 @@ def lidar_metrics(annotations: Path, predictions: Path, classes: Sequence[str]) 
         np.array([entry["difficulty_level"] for _, entry in there], int),
     )
     scores = np.array([entry["score"] for _, entry in found], float)
-    return waymo_ap(Found(*_columns(found), scores), Objects(*_columns(there), levels), classes)
+    names = np.unique(np.array([frame["sample_idx"] for frame in frames], int))
+    parts = Found(*_columns(found), scores), Objects(*_columns(there), levels)
+    return waymo_counts(*parts, classes, names)
 
 
 def _columns(entries: list[tuple[int, dict]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

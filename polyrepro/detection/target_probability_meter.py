@@ -10,9 +10,8 @@ from torch.nn import functional
 
 from polyrepro.detection.losses.targets import NO_INDEX, element_weight, sigmoid_labels
 from polyrepro.detection.replacement import LossKind
-from polyrepro.losses import leading_term
+from polyrepro.losses.target_probability_sums import GROUPS, SUMS, probability_sums
 
-GROUPS = ("foreground", "background")
 # A dense head has millions of elements per step; in pieces, their sums need little memory.
 PIECE = 2**20
 
@@ -72,20 +71,13 @@ class TargetProbabilityMeter:
         """Add the samples of one call of the loss."""
         groups = target_log_probabilities(self.kind, logits, label, weight)
         for name, log_pt in groups.items():
-            sums = sum(self._sums_of(piece) for piece in log_pt.split(PIECE))
+            pieces = log_pt.split(PIECE)
+            sums = sum(probability_sums(self.kind.series, piece, self.bins) for piece in pieces)
             self._sums[name] = self._sums[name] + sums if name in self._sums else sums
-
-    def _sums_of(self, log_pt: Tensor) -> Tensor:
-        """Histogram, then the sums of: 1, P_t, share, leading gradient, whole gradient."""
-        pt = log_pt.double().exp()
-        bins = (pt * self.bins).long().clamp(max=self.bins - 1)
-        histogram = torch.bincount(bins, minlength=self.bins).double()
-        sums = [torch.ones_like(pt), pt, *leading_term(self.kind.series, log_pt)]
-        return torch.cat([histogram, torch.stack([value.sum() for value in sums])])
 
     def state(self, device: torch.device | None = None) -> Tensor:
         """(groups, bins + 5): what has been added up, to be summed over processes."""
-        empty = torch.zeros(self.bins + 5, dtype=torch.float64, device=device)
+        empty = torch.zeros(self.bins + SUMS, dtype=torch.float64, device=device)
         return torch.stack([self._sums.get(name, empty) for name in GROUPS])
 
     def load(self, state: Tensor) -> None:
@@ -95,25 +87,3 @@ class TargetProbabilityMeter:
     def reset(self) -> None:
         """Forget all samples."""
         self._sums.clear()
-
-
-def summarised(state: Tensor, bins: int) -> dict[str, dict[str, object]]:
-    """Per group, from :meth:`TargetProbabilityMeter.state`; None where there was no sample.
-
-    Returns:
-        count: samples or elements. histogram: how many per bin of P_t, from 0 to 1.
-        mean_pt: mean of P_t. leading_share: mean over samples of the leading term's part of the
-        gradient weight. leading_share_weighted: its part of the summed magnitudes of the gradients
-        by the target's logit.
-    """
-    summary = {}
-    for name, row in zip(GROUPS, state.tolist(), strict=True):
-        count, pt, share, leading, whole = row[bins:]
-        summary[name] = {
-            "count": int(count),
-            "mean_pt": pt / count if count else None,
-            "leading_share": share / count if count else None,
-            "leading_share_weighted": leading / whole if whole else None,
-            "histogram": [int(number) for number in row[:bins]],
-        }
-    return summary

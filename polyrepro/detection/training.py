@@ -29,11 +29,12 @@ from polyrepro.detection.evaluation import KINDS, evaluate_coco
 from polyrepro.detection.heads import classification_losses, unwrapped
 from polyrepro.detection.hooks.poly_loss import PolyLossHook
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
+from polyrepro.detection.readable_config import ReadableConfig
 from polyrepro.detection.replacement import kind_of
 from polyrepro.detection.resumable import ResumableHook
 from polyrepro.detection.run_hooks import STATE_FILE, CourseHook, SaveAndStopHook
-from polyrepro.detection.target_probability_meter import GROUPS
 from polyrepro.files import PREDICTIONS_FILE, TARGET_PROBABILITY_FILE, naming_path
+from polyrepro.losses.target_probability_sums import means_of
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
@@ -107,7 +108,7 @@ def train_detector(
     course = CourseHook()
     # pycocotools prints; standard output belongs to the command.
     with contextlib.redirect_stdout(sys.stderr):
-        runner = Runner.from_cfg(config)
+        runner = Runner.from_cfg(ReadableConfig.of(config))
         for hook in _hooks(runner, run, checkpoints, execution, course):
             runner.register_hook(hook)
         runner.train()
@@ -184,13 +185,7 @@ def _with_target_probability(rows: list[dict], path: Path) -> list[dict]:
     found = {}
     for line in path.read_text().splitlines():
         entry = json.loads(line)
-        seen = {group: entry[group] for group in GROUPS if entry[group]["count"]}
-        count = sum(group["count"] for group in seen.values())
-        found[entry["epoch"]] = {
-            f"{name}_{group}": values[name]
-            for group, values in seen.items()
-            for name in ("mean_pt", "leading_share")
-        } | {"mean_pt": sum(g["mean_pt"] * g["count"] for g in seen.values()) / count}
+        found[entry["epoch"]] = means_of(entry)
     return [row | found.get(row["epoch"], {}) for row in rows]
 
 

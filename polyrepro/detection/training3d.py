@@ -3,6 +3,7 @@
 # ruff: noqa: E402 - without MMDetection3D the message has to come before the imports fail.
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner, TestLoop
 
@@ -21,8 +22,9 @@ import mmdet3d.models  # noqa: F401
 
 from polyrepro.detection.configuration import evaluation_loader
 from polyrepro.detection.configuration3d import evaluator, lidar_place, run_config
-from polyrepro.detection.lidar_evaluation import lidar_metrics
+from polyrepro.detection.lidar_evaluation import lidar_counts
 from polyrepro.detection.training import Evaluated, train_detector
+from polyrepro.detection.waymo_ap import metrics_of
 
 
 def train_run(
@@ -32,7 +34,8 @@ def train_run(
 
     As :func:`polyrepro.detection.training.train_run`, but for the predictions, which are written to
     `predictions_test.lidar.json` and for validation, and for the metrics, which are those of
-    :func:`polyrepro.detection.waymo_ap.waymo_ap`.
+    :func:`polyrepro.detection.waymo_ap.waymo_ap`; `predictions.npz` has the counts per frame that
+    they are made of.
     """
 
     def configure(resume_from: Path | None) -> Config:
@@ -43,9 +46,11 @@ def train_run(
         loader = evaluation_loader(config, lidar_place(data, split))
         with naming_path(folder):
             TestLoop(runner=runner, dataloader=loader, evaluator=evaluator(path)).run()
-        found = {}
+        found, counts = {}, {}
         if execution.processes.first:
-            found = lidar_metrics(data.annotations[split], path, data.classes)
-        return execution.processes.from_first(found), {}
+            counts = lidar_counts(data.annotations[split], path, data.classes)
+            found = metrics_of(counts)
+        kept = {f"lidar_{name}": rows.astype(np.float32) for name, rows in counts.items()}
+        return execution.processes.from_first(found), kept
 
     return train_detector(run, folder, identity, execution, configure, evaluate)

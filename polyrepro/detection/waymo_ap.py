@@ -15,16 +15,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from polyrepro.data.lidar.boxes import iou_3d
+from polyrepro.data.lidar.waymo_curves import COUNTS, CUTOFFS, LEVELS, metric_names, metric_of
 from polyrepro.detection.errors import DetectionError
 
 LEAST_IOU = {"vehicle": 0.7, "pedestrian": 0.5, "cyclist": 0.5, "sign": 0.5}
 """Waymo's classes, and the intersection over union from which a box counts as found."""
 NAMES = {"car": "vehicle"}
 """What MMDetection3D calls one of them."""
-LEVELS = (1, 2)
-CUTOFFS = np.array([i * 0.01 for i in range(100)] + [1.0], np.float32)
-WIDEST_GAP = 0.05
-"""Wider gaps in recall are filled with the precision of the next higher recall."""
 FEWEST_POINTS = 5
 """An object with at most so many LiDAR points is of level 2 if nobody has said otherwise."""
 
@@ -56,16 +53,6 @@ class Found:
     scores: np.ndarray
 
 
-@dataclass
-class Counts:
-    """Matches at each cutoff: `missed` by level, `heading` is the sum of heading accuracies."""
-
-    right: np.ndarray
-    heading: np.ndarray
-    wrong: np.ndarray
-    missed: np.ndarray
-
-
 def waymo_ap(found: Found, objects: Objects, classes: Sequence[str]) -> dict[str, float]:
     """Waymo's metrics in per cent.
 
@@ -80,6 +67,31 @@ def waymo_ap(found: Found, objects: Objects, classes: Sequence[str]) -> dict[str
         DetectionError: for a class that Waymo has not, arrays that do not fit together, NaN, or no
             object at all.
     """
+    frames = np.union1d(np.asarray(found.frames), np.asarray(objects.frames))
+    return metrics_of(waymo_counts(found, objects, classes, frames))
+
+
+def metrics_of(counts: dict[str, np.ndarray]) -> dict[str, float]:
+    """What :func:`waymo_ap` gives, from the counts of :func:`waymo_counts`."""
+    whole = {name: of_class.sum(0) for name, of_class in counts.items()}
+    return {metric: metric_of(whole, metric) for metric in metric_names(tuple(whole))}
+
+
+def waymo_counts(
+    found: Found, objects: Objects, classes: Sequence[str], frames: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Matches in each frame, by Waymo's name of the class, for classes of which there is an object.
+
+    Args:
+        classes: as for :func:`waymo_ap`.
+        frames: all that are evaluated, also those in which nothing is and nothing was found.
+
+    Returns:
+        float64, (frames, `COUNTS`, `CUTOFFS`).
+
+    Raises:
+        DetectionError: as :func:`waymo_ap`.
+    """
     names = [_name(name) for name in classes]
     _check(found, objects, len(names))
     if not len(objects.labels):
@@ -87,31 +99,10 @@ def waymo_ap(found: Found, objects: Objects, classes: Sequence[str]) -> dict[str
             "there is no object to be found, so average precision is not defined; give the split "
             "annotations"
         )
-    metrics = {}
-    for label in np.unique(objects.labels):
-        for level, pair in zip(LEVELS, class_ap(found, objects, label, names[label]), strict=True):
-            for kind, value in zip(("ap", "aph"), pair, strict=True):
-                metrics[f"{names[label]}_{kind}_l{level}"] = 100 * value
-    for end in ("ap_l1", "aph_l1", "ap_l2", "aph_l2"):
-        metrics[end] = float(np.mean([v for k, v in metrics.items() if k.endswith(f"_{end}")]))
-    return metrics
-
-
-def class_ap(found: Found, objects: Objects, label: int, name: str) -> list[tuple[float, float]]:
-    """AP and APH in [0, 1] for level 1, then for level 2, of one class; 0 without objects."""
-    counts = _counted(found, objects, label, LEAST_IOU[name])
-    reported = counts.right + counts.wrong
-    with np.errstate(invalid="ignore"):
-        precisions = [
-            np.where(reported > 0, hits / reported, 0) for hits in (counts.right, counts.heading)
-        ]
-    values = []
-    for missed in counts.missed:
-        there = counts.right + missed
-        recall = np.divide(counts.right, there, out=np.zeros(len(there)), where=there > 0)
-        # Where nothing right was found, precision counts as 1.
-        values.append(tuple(_area(np.where(recall == 0, 1, p), recall) for p in precisions))
-    return values
+    return {
+        names[label]: _counted(found, objects, label, LEAST_IOU[names[label]], frames)
+        for label in np.unique(objects.labels)
+    }
 
 
 def level_of(points: np.ndarray, stated: np.ndarray) -> np.ndarray:
@@ -119,31 +110,12 @@ def level_of(points: np.ndarray, stated: np.ndarray) -> np.ndarray:
     return np.where(stated > 0, stated, np.where(points <= FEWEST_POINTS, 2, 1))
 
 
-def _area(precision: np.ndarray, recall: np.ndarray) -> float:
-    """Area under precision over recall, from the highest recall down."""
-    best: dict[float, float] = {0.0: 1.0}
-    for r, p in zip(recall.tolist(), precision.tolist(), strict=True):
-        best[r] = max(best.get(r, 0.0), p)
-    curve: list[tuple[float, float]] = []
-    last = highest = 0.0
-    for r in sorted(best, reverse=True):
-        while last - r > WIDEST_GAP + 1e-6:
-            last -= WIDEST_GAP
-            curve.append((last, highest))
-        highest = max(highest, best[r])
-        curve.append((r, highest))
-        last = r
-    if len(curve) > 1:
-        # The precision of 1 at recall 0 was only assumed.
-        curve[-1] = (curve[-1][0], curve[-2][1])
-    recalls, precisions = np.array(curve).T
-    return float(np.sum(-np.diff(recalls) * (precisions[1:] + precisions[:-1]) / 2))
-
-
-def _counted(found: Found, objects: Objects, label: int, least_iou: float) -> Counts:
-    count = len(CUTOFFS)
-    totals = Counts(*(np.zeros(count) for _ in range(3)), np.zeros((len(LEVELS), count)))
-    for of_found, of_objects in _frames(found, objects, label):
+def _counted(
+    found: Found, objects: Objects, label: int, least_iou: float, frames: np.ndarray
+) -> np.ndarray:
+    counts = np.zeros((len(frames), len(COUNTS), len(CUTOFFS)))
+    parts = _frames(found, objects, label, frames)
+    for of_frame, (of_found, of_objects) in zip(counts, parts, strict=True):
         scores = np.asarray(found.scores, np.float32)[of_found]
         order = np.argsort(-scores, kind="stable")
         of_found, scores = of_found[order], scores[order]
@@ -155,29 +127,25 @@ def _counted(found: Found, objects: Objects, label: int, least_iou: float) -> Co
         kept = (scores[:, None] >= CUTOFFS).sum(0)
         for number in np.unique(kept):
             rows, columns = _matched(iou[:number], least_iou)
-            accuracy = heading[rows, columns]
-            at = kept == number
-            totals.right[at] += len(rows)
-            totals.heading[at] += accuracy.sum()
-            totals.wrong[at] += number - len(rows)
             missed = np.delete(levels, columns)
-            for row, level in enumerate(LEVELS):
-                totals.missed[row, at] += (missed <= level).sum()
-    return totals
+            at_level = [(missed <= level).sum() for level in LEVELS]
+            matched = len(rows), heading[rows, columns].sum(), number - len(rows)
+            of_frame[:, kept == number] = np.array([*matched, *at_level], float)[:, None]
+    return counts
 
 
-def _frames(found: Found, objects: Objects, label: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _frames(
+    found: Found, objects: Objects, label: int, frames: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Positions of what was found, and of the objects, of one class, frame by frame."""
     chosen = [np.flatnonzero(np.asarray(part.labels) == label) for part in (found, objects)]
-    frames = [
-        np.asarray(part.frames)[rows] for part, rows in zip((found, objects), chosen, strict=True)
-    ]
-    names = np.union1d(*frames)
     parts = []
-    for rows, of in zip(chosen, frames, strict=True):
+    for rows, part in zip(chosen, (found, objects), strict=True):
+        of = np.asarray(part.frames)[rows]
         order = np.argsort(of, kind="stable")
-        starts = np.searchsorted(of[order], names)
-        parts.append(np.split(rows[order], starts[1:]) if len(names) else [])
+        ordered = of[order]
+        ends = [np.searchsorted(ordered, frames, side=side) for side in ("left", "right")]
+        parts.append([rows[order[low:high]] for low, high in zip(*ends, strict=True)])
     yield from zip(*parts, strict=True)
 
 

@@ -6,6 +6,7 @@ against the reference.
 """
 
 import difflib
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +30,9 @@ OWN: dict[str, str] = {
     "pointpillars_epsilon": "pointpillars_epsilon",
     "pointpillars_pt": "pointpillars_epsilon",
     "pointpillars_detections": "pointpillars_epsilon",
+    "range_segmentation": "range_segmentation",
+    "range_segmentation_pt": "range_segmentation",
+    "range_images": "range_segmentation",
 }
 """Name of a figure, and of its file, to the study whose runs are shown."""
 
@@ -63,12 +67,13 @@ class FigureError(PolyreproError):
     """A figure that cannot be drawn; the text says what is missing and how to get it."""
 
 
-def draw(name: str, results: Path) -> None:
+def draw(name: str, results: Path, references: Sequence[Path] = ()) -> None:
     """Draw one figure to `results/figures/<name>.pdf` and `.png`.
 
     Args:
         name: a key of `FIGURES`.
         results: folder with the tables of `tables_of`.
+        references: other folders with such tables, which figures of all claims show beside them.
 
     Raises:
         FigureError: if there is no such figure, no table, or not its study in the tables.
@@ -88,27 +93,28 @@ def draw(name: str, results: Path) -> None:
                 f"snakemake --cores 2 {results / table}"
             )
     with in_style():
-        save(drawing(name, results), results / "figures" / name)
+        save(drawings(name, results, references), results / "figures" / name)
 
 
-def drawing(name: str, results: Path):
-    """The figure, as an object of matplotlib.
+def drawings(name: str, results: Path, references: Sequence[Path] = ()) -> list:
+    """The figure as objects of matplotlib, one for each page that it fills.
 
     Raises:
         FigureError: if the study of the figure is not in the tables.
     """
+    from polyrepro.analysis.references import read_sources
     from polyrepro.figures.measured import read_tables
 
     module = import_module(f"polyrepro.figures.{file_of(name)}")
     if name in OF_CLAIMS:
-        return module.figure(results)
+        return module.figure(read_sources(results, references))
     study = FIGURES[name]
     if study is None:
-        return module.figure()
+        return [module.figure()]
     tables = read_tables(results)
     if study not in set(tables.statistics["study"]):
         raise FigureError(
             f"figure {name!r} needs the study {study!r}, which {results / 'statistics.csv'} does "
             f"not contain; add it to the configuration: snakemake --config studies={study}"
         )
-    return module.figure(tables) if name in OWN else module.figure(tables, study)
+    return [module.figure(tables) if name in OWN else module.figure(tables, study)]

@@ -27,7 +27,7 @@ def draw_curves(
         level = values.rows["mean"].get(STUDIES[study].reference, float("nan"))
         style.draw_threshold(axes, 0)
         style.draw_epsilon_curve(axes, differences, reference_label)
-        if metric == STUDIES[study].metric:
+        if metric == STUDIES[study].metric and STUDIES[study].selections:
             style.mark_selected(axes, differences, STUDIES[study].selections[0].name)
         title = f"{METRIC_LABELS[metric]}\n{reference_label}: {level:.1f} %"
         style.describe(axes, title)

@@ -1,23 +1,26 @@
-"""All claims of a report in one figure: intervals, margins, published gains, outcomes.
+"""All claims of a report: intervals, margins, published gains, and a mark for each source.
 
 Each unit has a panel of its own, because a share and a point of accuracy have no axis in common.
+Where the rows do not fit one page of the report, the figure has several.
 """
 
+import math
 import re
 import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from polyrepro.analysis.contrasts import contrasts_at
-from polyrepro.analysis.statistics import read_statistics
+from polyrepro.analysis.outcomes import EQUIVALENT
+from polyrepro.analysis.references import Source, claim_numbers, contrasts_by_source
 from polyrepro.figures import FigureError, rows, style
-from polyrepro.figures.names import contrast_label, labels_of, mathematical, read_claims, unit_of
+from polyrepro.figures.names import contrast_label, labels_of, mathematical, unit_of
 from polyrepro.studies import STUDIES
+from polyrepro.studies.claim import Contrast
 
 OUTCOMES = {
     "reproduced": "#1B6E3C",
@@ -26,66 +29,115 @@ OUTCOMES = {
     "published gain excluded": "#A4243B",
     "not reproduced": "#A4243B",
     "inconclusive": "#6C6C6C",
-    "not run": "#6C6C6C",
 }
 """Outcome of a claim to its colour."""
 
+MARKERS = "osv^P*"
+"""Of the sources, the report's own first; more sources than markers share the last one."""
+
 WIDEST_LABEL = 50
+MOST_HEIGHT = 8.7
+"""Inches: what a page of the report has room for beside the caption."""
+BETWEEN_SOURCES = 0.62
+"""Distance between the marks of two sources, in units of a row."""
+ABOVE, AROUND_PANEL = 0.5, 0.6
+"""Inches: legend, and axis and title of each panel."""
 INNER, OUTER = "95 % interval", "interval that decides"
-MARGIN, GAIN = "margin", "published gain (verified)"
+GAIN = "published gain (verified)"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One contrast of a claim; `outcome` stands beside the first of a claim only."""
+    """One contrast of a claim.
+
+    Attributes:
+        marks: place of a source and its row of `claims.csv`.
+        outcomes: of the claim as a whole, by source; beside the first contrast of a claim only.
+        single: whether the claim has this contrast alone, to which a published gain belongs.
+    """
 
     label: str
-    unit: str
-    measured: pd.Series
-    threshold: float
-    outcome: str
+    contrast: Contrast
+    marks: tuple[tuple[int, pd.Series], ...]
+    outcomes: bool
+    single: bool
+
+    @property
+    def unit(self) -> str:
+        """What the panel of the row is about."""
+        return unit_of(self.contrast.metric)
+
+    @property
+    def gain(self) -> float:
+        """The published gain that the contrast is compared with; NaN if none was verified."""
+        row = self.marks[0][1]
+        verified = self.single and row["published_status"] == "verified"
+        return float(row["published_gain"]) if verified else math.nan
+
+    @property
+    def height(self) -> float:
+        """In units of `rows.ROW_HEIGHT`."""
+        return max(rows.lines_of(self.label), 1 + BETWEEN_SOURCES * (len(self.marks) - 1))
 
 
-def figure(results: Path) -> Figure:
-    """Every contrast that was measured, by unit; numbers of claims as in the report's tables."""
-    claims = read_claims(results / "claims.csv")
-    shown = forest_rows(claims, labels_of(read_statistics(results / "statistics.csv")))
+def figure(sources: Sequence[Source]) -> list[Figure]:
+    """Every contrast that was measured, by unit; numbers of claims as in the report's tables.
+
+    Args:
+        sources: the report's own claims and those beside them.
+    """
+    shown = forest_rows(sources)
     if not shown:
         raise FigureError(
-            f"{results / 'claims.csv'} has no claim with a measured contrast; run more studies"
+            f"{sources[0].folder / 'claims.csv'} has no claim with a measured contrast; run more "
+            "studies"
         )
-    units = list(dict.fromkeys(row.unit for row in shown))
-    parts = {unit: [row for row in shown if row.unit == unit] for unit in units}
-    counts = [sum(row.label.count("\n") + 1 for row in part) for part in parts.values()]
-    drawing = Figure(
-        figsize=(style.TEXT_WIDTH, 0.5 + 0.6 * len(units) + rows.ROW_HEIGHT * sum(counts)),
-        layout="constrained",
-    )
-    panels = drawing.subplots(len(units), squeeze=False, height_ratios=counts)[:, 0]
-    for axes, (unit, part) in zip(panels, parts.items(), strict=True):
-        _draw_unit(axes, unit, part)
-    style.legend_above(drawing, *panels, columns=4)
-    return drawing
+    return [_page(page, sources) for page in pages(shown)]
 
 
-def forest_rows(claims: pd.DataFrame, labels: dict[tuple[str, str], str]) -> list[Row]:
-    """The measured contrasts in the order of the table."""
-    found = []
-    for (name, scale), of_claim in claims.groupby(["claim", "scale"], sort=False):
-        study = STUDIES.get(of_claim["study"].iloc[0])
-        if study is None or of_claim["contrast"].eq("").all():
-            continue
-        (claim,) = [claim for claim in study.claims if claim.name == name]
-        known = {variant: label for (of, variant), label in labels.items() if of == study.name}
-        outcome = of_claim["outcome"].iloc[0]
-        contrasts = contrasts_at(study, claim, scale)
-        for (_, row), contrast in zip(of_claim.iterrows(), contrasts, strict=True):
-            if pd.notna(row["measured"]):
-                text = f"{row['number']}  {contrast_label(row['contrast'], known)}"
-                text = _wrapped(text)
-                found.append(Row(text, unit_of(contrast.metric), row, contrast.threshold, outcome))
-                outcome = ""
+def pages(shown: Sequence[Row]) -> list[list[Row]]:
+    """The rows of each page, by unit; a claim is not divided."""
+    units = dict.fromkeys(row.unit for row in shown)
+    blocks: list[list[Row]] = []
+    for row in (row for unit in units for row in shown if row.unit == unit):
+        if row.outcomes or blocks[-1][0].unit != row.unit:
+            blocks.append([])
+        blocks[-1].append(row)
+    found: list[list[Row]] = []
+    for block in blocks:
+        if not found or _height([*found[-1], *block]) > MOST_HEIGHT:
+            found.append([])
+        found[-1] += block
     return found
+
+
+def forest_rows(sources: Sequence[Source]) -> list[Row]:
+    """The measured contrasts in the order of the studies."""
+    found = []
+    numbers = claim_numbers(sources)
+    labels = [labels_of(source.statistics) for source in sources]
+    for study in STUDIES.values():
+        for claim in study.claims:
+            contrasts = contrasts_by_source(claim.name, sources)
+            for number, (contrast, measured) in enumerate(contrasts):
+                if claim.step_down and number and not _examined(contrasts[:number]):
+                    break
+                marks = tuple((i, row) for i, row in enumerate(measured) if row is not None)
+                first, row = marks[0]
+                known = {name: label for (of, name), label in labels[first].items()}
+                known |= {n: label for (of, n), label in labels[first].items() if of == study.name}
+                text = f"{numbers[claim.name]}  {contrast_label(row['contrast'], known)}"
+                found.append(Row(_wrapped(text), contrast, marks, not number, len(contrasts) == 1))
+    return found
+
+
+def _examined(before: Iterable[tuple[Contrast, list[pd.Series | None]]]) -> bool:
+    """Whether any source gets to a step: all before it hold there."""
+    of_sources = zip(*(measured for _, measured in before), strict=True)
+    return any(
+        all(row is not None and row["contrast_outcome"] == EQUIVALENT for row in steps)
+        for steps in of_sources
+    )
 
 
 def _wrapped(label: str) -> str:
@@ -95,41 +147,75 @@ def _wrapped(label: str) -> str:
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def _height(part: Sequence[Row]) -> float:
+    panels = len({row.unit for row in part})
+    return ABOVE + AROUND_PANEL * panels + rows.ROW_HEIGHT * sum(row.height for row in part)
+
+
+def _page(part: list[Row], sources: Sequence[Source]) -> Figure:
+    parts = {u: [row for row in part if row.unit == u] for u in dict.fromkeys(r.unit for r in part)}
+    drawing = Figure(figsize=(style.TEXT_WIDTH, _height(part)), layout="constrained")
+    ratios = [sum(row.height for row in of_unit) for of_unit in parts.values()]
+    panels = drawing.subplots(len(parts), squeeze=False, height_ratios=ratios)[:, 0]
+    for axes, (unit, of_unit) in zip(panels, parts.items(), strict=True):
+        _draw_unit(axes, unit, of_unit)
+    if len(sources) > 1:
+        for place in sorted({place for row in part for place, _ in row.marks}):
+            look = {"marker": _marker(place), "linestyle": "none", "color": style.NEUTRAL}
+            panels[0].plot([math.nan], [math.nan], label=sources[place].name, **look)
+    style.legend_above(drawing, *panels, columns=4)
+    return drawing
+
+
+def _marker(place: int) -> str:
+    return MARKERS[min(place, len(MARKERS) - 1)]
+
+
 def _draw_unit(axes: Axes, unit: str, part: list[Row]) -> None:
-    labels = [row.label for row in part]
-    for y, row in zip(rows.row_places(labels), part, strict=True):
-        values, colour = row.measured, OUTCOMES[row.measured["outcome"]]
-        inner, outer = values[["low", "high"]], values[["decisive_low", "decisive_high"]]
-        rows.draw_interval(axes, y, values["measured"], inner, outer, colour=colour)
-        if pd.notna(values["margin"]) and values["margin"] > 0:
-            _draw_margin(axes, y, row.threshold, values["margin"])
-        if values["published_status"] == "verified" and len(set(_claim(part, row))) == 1:
-            look = {"marker": "D", "markersize": 4, "color": style.PRECISION, "linestyle": "none"}
-            axes.plot([values["published_gain"]], [y], label=GAIN, zorder=2.8, **look)
-        if row.outcome:
-            place = axes.get_yaxis_transform()
-            axes.text(
-                1.02, y, row.outcome, transform=place, va="center", color=colour, fontsize=8.6
-            )
-    rows.label_rows(axes, labels)
-    scale = rows.scale_differences(axes, [row.measured["measured"] for row in part])
+    heights = [row.height for row in part]
+    for y, row in zip(rows.row_places(heights), part, strict=True):
+        _draw_row(axes, y, row)
+    rows.label_rows(axes, [row.label for row in part], heights)
+    measured = [mark["measured"] for row in part for _, mark in row.marks]
+    scale = rows.scale_differences(axes, measured)
     _limit(axes, part, logarithmic=bool(scale))
-    for threshold in sorted({row.threshold for row in part}):
+    for threshold in sorted({row.contrast.threshold for row in part}):
         axes.axvline(threshold, color=style.NEUTRAL, linewidth=0.8, zorder=1.5)
     axes.set_xlabel(mathematical(f"{unit}{scale}"))
     for width, label in ((2.0, INNER), (0.7, OUTER)):
-        axes.plot([float("nan")] * 2, [0, 0], color=style.NEUTRAL, linewidth=width, label=label)
+        axes.plot([math.nan] * 2, [0, 0], color=style.NEUTRAL, linewidth=width, label=label)
+
+
+def _draw_row(axes: Axes, y: float, row: Row) -> None:
+    top = y - BETWEEN_SOURCES * (len(row.marks) - 1) / 2
+    for number, (place, values) in enumerate(row.marks):
+        at, colour = top + BETWEEN_SOURCES * number, OUTCOMES[values["outcome"]]
+        inner, outer = values[["low", "high"]], values[["decisive_low", "decisive_high"]]
+        look = {"colour": colour, "marker": _marker(place), "size": 4 if not place else 4.6}
+        rows.draw_interval(axes, at, values["measured"], inner, outer, **look)
+        if row.outcomes:
+            words = {"va": "center", "color": colour, "fontsize": 8.6 if len(row.marks) < 2 else 8}
+            axes.text(1.02, at, values["outcome"], transform=axes.get_yaxis_transform(), **words)
+    if row.contrast.margin:
+        _draw_margin(axes, y, row)
+    if math.isfinite(row.gain):
+        look = {"marker": "D", "markersize": 4, "color": style.PRECISION, "linestyle": "none"}
+        axes.plot([row.gain], [y], label=GAIN, zorder=2.8, **look)
 
 
 def _limit(axes: Axes, part: list[Row], *, logarithmic: bool) -> None:
     """Show the means with their plain intervals; those that decide may be many times as wide."""
-    table = pd.DataFrame([row.measured for row in part])
-    ends = table[["measured", "low", "high"]].assign(threshold=[row.threshold for row in part])
-    verified = table["published_status"] == "verified"
-    ends["gain"] = table["published_gain"].where(verified)
-    ends["margin"] = table["margin"]
-    low, high = ends.drop(columns="margin").min(axis=None), ends.max(axis=None)
-    low = min(low, -ends["margin"].max()) if ends["margin"].notna().any() else low
+    shown = [
+        value
+        for row in part
+        for _, mark in row.marks
+        for value in (*mark[["measured", "low", "high"]], row.contrast.threshold, row.gain)
+        if math.isfinite(value)
+    ]
+    low, high = min(shown), max(shown)
+    margins = [row.contrast.edges for row in part if row.contrast.margin]
+    low = min([low, *(edges[0] for edges in margins)])
+    high = max([high, *(edges[1] for edges in margins)])
     room = 0.12 * (high - low)
     if logarithmic:
         axes.set_xlim(1.3 * low, 1.3 * high)
@@ -137,15 +223,11 @@ def _limit(axes: Axes, part: list[Row], *, logarithmic: bool) -> None:
         axes.set_xlim(low - room, high + room)
 
 
-def _claim(part: list[Row], row: Row) -> list[str]:
-    """The contrasts of the claim that a row belongs to."""
-    return [r.measured["contrast"] for r in part if r.measured["claim"] == row.measured["claim"]]
-
-
-def _draw_margin(axes: Axes, y: float, threshold: float, margin: float) -> None:
+def _draw_margin(axes: Axes, y: float, row: Row) -> None:
+    low, high = row.contrast.edges
+    height = row.height - 0.2
     patch = Rectangle(
-        (threshold - margin, y - 0.4), 2 * margin, 0.8, color="#CFE3D6", linewidth=0, zorder=1
+        (low, y - height / 2), high - low, height, color=style.EQUALITY, linewidth=0, zorder=1
     )
     axes.add_patch(patch)
-    look = {"color": "#CFE3D6", "linewidth": 6, "solid_capstyle": "butt"}
-    axes.plot([float("nan")], [float("nan")], label=MARGIN, **look)
+    style.label_margin(axes)

@@ -14,11 +14,12 @@ from polyrepro.studies.gates import EXPONENTS, FOCAL, HARD, SOFT
 from polyrepro.variants import REFERENCE
 
 PANELS = {
-    ("top1", "test"): "test top-1 (%)",
+    ("top1", "test"): "difference (points of top-1)",
     ("steps_to_25", "train"): "steps to 25 %",
     ("steps_to_50", "train"): "steps to 50 %",
 }
-"""Metric and split to what a panel shows; the steps are to an accuracy on training images."""
+"""Metric and split to what a panel shows: accuracies as differences to cross-entropy's, paired by
+seed; the steps are to an accuracy on training images."""
 
 
 def figure(tables: Tables) -> Figure:
@@ -35,7 +36,7 @@ def figure(tables: Tables) -> Figure:
 
 
 def _draw_panel(axes: Axes, tables: Tables, metric: str, split: str) -> None:
-    measured = tables.measured("gates", metric, split=split)
+    measured = tables.measured("gates", metric, split=split, paired=split == "test")
     hard = zip(HARD.items(), style.shades(style.TRUNCATED, len(HARD)), strict=True)
     bands = {REFERENCE: ("cross-entropy", style.CROSS_ENTROPY)}
     bands |= {v.name: (f"hard gate at {threshold:g}", c) for (threshold, v), c in hard}

@@ -1,7 +1,6 @@
 """Metrics, contrasts and claims in a reader's words, for figures and report alike."""
 
 import re
-from pathlib import Path
 
 import pandas as pd
 
@@ -22,12 +21,19 @@ METRIC_LABELS = {
     "vehicle_aph_l1": "vehicle APH L1",
     "pedestrian_ap_l1": "pedestrian AP L1",
     "pedestrian_aph_l1": "pedestrian APH L1",
+    "foreground_ap": "foreground AP",
+    "foreground_precision": "precision at 99 % recall",
+    "points_kept": "points kept at 99 % recall",
+    "vehicle_foreground_ap": "vehicle foreground AP",
+    "pedestrian_foreground_ap": "pedestrian foreground AP",
 }
 """Metrics in percent that a study can be about, as tables call them."""
 
 UNITS = {
     "points of top-1": ("top1",),
-    "points of AP or AR": ("box_", "mask_", "ap_", "aph_", "vehicle_", "pedestrian_"),
+    "points of AP or AR": (
+        *("box_", "mask_", "ap_", "aph_", "vehicle_", "pedestrian_", "foreground_"),
+    ),
     "P_t": ("mean_pt",),
     "share of the gradient": ("leading_share",),
     "steps": ("steps_to_",),
@@ -47,17 +53,6 @@ def contrast_label(contrast: str, labels: dict[str, str]) -> str:
     """A contrast of `claims.csv` with variants in words: `Poly-1 (ε₁ = 2) − cross-entropy`."""
     _, _, terms = contrast.partition(": ")
     return " ".join("−" if word == "-" else labels.get(word, word) for word in terms.split(" "))
-
-
-def read_claims(path: Path) -> pd.DataFrame:
-    """`claims.csv` with empty texts as texts, and a column `number`: C1, C2, ... in its order."""
-    claims = pd.read_csv(path)
-    texts = claims.select_dtypes(exclude="number").columns
-    claims[texts] = claims[texts].fillna("")
-    keys = list(dict.fromkeys(zip(claims["claim"], claims["scale"], strict=True)))
-    numbers = {key: f"C{position}" for position, key in enumerate(keys, start=1)}
-    claims["number"] = [numbers[key] for key in zip(claims["claim"], claims["scale"], strict=True)]
-    return claims
 
 
 def labels_of(statistics: pd.DataFrame) -> dict[tuple[str, str], str]:

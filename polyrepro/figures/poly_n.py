@@ -1,6 +1,7 @@
-"""Test accuracy of the Poly-N losses chosen on validation images, N = 1, 2, 3 (study `poly_n`).
+"""Poly-N chosen on validation images, N = 1, 2, 3, against cross-entropy (study `poly_n`).
 
-After the paper's Poly-N experiment. Behind each chosen loss stand the other points of its grid.
+After the paper's Poly-N experiment. Differences are paired by seed; behind each chosen loss stand
+the other points of its grid.
 """
 
 import numpy as np
@@ -13,21 +14,14 @@ from polyrepro.studies.poly_n import BEST
 
 
 def figure(tables: Tables) -> Figure:
-    """Top-1 of cross-entropy and of the selected losses, with the grids they were selected from."""
-    measured = tables.measured("poly_n", "top1").of_family
-    drawing, (axes,) = style.new_figure(style.TEXT_WIDTH, 2.6)
-    reference = measured.where(measured.is_reference)
-    style.draw_band(axes, reference.rows.iloc[0], colour=style.CROSS_ENTROPY)
-    style.draw_measured(
-        axes,
-        reference.rows["mean"] * 0,
-        reference,
-        colour=style.CROSS_ENTROPY,
-        marker="s",
-        label="cross-entropy",
-        line="none",
-    )
-    labels = ["cross-\nentropy"]
+    """Differences of the selected losses, with the grids they were selected from."""
+    measured = tables.measured("poly_n", "top1", paired=True).of_family
+    values = tables.measured("poly_n", "top1")
+    drawing, (axes,) = style.new_figure(style.TEXT_WIDTH, 2.4)
+    reference = values.where(values.is_reference).rows.iloc[0]
+    style.describe(axes, f"cross-entropy: {reference['mean']:.1f} %")
+    axes.axhline(0, color=style.CROSS_ENTROPY, linewidth=0.9, label="cross-entropy", zorder=1.5)
+    labels = []
     for count, selection in enumerate(BEST, start=1):
         chosen = measured.where(measured.is_selected(selection.name))
         _draw_grid(axes, count, measured.where(~measured.is_selected(selection.name)))
@@ -36,15 +30,15 @@ def figure(tables: Tables) -> Figure:
             chosen.rows["mean"] * 0 + count,
             chosen,
             colour=style.POLY,
-            label="chosen on validation",
+            label="chosen on validation images",
             line="none",
         )
         labels.append(f"$N = {count}$\n{_coefficients(chosen, count)}")
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set_xlim(-0.5, len(BEST) + 0.5)
+    axes.set_xticks(range(1, len(BEST) + 1), labels)
+    axes.set_xlim(0.5, len(BEST) + 0.5)
     axes.grid(axis="x", visible=False)
-    axes.set(ylabel="test top-1 (%)")
-    style.legend_above(drawing, axes, columns=2)
+    axes.set(ylabel=style.DIFFERENCE_LABEL)
+    style.legend_above(drawing, axes, columns=3)
     return drawing
 
 

@@ -26,43 +26,49 @@ def draw_interval(
     *,
     colour: str,
     marker: str = "o",
+    size: float = 4,
 ) -> None:
     """One row: the mean, a thick inner interval and a thin outer one; NaN is left out."""
     for ends, width in ((outer, 0.7), (inner, 2.0)):
         axes.plot(ends, [y, y], color=colour, linewidth=width, solid_capstyle="butt", zorder=2.5)
-    look = {"markersize": 4, "markeredgecolor": "#FFFFFF", "markeredgewidth": 0.5}
+    look = {"markersize": size, "markeredgecolor": "#FFFFFF", "markeredgewidth": 0.5}
     axes.plot([mean], [y], color=colour, marker=marker, linestyle="none", zorder=3, **look)
 
 
-def row_places(labels: Sequence[str]) -> list[float]:
-    """Where the rows lie, from top to bottom: one unit per line of their labels."""
-    lines = np.array([label.count("\n") + 1 for label in labels])
-    return (np.cumsum(lines) - lines / 2 - 0.5).tolist()
+def lines_of(label: str) -> int:
+    """Height of a row in units of `ROW_HEIGHT`: one for each line of its label."""
+    return label.count("\n") + 1
 
 
-def label_rows(axes: Axes, labels: Sequence[str]) -> None:
+def row_places(heights: Sequence[float]) -> list[float]:
+    """The middles of rows of these heights, from top to bottom; the first unit ends at 0.5."""
+    ends = np.cumsum(heights)
+    return (ends - np.array(heights) / 2 - 0.5).tolist()
+
+
+def label_rows(axes: Axes, labels: Sequence[str], heights: Sequence[float]) -> None:
     """Label the rows of `row_places`."""
-    places = row_places(labels)
-    axes.set_yticks(places, [mathematical(label) for label in labels])
+    axes.set_yticks(row_places(heights), [mathematical(label) for label in labels])
     axes.tick_params(axis="y", length=0, labelsize=LABEL_SIZE)
-    lines = sum(label.count("\n") + 1 for label in labels)
-    axes.set_ylim(lines - 0.4, -0.6)
+    axes.set_ylim(sum(heights) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
 
 
-def scale_differences(axes: Axes, values: Iterable[float]) -> str:
-    """Choose the scale of the x axis; what is to be said about it in its label."""
+def scale_differences(axes: Axes, values: Iterable[float], axis: str = "x") -> str:
+    """Choose the scale of the axis of differences; what is to be said about it in its label."""
     finite = np.array([value for value in values if np.isfinite(value)])
     largest = np.abs(finite).max() if len(finite) else 1.0
-    axes.xaxis.set_major_formatter(FuncFormatter(_signed))
+    along = axes.xaxis if axis == "x" else axes.yaxis
+    along.set_major_formatter(FuncFormatter(_signed))
     if largest <= MOST_LINEAR or np.abs(finite).min() > 1:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
+        along.set_major_locator(MaxNLocator(nbins=7))
         return ""
-    axes.set_xscale("symlog", linthresh=1, linscale=1)
+    set_scale = axes.set_xscale if axis == "x" else axes.set_yscale
+    set_scale("symlog", linthresh=1, linscale=1)
     ends = [float(finite.min()), float(finite.max())]
     ticks = [-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100]
-    axes.set_xticks([tick for tick in ticks if 1.2 * min(*ends, -1) <= tick <= 1.2 * max(*ends, 1)])
-    axes.xaxis.set_major_formatter(FuncFormatter(_signed))
+    along.set_ticks([tick for tick in ticks if 1.2 * min(*ends, -1) <= tick <= 1.2 * max(*ends, 1)])
+    along.set_major_formatter(FuncFormatter(_signed))
     axes.minorticks_off()
     return "; logarithmic beyond 1"
 

@@ -5,7 +5,7 @@ Colours are those of Okabe and Ito (2008), told apart also by the colour-blind; 
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,12 @@ import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
+from PIL import Image
 
 from polyrepro.files import write_atomically
 
@@ -35,6 +37,9 @@ TRUNCATED = "#009E73"
 PRECISION = "#E69F00"
 """Average precision, beside recall in the colour of Poly-1."""
 NEUTRAL = "#777777"
+EQUALITY = "#CFE3D6"
+"""Within a margin of equality."""
+MARGIN_LABEL = "margin of equality"
 
 BESIDE = 3.5
 """Points between a mean and the dots of its seeds."""
@@ -199,6 +204,18 @@ def draw_band(axes: Axes, row: pd.Series, *, colour: str, label: str | None = No
         axes.axhspan(row["low"], row["high"], color=colour, alpha=0.13, linewidth=0, zorder=1)
 
 
+def draw_margin(axes: Axes, margin: float) -> None:
+    """The differences that count as none, between two horizontal edges."""
+    axes.axhspan(-margin, margin, color=EQUALITY, linewidth=0, zorder=1)
+    label_margin(axes)
+
+
+def label_margin(axes: Axes) -> None:
+    """An entry of the legend for what is drawn in the colour of a margin."""
+    look = {"color": EQUALITY, "linewidth": 6, "solid_capstyle": "butt"}
+    axes.plot([math.nan], [math.nan], label=MARGIN_LABEL, **look)
+
+
 def draw_threshold(axes: Axes, y: float, label: str | None = None) -> None:
     """A dashed line at a value that is given, not measured."""
     axes.axhline(y, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), label=label, zorder=1.5)
@@ -234,11 +251,32 @@ def legend_above(figure: Figure, *panels: Axes, columns: int) -> None:
     figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=columns)
 
 
-def save(figure: Figure, stem: Path) -> None:
-    """Write `<stem>.pdf` and `<stem>.png`, complete or not at all; equal figures, equal bytes."""
+def save(pages: Sequence[Figure], stem: Path) -> None:
+    """Write `<stem>.pdf` and `<stem>.png`, complete or not at all; equal figures, equal bytes.
+
+    Args:
+        pages: of the PDF; in the PNG they follow each other from top to bottom.
+    """
+    document, images = io.BytesIO(), []
     # A date or a version in the metadata would make every drawing differ.
-    metadata = {"pdf": {"CreationDate": None, "Producer": None}, "png": {"Software": None}}
-    for file_format, entries in metadata.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=file_format, metadata=entries)
-        write_atomically(stem.with_suffix(f".{file_format}"), buffer.getvalue())
+    with PdfPages(document, metadata={"CreationDate": None, "Producer": None}) as pdf:
+        for page in pages:
+            page.savefig(pdf, format="pdf")
+            image = io.BytesIO()
+            page.savefig(image, format="png", metadata={"Software": None})
+            images.append(image)
+    write_atomically(stem.with_suffix(".pdf"), document.getvalue())
+    if len(images) > 1:
+        images = [_below_each_other(images)]
+    write_atomically(stem.with_suffix(".png"), images[0].getvalue())
+
+
+def _below_each_other(images: Sequence[io.BytesIO]) -> io.BytesIO:
+    parts = [Image.open(image) for image in images]
+    size = max(part.width for part in parts), sum(part.height for part in parts)
+    whole = Image.new("RGB", size, "white")
+    for number, part in enumerate(parts):
+        whole.paste(part, (0, sum(above.height for above in parts[:number])))
+    saved = io.BytesIO()
+    whole.save(saved, format="png", dpi=(STYLE["savefig.dpi"],) * 2)
+    return saved

@@ -1,23 +1,43 @@
 """Test accuracy of truncated losses against the learning rate (study `truncation_lr`).
 
 After the paper's ablation of the truncation experiment: a lower accuracy that came from the step
-size alone would be made up for at another learning rate.
+size alone would be made up for at another learning rate. Differences are paired by seed, to
+cross-entropy at its usual rate.
 """
 
 from itertools import cycle
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from polyrepro.figures import style
-from polyrepro.figures.measured import Tables
+from polyrepro.figures import rows, style
+from polyrepro.figures.measured import Measured, Tables
 
 
 def figure(tables: Tables) -> Figure:
-    """Top-1 over the initial learning rate; one line per number of terms, and cross-entropy's."""
-    measured = tables.measured("truncation_lr", "top1").of_family
-    # Without coefficients: cross-entropy and its truncations.
-    measured = measured.where(measured.rows["epsilon"] == "")
-    drawing, (axes,) = style.new_figure(style.TEXT_WIDTH, 2.6)
+    """Top-1 over the initial learning rate, and differences; a line per number of terms."""
+    drawing, panels = style.new_figure(style.TEXT_WIDTH, 2.6, ncols=2)
+    for axes, paired in zip(panels, (False, True), strict=True):
+        measured = tables.measured("truncation_lr", "top1", paired=paired).of_family
+        # Without coefficients: cross-entropy and its truncations.
+        measured = measured.where(measured.rows["epsilon"] == "")
+        count = _draw_lines(axes, measured)
+        style.logarithmic_axis(axes, measured.rows["learning_rate"], closest=1.3)
+        axes.margins(x=0.08)
+        axes.set(xlabel="initial learning rate")
+        # An interval over collapsed runs would leave the range of accuracies.
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, -102 if paired else -2), min(high, 102))
+    panels[0].set(ylabel="test top-1 (%)")
+    style.draw_threshold(panels[1], 0)
+    scale = rows.scale_differences(panels[1], measured.seeds.to_numpy().ravel(), axis="y")
+    panels[1].set(ylabel=f"paired difference (points\nof top-1{scale})")
+    style.legend_above(drawing, *panels, columns=count)
+    return drawing
+
+
+def _draw_lines(axes: Axes, measured: Measured) -> int:
+    """Draw cross-entropy and each number of terms; how many lines that are."""
     terms = measured.rows["terms"]
     counts = sorted(terms.dropna().unique())
     colours = style.shades(style.TRUNCATED, len(counts))
@@ -34,13 +54,6 @@ def figure(tables: Tables) -> Figure:
             colour=colour,
             marker=marker,
             label=label,
-            shift=7 * (number - (len(looks) - 1) / 2),
+            shift=5 * (number - (len(looks) - 1) / 2),
         )
-    style.logarithmic_axis(axes, measured.rows["learning_rate"], closest=1.3)
-    axes.margins(x=0.08)
-    axes.set(xlabel="initial learning rate", ylabel="test top-1 (%)")
-    # An interval over collapsed runs would leave the range of accuracies.
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(low, -2), min(high, 102))
-    style.legend_above(drawing, axes, columns=len(looks))
-    return drawing
+    return len(looks)

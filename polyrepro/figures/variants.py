@@ -34,7 +34,7 @@ def figure(tables: Tables, study: str) -> Figure:
     for y, (variant, row) in enumerate(differences.rows.iterrows()):
         _draw_row(axes, y, row, differences.seeds[variant], lost[variant], differences.reference)
         _write_value(axes, y, values.rows.loc[variant])
-    rows.label_rows(axes, list(differences.rows["label"]))
+    rows.label_rows(axes, list(differences.rows["label"]), [1] * count)
     shown = np.concatenate([differences.rows["mean"], differences.seeds.to_numpy().ravel()])
     scale = rows.scale_differences(axes, shown)
     axes.axvline(0, color=style.NEUTRAL, linewidth=0.8, zorder=1.5)

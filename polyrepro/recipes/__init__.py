@@ -28,8 +28,10 @@ from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.light_pointpillars import POINTPILLARS_LIDAR_SCENES
 from polyrepro.recipes.pointpillars_waymo import POINTPILLARS_WAYMO
+from polyrepro.recipes.range_images import RANGE_UNET_LIDAR_SCENES
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
 from polyrepro.recipes.resnet50_short import RESNET50_SHORT_RECIPES
+from polyrepro.recipes.segmentation import SegmentationRecipe
 
 __all__ = [
     "RECIPES",
@@ -39,10 +41,12 @@ __all__ = [
     "DetectionRecipe",
     "Frozen",
     "Recipe",
+    "SegmentationRecipe",
 ]
 
 AnyRecipe = Annotated[
-    ClassificationRecipe | DetectionRecipe | Detection3DRecipe, Field(discriminator="kind")
+    ClassificationRecipe | DetectionRecipe | Detection3DRecipe | SegmentationRecipe,
+    Field(discriminator="kind"),
 ]
 """The union of all kinds of recipes, told apart by their `kind`."""
 
@@ -64,5 +68,6 @@ RECIPES: dict[str, AnyRecipe] = {
         RETINANET_COCO,
         POINTPILLARS_LIDAR_SCENES,
         POINTPILLARS_WAYMO,
+        RANGE_UNET_LIDAR_SCENES,
     )
 }

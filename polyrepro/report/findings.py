@@ -104,6 +104,11 @@ def pointpillars_epsilon(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     return _detection_changes(rows, "poly1_e-1_g2", shown)
 
 
+def range_segmentation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """The same for the foreground of range images."""
+    return _detection_changes(rows, "poly1_e-1_g2", ("foreground_ap", "foreground_precision"))
+
+
 def _detection_changes(rows: pd.DataFrame, variant: str, shown: tuple[str, ...]) -> str:
     of_variant = rows[rows["variant"] == variant].set_index(["split", "metric"])
     changes = []
@@ -136,6 +141,7 @@ FINDINGS = {
         mask_rcnn_epsilon,
         retinanet_epsilon,
         pointpillars_epsilon,
+        range_segmentation,
     )
 }
 

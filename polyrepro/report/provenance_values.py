@@ -11,13 +11,13 @@ import pandas as pd
 
 from polyrepro.analysis.metrics_table import training_sources
 from polyrepro.analysis.not_run import command_for
+from polyrepro.analysis.reference_folders import COMMITTED
 from polyrepro.data.manifests import read_manifest
 from polyrepro.files import data_folder, record_path
 from polyrepro.plan import Plan
 from polyrepro.report.labels import number
 from polyrepro.running.records import read_record
 
-REFERENCE_FOLDER = Path(__file__).parents[2] / "results" / "reference"
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 TOOLS = ("snakemake", "pandas", "scipy", "matplotlib", "typst")
 
@@ -58,6 +58,7 @@ def provenance_values(plan: Plan) -> dict:
     arguments = [f"scale={settings.scale}", f"studies={','.join(settings.studies)}"]
     arguments += [f"seeds={settings.seeds}", f"results={settings.results}"]
     arguments += ["finished_only=true"] if settings.finished_only else []
+    arguments += [f"references={','.join(settings.references)}"] if settings.references else []
     arguments += [f"overrides={json.dumps(overrides)!r}"] if overrides else []
     return {
         "runs": len(records),
@@ -123,7 +124,7 @@ def _distinct(values) -> list[str]:
 
 def tuning_values() -> list[dict]:
     """How the recipes on characters were found: best mean validation accuracy per stage."""
-    rows = pd.read_csv(REFERENCE_FOLDER / "tuning" / "kanji.csv")
+    rows = pd.read_csv(COMMITTED / "tuning" / "kanji.csv")
     settings = ["batch_size", "epochs", "learning_rate", "max_shift", "weight_decay"]
     found = []
     for (dataset, stage), of_stage in rows.groupby(["dataset", "stage"], sort=False):

@@ -1,11 +1,14 @@
 """Every number and computed word of the report, as one JSON: the text itself holds none."""
 
+import re
 from pathlib import Path
 
 from polyrepro.analysis.metrics_table import read_metrics
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
-from polyrepro.analysis.statistics import CONFIDENCE, read_statistics
-from polyrepro.figures.names import labels_of, read_claims
+from polyrepro.analysis.reference_folders import reference_folders
+from polyrepro.analysis.references import read_sources
+from polyrepro.analysis.statistics import CONFIDENCE
+from polyrepro.figures.names import labels_of
 from polyrepro.plan import Plan
 from polyrepro.report.abstract import abstract
 from polyrepro.report.atlas import atlas_values
@@ -23,8 +26,17 @@ from polyrepro.report.provenance_values import (
     tuning_values,
 )
 from polyrepro.report.published_values import misattributions, published_rows
-from polyrepro.report.reference_values import reference_values
+from polyrepro.report.source_values import (
+    claims_elsewhere,
+    figures_elsewhere,
+    sources_values,
+    studies_elsewhere,
+    verdicts_elsewhere,
+)
 from polyrepro.report.study_values import recipe_values, study_values
+
+PAGE = re.compile(rb"/Type /Page\b(?!s)")
+"""A page in a PDF of matplotlib's."""
 
 
 def report_values(plan: Plan) -> dict:
@@ -34,13 +46,16 @@ def report_values(plan: Plan) -> dict:
 
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
-    statistics = read_statistics(results / "statistics.csv")
-    table = read_claims(results / "claims.csv")
+    scale = plan.settings.scale_label
+    references = reference_folders(results, scale, plan.settings.references)
+    sources = read_sources(results, references)
+    statistics, table = sources[0].statistics, sources[0].claims
     pairs = statistics.drop_duplicates(["study", "variant"])
     recipes = {(row.study, row.variant): row.recipe for row in pairs.itertuples()}
     claims = judged_claims(table, labels_of(statistics), recipes)
     not_run = claims_not_run(table)
-    scale = plan.settings.scale_label
+    names = [study.name for study in plan.studies]
+    provenance = provenance_values(plan)
     return {
         "scale": scale,
         "analogue": scale not in (PAPER_SCALE, *SHORTENED),
@@ -54,23 +69,34 @@ def report_values(plan: Plan) -> dict:
         "recipes": recipe_values(plan),
         "tuning": tuning_values(),
         "studies": {
-            study.name: study_values(plan, study, metrics, statistics) for study in plan.studies
+            study.name: study_values(plan, study, metrics, statistics)
+            | {"figures_elsewhere": figures_elsewhere(study.name, sources)}
+            for study in plan.studies
         },
+        "studies_elsewhere": studies_elsewhere(names, sources),
         "claims": claims,
+        "claims_elsewhere": claims_elsewhere(sources),
+        "verdicts_elsewhere": verdicts_elsewhere(sources),
+        "sources": sources_values(sources, provenance["hardware"]),
         "not_run": not_run,
         "not_run_count": sum(len(entry["claims"]) for entry in not_run),
         "prices": run_prices(plan),
         "outcomes": outcome_counts(claims),
         "losses_figure": str((results / "figures/losses.pdf").resolve()),
         "forest_figure": str((results / "figures/forest.pdf").resolve()),
-        "references": reference_values(scale),
+        "forest_pages": _pages(results / "figures/forest.pdf"),
         "published": published_rows(),
         "misattributions": misattributions(),
         "simulation": simulation_values(),
         "benchmark": benchmark_values(),
-        "provenance": provenance_values(plan),
+        "provenance": provenance,
         "atlas": atlas_values(results),
     }
+
+
+def _pages(figure: Path) -> int:
+    """Number of pages of a figure; 1 if it is missing, which the typesetting says by its name."""
+    return len(PAGE.findall(figure.read_bytes())) if figure.exists() else 1
 
 
 def _seeds(plan: Plan) -> str:

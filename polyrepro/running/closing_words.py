@@ -6,6 +6,7 @@ from pathlib import Path
 
 from polyrepro.plan import Plan
 from polyrepro.running.status import SHOWN, StatusReader
+from polyrepro.running.step_failures import step_failures
 
 
 def closing_words(plan: Plan, failed: bool) -> str:
@@ -21,6 +22,8 @@ def closing_words(plan: Plan, failed: bool) -> str:
             words.append(f"failed: {status.run.id}: {status.details['message']}{where}")
         if len(chosen) > SHOWN:
             words.append(f"failed: {len(chosen) - SHOWN} more")
+        for failure in step_failures(results)[:SHOWN]:
+            words.append(f"failed: {failure.step}: {failure.message} (log: {failure.log})")
         finished = sum(status.state == "finished" for status in runs)
         if not plan.settings.finished_only:
             words.append("A report of what has finished: the same with --config finished_only=true")

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 PACKAGE = Path(__file__).parents[1]
-TRAINING_SOURCE = ("losses", "data", "recipes", "classification", "detection")
+TRAINING_SOURCE = ("losses", "data", "recipes", "classification", "detection", "segmentation")
 VERSIONS_OF = ("torch", "torchvision", "timm", "numpy")
 
 

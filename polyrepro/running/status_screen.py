@@ -14,6 +14,7 @@ from polyrepro.errors import PolyreproError
 from polyrepro.files import run_link
 from polyrepro.plan import Plan
 from polyrepro.running.status import SHOWN, STATES, RunStatus, StatusReader, seconds_left
+from polyrepro.running.step_failures import StepFailure, step_failures
 from polyrepro.settings import command
 
 WIDTH = 12
@@ -43,7 +44,7 @@ def show_status(plan: Plan, run_ids: list[str], watch: float | None) -> None:
         return details(plan, runs, run_ids) if run_ids else overview(plan, runs)
 
     if watch is None:
-        console.print(screen())
+        console.print(screen(), crop=False)
         return
     try:
         with Live(
@@ -66,16 +67,19 @@ def overview(plan: Plan, runs: dict[str, RunStatus]) -> RenderableType:
         chosen = [status for status in runs.values() if status.state == state]
         if chosen:
             parts += [Text(), _troubles(state, chosen)]
+    if failures := step_failures(Path(plan.settings.results)):
+        parts += [Text(), _failed_steps(failures)]
     return Group(*parts)
 
 
 def details(plan: Plan, runs: dict[str, RunStatus], run_ids: list[str]) -> RenderableType:
     """Everything that is known of some runs."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    parts: list[RenderableType] = []
     results = Path(plan.settings.results)
     for run_id in run_ids:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
         if run_id not in runs:
             raise UnknownRunError(
                 f"the configuration has no run {run_id!r}; a run id is recipe/variant/seedN, for "
@@ -95,13 +99,14 @@ def details(plan: Plan, runs: dict[str, RunStatus], run_ids: list[str]) -> Rende
             "Slurm job": found.get("slurm_job"),
             "log": found.get("log") or _log_of_job(plan, run_id),
             "folder": str(folder.resolve()) if folder.exists() else None,
-            "train it alone": command(plan.settings, "train", run_id),
         }
         for name, value in rows.items():
             if value:
                 table.add_row(name, str(value))
-        table.add_row()
-    return table
+        # On one line however long, because broken into several it could not be pasted.
+        alone = f"to train it alone: {command(plan.settings, 'train', run_id)}\n"
+        parts += [table, Text(alone, no_wrap=True, overflow="ignore")]
+    return Group(*parts)
 
 
 def _studies(plan: Plan, runs: dict[str, RunStatus]) -> Table:
@@ -181,7 +186,17 @@ def _troubles(state: str, chosen: list[RunStatus]) -> Table:
     return table
 
 
-def _add_rest(table: Table, listed: list[RunStatus]) -> None:
+def _failed_steps(failures: list[StepFailure]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("failed besides trainings", no_wrap=True, style=STYLES["failed"])
+    table.add_column("why, and where to read more", overflow="fold")
+    for failure in failures[:SHOWN]:
+        table.add_row(Text(failure.step), Text(f"{failure.message}\n[log] {failure.log}"))
+    _add_rest(table, failures)
+    return table
+
+
+def _add_rest(table: Table, listed: list) -> None:
     if len(listed) > SHOWN:
         table.add_row(Text(f"and {len(listed) - SHOWN} more"))
 

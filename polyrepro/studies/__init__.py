@@ -16,6 +16,7 @@ from polyrepro.studies import (
     poly1_lr,
     poly_n,
     powers,
+    range_segmentation,
     retinanet_epsilon,
     training_length,
     truncation,
@@ -45,6 +46,7 @@ STUDIES = {
         mask_rcnn_epsilon.STUDY,
         retinanet_epsilon.STUDY,
         pointpillars_epsilon.STUDY,
+        range_segmentation.STUDY,
     )
 }
 SCALES = (

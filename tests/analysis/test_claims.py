@@ -231,7 +231,8 @@ def test_waymo_is_listed_as_not_run():
     assert waymo["published_gain"].tolist() == pytest.approx([0.5, 0.8])
     assert set(waymo["outcome"]) == {"not run"}
     assert set(waymo["note"]) == {
-        f"{NO_STUDY}; RSN has no public implementation to validate one against"
+        f"{NO_STUDY}; RSN has no public implementation to validate one against; "
+        "the study range_segmentation tries its first stage on drawn scenes"
     }
 
 

@@ -1,15 +1,25 @@
 """Seeds and images as sources of noise, against simulated truths and stored predictions."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from tidy_tables import full_table
 
 from polyrepro.analysis.claims import evaluate_claims
-from polyrepro.analysis.images import bootstrap_interval, drawn_images
+from polyrepro.analysis.contrasts import Measurement
+from polyrepro.analysis.images import (
+    bootstrap_interval,
+    drawn_images,
+    interval_over_seeds_and_images,
+)
+from polyrepro.analysis.resampled_metrics import weighted_metric
 from polyrepro.classification.predictions import Predictions, write_predictions
 from polyrepro.compact_predictions import PredictionsError, write_arrays
 from polyrepro.data import load
+from polyrepro.data.lidar.waymo_curves import CUTOFFS
 from polyrepro.files import compact_predictions_path, record_path, write_json
+from polyrepro.segmentation.metrics import BINS
+from polyrepro.studies.claim import against_reference
 
 
 def of_means(differences, samples=1000):
@@ -117,6 +127,59 @@ def test_detectors_have_an_interval_over_images_too(tmp_path):
         # A sixth of all objects, and the noise of 60 images: about sqrt(1/6 * 5/6 / 60).
         assert (row["images_low"] + row["images_high"]) / 2 == pytest.approx(16.7, abs=3.5)
         assert 2 * 3 < row["images_high"] - row["images_low"] < 4 * 1.96 * 4.8
+
+
+def waymo_counts(random, missed):
+    """Two vehicles per frame, both found with the same score unless the frame is missed."""
+    right = np.where(missed, 0, 1 + (random.random(IMAGES) < 0.95))
+    of_frame = np.stack([right, 0.9 * right, 0 * right, 2 - right, 2 - right], 1)
+    counts = np.repeat(of_frame[:, :, None], len(CUTOFFS), 2).astype(np.float32)
+    return {"test_lidar_vehicle": counts, "test_lidar_pedestrian": counts}
+
+
+def scores(random, missed):
+    """A thousand pixels of the foreground per sweep; missed ones score as the background does."""
+    counts = np.zeros((IMAGES, 3, BINS), np.uint16)
+    counts[:, 0, 100] = 1000
+    lost = np.where(missed, 1000, random.integers(0, 20, IMAGES))
+    counts[:, 1, 900], counts[:, 1, 100] = 1000 - lost, lost
+    return {"test_scores": counts, "test_shown": np.zeros((1, 64, 360), np.uint8)}
+
+
+@pytest.mark.parametrize(
+    ("metric", "made", "gain"),
+    [("vehicle_ap_l1", waymo_counts, 16.7), ("foreground_ap", scores, 8.2)],
+)
+def test_point_clouds_have_an_interval_over_frames_too(tmp_path, metric, made, gain):
+    """Poly-1 finds what the focal loss misses in ten frames of sixty, whatever the seed."""
+    random = np.random.default_rng(0)
+    runs = []
+    for variant, missed in (("focal_g2", 10), ("poly1_e+1_g2", 0)):
+        for seed in range(4):
+            run_id = f"recipe/{variant}/seed{seed}"
+            stored(tmp_path, run_id, made(random, np.arange(IMAGES) < missed))
+            runs.append({"variant": variant, "seed": seed, "run": run_id, "dataset": "scenes"})
+    contrast = against_reference("poly1_e+1_g2", metric, reference="focal_g2")
+    four = pd.Series(0.0, index=range(4))
+    measurement = Measurement(contrast, contrast.weights, four, four, ())
+    low, high = interval_over_seeds_and_images(measurement, pd.DataFrame(runs), tmp_path)
+    assert (low + high) / 2 == pytest.approx(gain, abs=3)
+    # Frames are nearly all of the noise: ten of sixty are missed.
+    assert gain / 2 < high - low < 4 * 1.96 * 4.8
+
+
+def test_sets_of_frames_have_the_metrics_of_their_frames():
+    random = np.random.default_rng(0)
+    arrays = waymo_counts(random, np.arange(IMAGES) < 10) | scores(random, np.arange(IMAGES) < 10)
+    weights = drawn_images(IMAGES, 3)
+    drawn = [np.repeat(np.arange(IMAGES), row.astype(int)) for row in weights]
+    for metric in ("ap_l1", "vehicle_aph_l2", "foreground_precision", "vehicle_foreground_ap"):
+        values = weighted_metric(arrays, metric, weights)
+        again = [
+            weighted_metric({n: a[rows] for n, a in arrays.items() if len(a) > 1}, metric, ones)
+            for rows, ones in zip(drawn, np.ones((3, 1, IMAGES)), strict=True)
+        ]
+        assert values == pytest.approx(np.concatenate(again))
 
 
 def test_predictions_that_a_record_speaks_of_are_missed(tmp_path):

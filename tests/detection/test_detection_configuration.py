@@ -1,5 +1,6 @@
 """Configurations of the paper's scale, and ones that cannot be trained."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -10,11 +11,14 @@ pytest.importorskip(
 )
 
 from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.hub import get_config
 from pydantic import ValidationError
 
 from polyrepro.data.coco.format import CocoData
 from polyrepro.detection.configuration import run_config
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.readable_config import ReadableConfig
 from polyrepro.detection.safe_loading import load_from_local_safely
 from polyrepro.detection.small_models import WEIGHTS
 from polyrepro.recipes import RECIPES
@@ -155,3 +159,14 @@ def test_a_recipe_is_packaged_or_light_and_not_both():
         type(light).model_validate(light.model_dump() | {"scale": (640, 400)})
     with pytest.raises(ValidationError, match=r"scale \(400, 640\) has the longer side first"):
         type(light).model_validate(packaged.model_dump() | {"scale": (400, 640)})
+
+
+def test_the_text_of_a_configuration_is_quickly_made_and_read_again(tmp_path):
+    packaged = get_config("mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py")
+    packaged.note = "two\nlines, a 'quote' and " + "a long sentence " * 20
+    readable = ReadableConfig.of(packaged)
+    assert isinstance(copy.deepcopy(readable), ReadableConfig)
+    assert readable.filename == packaged.filename
+    readable.dump(tmp_path / "config.py")
+    assert max(map(len, (tmp_path / "config.py").read_text().splitlines())) <= 100
+    assert Config.fromfile(tmp_path / "config.py").to_dict() == packaged.to_dict()

@@ -18,8 +18,9 @@ from small_detectors import mask_rcnn, retinanet
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.replacement import kind_of, poly_loss_for
-from polyrepro.detection.target_probability_meter import TargetProbabilityMeter, summarised
+from polyrepro.detection.target_probability_meter import TargetProbabilityMeter
 from polyrepro.losses import Series, series_binary_cross_entropy, series_cross_entropy
+from polyrepro.losses.target_probability_sums import summarised
 
 
 @dataclass(frozen=True)

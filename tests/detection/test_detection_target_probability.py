@@ -17,7 +17,8 @@ from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import LossPlace
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook, attach
 from polyrepro.detection.replacement import kind_of
-from polyrepro.detection.target_probability_meter import TargetProbabilityMeter, summarised
+from polyrepro.detection.target_probability_meter import TargetProbabilityMeter
+from polyrepro.losses.target_probability_sums import summarised
 
 BINS = 5
 

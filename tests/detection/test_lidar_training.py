@@ -18,8 +18,9 @@ from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.manifests import write_manifest
 from polyrepro.detection import small_pointpillars
 from polyrepro.detection.errors import DetectionError
-from polyrepro.detection.lidar_evaluation import lidar_metrics
+from polyrepro.detection.lidar_evaluation import lidar_counts
 from polyrepro.detection.training3d import train_run
+from polyrepro.detection.waymo_ap import metrics_of
 from polyrepro.recipes import RECIPES
 from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.runs import Run
@@ -72,7 +73,7 @@ def test_metrics_are_those_of_the_written_predictions(data, whole):
         assert [frame["sample_idx"] for frame in frames] == list(range(FEW[split]))
         assert all(len(e["bbox_3d"]) == 7 for f in frames for e in f["instances"])
         (row,) = [row for row in history if row["split"] == split]
-        expected = lidar_metrics(data.annotations[split], path, data.classes)
+        expected = metrics_of(lidar_counts(data.annotations[split], path, data.classes))
         assert row == {"epoch": 2, "split": split} | expected
         assert {"vehicle_ap_l1", "pedestrian_aph_l2", "ap_l1"} <= set(row)
 
@@ -83,7 +84,8 @@ def test_objects_found_as_they_are_have_an_ap_of_100(data, tmp_path):
         for entry in frame["instances"]:
             entry["score"] = 0.5
     (tmp_path / "found.json").write_text(json.dumps(truth))
-    metrics = lidar_metrics(data.annotations["test"], tmp_path / "found.json", data.classes)
+    found = lidar_counts(data.annotations["test"], tmp_path / "found.json", data.classes)
+    metrics = metrics_of(found)
     assert list(metrics.values()) == pytest.approx([100] * len(metrics))
     assert len(metrics) == 12
 

@@ -30,3 +30,13 @@ def cut_results(tmp_path_factory) -> Path:
         "truncated_n100_lr_x2",
     )
     return write_results(tmp_path_factory.mktemp("cut"), seeds=3, without=without)
+
+
+@pytest.fixture(scope="session")
+def two_sources(tmp_path_factory) -> tuple[Path, ...]:
+    """Folders to be shown beside others: five seeds of another scale, and two of the same one."""
+    full = tmp_path_factory.mktemp("full")
+    studies = "truncation,epsilon_sweep,baselines,mask_rcnn_epsilon"
+    write_results(full, seeds=5, scale="embedded_full", studies=studies)
+    again = write_results(tmp_path_factory.mktemp("again"), seeds=2, studies="truncation")
+    return full, again

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from polyrepro.figures import OWN, drawing
+from polyrepro.figures import OWN, drawings
 from polyrepro.figures.style import in_style
 from polyrepro.studies import STUDIES
 
@@ -16,12 +16,18 @@ EMBEDDED = ("losses", "forest", *OWN_EMBEDDED, "truncation_variants", "retinanet
 
 
 @cache
-def figure_of(name, folder):
-    """The figure, laid out as it would be saved."""
+def pages_of(name, folder, references=()):
+    """The pages of a figure, laid out as they would be saved."""
     with in_style():
-        figure = drawing(name, folder)
-        figure.draw_without_rendering()
-    return figure
+        pages = drawings(name, folder, references)
+        for page in pages:
+            page.draw_without_rendering()
+    return pages
+
+
+def figure_of(name, folder):
+    """The first page of a figure, and of most the only one."""
+    return pages_of(name, folder)[0]
 
 
 def rows_of(folder, study, metric="top1", split="test") -> pd.DataFrame:
@@ -38,9 +44,9 @@ def line(axes: Axes, label: str) -> np.ndarray:
 
 
 def intervals(axes: Axes, number: int = 0) -> np.ndarray:
-    """x, low, high of the error bars of the number-th series."""
+    """x, low, high of the error bars of the number-th series; what has no interval is left out."""
     (bars,) = axes.containers[number].lines[2]
-    return np.array([[s[0, 0], s[0, 1], s[1, 1]] for s in bars.get_segments()])
+    return np.array([[s[0, 0], s[0, 1], s[1, 1]] for s in bars.get_segments() if s.size])
 
 
 def legend_labels(name, folder) -> list[str]:

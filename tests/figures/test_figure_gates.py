@@ -21,6 +21,11 @@ PANELS = [("top1", "test"), ("steps_to_25", "train"), ("steps_to_50", "train")]
 @pytest.mark.parametrize(("panel", "shown"), list(enumerate(PANELS)))
 def test_each_panel_shows_the_table_over_the_exponents(gates, panel, shown):
     rows = rows_of(gates, "gates", *shown)
+    if shown == ("top1", "test"):  # differences, paired by seed
+        means = ["difference", "difference_low", "difference_high"]
+        rows = rows.drop(columns=["mean", "low", "high"]).rename(
+            columns=dict(zip(means, ["mean", "low", "high"], strict=True))
+        )
     axes = figure_of("gates", gates).axes[panel]
     for number, (label, variants) in enumerate((("soft gate", SOFT), ("focal loss", FOCAL))):
         of_curve = rows.loc[[variant.name for variant in variants.values()]]

@@ -5,13 +5,17 @@ import pytest
 from figures_drawn import figure_of, intervals, legend_labels, line, rows_of
 from matplotlib.colors import to_hex
 
+from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.range_images import BEAMS, COLUMNS, range_images
 from polyrepro.figures import FigureError, draw, style
 from polyrepro.figures.detection_curves import METRICS
 from polyrepro.figures.mask_rcnn_detections import IMAGES
 from polyrepro.figures.names import METRIC_LABELS
 from polyrepro.figures.pointpillars_detections import LEAST_OBJECTS, LOOKS, RIGHT, SCENES, WRONG
 from polyrepro.figures.pointpillars_epsilon import METRICS as LIDAR_METRICS
+from polyrepro.figures.range_segmentation import METRICS as SEGMENTATION_METRICS
 from polyrepro.files import target_probability_path
+from polyrepro.studies import STUDIES
 
 
 @pytest.mark.parametrize(
@@ -20,6 +24,7 @@ from polyrepro.files import target_probability_path
         ("mask_rcnn_epsilon", "cross_entropy", "cross-entropy", METRICS),
         ("retinanet_epsilon", "focal_g2", "focal loss", METRICS[:2]),
         ("pointpillars_epsilon", "focal_g2", "focal loss", LIDAR_METRICS),
+        ("range_segmentation", "focal_g2", "focal loss", SEGMENTATION_METRICS),
     ],
 )
 def test_recall_and_precision_have_panels_with_differences_to_what_they_name(
@@ -39,7 +44,8 @@ def test_recall_and_precision_have_panels_with_differences_to_what_they_name(
         assert METRIC_LABELS[metric] in title
         assert title.endswith(f"{label}: {rows.loc[reference, 'mean']:.1f} %")
     assert label in panels[0].get_ylabel()
-    assert legend_labels(name, results) == ["Poly-1", label, "chosen on validation images"]
+    chosen = ["chosen on validation images"] if STUDIES[name].selections else []
+    assert legend_labels(name, results) == ["Poly-1", label, *chosen]
 
 
 def test_histograms_are_shares_of_the_last_epoch_with_means_over_seeds(results):
@@ -107,3 +113,28 @@ def test_a_detector_of_point_clouds_without_predictions_is_named(results, tmp_pa
     (tmp_path / "data").symlink_to(results / "data")
     with pytest.raises(FigureError, match=r"predictions_test\.lidar\.json cannot be read .*train"):
         draw("pointpillars_detections", tmp_path)
+
+
+def test_a_range_image_its_labels_and_what_two_losses_make_of_it(results):
+    figure = figure_of("range_images", results)
+    ranges, labels, *probabilities = (axes.get_images()[0].get_array() for axes in figure.axes[:4])
+    sweep = range_images(open_lidar(results / "data/lidar_scenes"), "test")
+    returned = sweep.labels[0] >= 0
+    for shown in (ranges, labels, *probabilities):
+        assert shown.shape == (BEAMS, COLUMNS)
+        assert (np.isfinite(shown.filled(np.nan)) == returned).all()
+    assert ranges[returned] == pytest.approx(45 * sweep.images[0, 0][returned])
+    assert set(labels[returned]) == {0, 1, 2}
+    for shown in probabilities:  # made up: they rise from beam to beam
+        rows = np.nonzero(returned)[0]
+        assert shown[returned] == pytest.approx(rows / (BEAMS - 1), abs=1 / 255)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[2].startswith("focal") and "0.4" in titles[3] and titles[3].endswith("seed 0")
+
+
+def test_a_segmentation_without_predictions_is_named(results, tmp_path):
+    for name in ("metrics.csv", "statistics.csv"):
+        (tmp_path / name).write_bytes((results / name).read_bytes())
+    (tmp_path / "data").symlink_to(results / "data")
+    with pytest.raises(FigureError, match=r"predictions\.npz cannot be read .*train the run again"):
+        draw("range_images", tmp_path)

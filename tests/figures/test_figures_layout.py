@@ -4,16 +4,22 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from figures_drawn import EMBEDDED, figure_of, intervals
+from figures_drawn import EMBEDDED, figure_of, intervals, pages_of
 
 from polyrepro.figures import OWN
+from polyrepro.figures.forest import MOST_HEIGHT
 from polyrepro.figures.style import in_style
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
 @pytest.mark.parametrize("kind", ["results", "single_seed_results", "cut_results"])
 def test_nothing_is_cut_off_and_the_legend_covers_nothing(request, kind, name):
-    figure = figure_of(name, request.getfixturevalue(kind))
+    for figure in pages_of(name, request.getfixturevalue(kind)):
+        assert_complete(figure)
+
+
+def assert_complete(figure):
+    """All parts lie on the paper, and the legend beside them."""
     # The settings count when text is measured, too.
     with in_style():
         parts = [axes.get_tightbbox() for axes in figure.axes]
@@ -27,7 +33,8 @@ def test_nothing_is_cut_off_and_the_legend_covers_nothing(request, kind, name):
 @pytest.mark.parametrize("name", EMBEDDED)
 @pytest.mark.parametrize("kind", ["results", "cut_results"])
 def test_tick_labels_do_not_overlap(request, kind, name):
-    for axes in figure_of(name, request.getfixturevalue(kind)).axes:
+    pages = pages_of(name, request.getfixturevalue(kind))
+    for axes in (axes for page in pages for axes in page.axes):
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
@@ -38,6 +45,14 @@ def test_tick_labels_do_not_overlap(request, kind, name):
             # Panels that share an axis have its labels once.
             assert len(boxes) > 1 or not any(label.get_visible() for label in labels)
             assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_a_forest_of_several_sources_is_complete_on_pages_of_the_report(results, two_sources):
+    pages = pages_of("forest", results, two_sources)
+    assert len(pages) > 1
+    for page in pages:
+        assert_complete(page)
+        assert page.get_figheight() <= MOST_HEIGHT
 
 
 OTHERS = ("losses", "forest", "truncation", "mask_rcnn_pt", "retinanet_pt", "mask_rcnn_detections")

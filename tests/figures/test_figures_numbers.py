@@ -30,34 +30,44 @@ def test_truncation_shows_the_table_and_every_seed(results):
     assert dots(whole) == {(n, round(value, 6)) for n, value in pairs}
 
 
-def test_truncation_s_first_panel_contains_all_and_the_second_says_what_it_leaves_out(results):
-    whole, enlarged = figure_of("truncation", results).axes
-    low, high = whole.get_ylim()
-    assert all(low < y < high for _, y in dots(whole))
-    outside = {x for x, y in dots(enlarged) if y < enlarged.get_ylim()[0]}
-    assert {10.0, 300.0} <= outside and 1000.0 not in outside
-    assert set(line(enlarged, "seeds below the panel")[:, 0]) == outside
+def test_truncation_s_second_panel_has_the_paired_differences(results):
+    rows = rows_of(results, "truncation").drop(index="cross_entropy")
+    whole, paired = figure_of("truncation", results).axes
+    columns = ["difference", "difference_low", "difference_high"]
+    expected = expected_points(rows, rows["terms"], columns)
+    np.testing.assert_allclose(line(paired, "its first $N$ terms"), expected[:, :2])
+    # With three seeds, one of them collapsed, there is no interval.
+    with_interval = expected[np.isfinite(expected).all(axis=1)]
+    assert len(with_interval) < len(expected)
+    np.testing.assert_allclose(intervals(paired), with_interval[:, [0, 2, 3]])
+    for axes in (whole, paired):
+        low, high = axes.get_ylim()
+        assert all(low < y < high for _, y in dots(axes))
+    (margin,) = paired.patches
+    assert (margin.get_y(), margin.get_height()) == (-1, 2)
+    assert "logarithmic beyond 1" in paired.get_ylabel()
 
 
 def test_cross_entropy_s_band_is_its_interval(results):
     reference = rows_of(results, "truncation").loc["cross_entropy"]
-    for axes in figure_of("truncation", results).axes:
-        assert line(axes, "cross-entropy")[0, 1] == pytest.approx(reference["mean"])
-        (band,) = axes.patches
-        edges = (band.get_y(), band.get_y() + band.get_height())
-        assert edges == pytest.approx((reference["low"], reference["high"]))
+    axes = figure_of("truncation", results).axes[0]
+    assert line(axes, "cross-entropy")[0, 1] == pytest.approx(reference["mean"])
+    (band,) = axes.patches
+    edges = (band.get_y(), band.get_y() + band.get_height())
+    assert edges == pytest.approx((reference["low"], reference["high"]))
 
 
 def test_truncation_lr_has_a_line_per_number_of_terms(results):
     rows = rows_of(results, "truncation_lr")
-    (axes,) = figure_of("truncation_lr", results).axes
     series = {"cross-entropy": rows[rows["terms"].isna()]}
     series |= {f"$N = {n:g}$": rows[rows["terms"] == n] for n in (100,)}
     assert sum(len(part) for part in series.values()) == len(rows)
-    for number, (label, part) in enumerate(series.items()):
-        expected = expected_points(part, part["learning_rate"], ["mean", "low", "high"])
-        np.testing.assert_allclose(line(axes, label), expected[:, :2])
-        np.testing.assert_allclose(intervals(axes, number), expected[:, [0, 2, 3]])
+    columns = (["mean", "low", "high"], ["difference", "difference_low", "difference_high"])
+    for axes, shown in zip(figure_of("truncation_lr", results).axes, columns, strict=True):
+        for number, (label, part) in enumerate(series.items()):
+            expected = expected_points(part, part["learning_rate"], shown)
+            np.testing.assert_allclose(line(axes, label), expected[:, :2])
+            np.testing.assert_allclose(intervals(axes, number), expected[:, [0, 2, 3]])
 
 
 @pytest.mark.parametrize(
@@ -117,21 +127,23 @@ def test_poly_n_repeats_a_winner_and_names_its_coefficients(results):
     rows = rows_of(results, "poly_n")
     (axes,) = figure_of("poly_n", results).axes
     labels = [tick.get_text() for tick in axes.get_xticklabels()]
-    assert labels[1:] == ["$N = 1$\n(2)", "$N = 2$\n(2, 0)", "$N = 3$\n(2, 0, 1)"]
-    winners = ["cross_entropy", "poly1_e+2", "poly1_e+2", "poly3_e+1"]
-    drawn = np.concatenate([intervals(axes, number) for number in range(4)])
-    expected = np.column_stack([range(4), rows.loc[winners, ["low", "high"]]])
+    assert labels == ["$N = 1$\n(2)", "$N = 2$\n(2, 0)", "$N = 3$\n(2, 0, 1)"]
+    winners = ["poly1_e+2", "poly1_e+2", "poly3_e+1"]
+    drawn = np.concatenate([intervals(axes, number) for number in range(3)])
+    columns = ["difference_low", "difference_high"]
+    expected = np.column_stack([range(1, 4), rows.loc[winners, columns]])
     np.testing.assert_allclose(drawn, expected)
     others = [entry for entry in axes.lines if entry.get_label() == "other grid points (mean)"]
     means = np.concatenate([entry.get_ydata() for entry in others])
     # The winner of N = 1 has one coefficient, so no point of the grid of N = 2 is the winner.
     unselected = rows.drop(index=["cross_entropy", "poly1_e+2", "poly3_e+1"])
-    np.testing.assert_allclose(sorted(means), sorted(unselected["mean"]))
+    np.testing.assert_allclose(sorted(means), sorted(unselected["difference"]))
+    assert axes.get_title(loc="left") == f"cross-entropy: {rows['mean']['cross_entropy']:.1f} %"
 
 
 def test_poly_n_says_that_a_selected_loss_was_not_run(cut_results):
     (axes,) = figure_of("poly_n", cut_results).axes
-    assert axes.get_xticklabels()[3].get_text() == "$N = 3$\n(not run)"
+    assert axes.get_xticklabels()[2].get_text() == "$N = 3$\n(not run)"
 
 
 def test_leading_share_leaves_out_the_means_of_whole_epochs(results):

@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figures_drawn import figure_of, rows_of
+from figures_drawn import figure_of, pages_of, rows_of
 from made_up_results import write_results
 
+from polyrepro.analysis.claims_table import read_claims
+from polyrepro.analysis.outcomes import OUTCOMES
+from polyrepro.analysis.references import read_sources
 from polyrepro.figures import FIGURES, OWN, file_of, names, style
-from polyrepro.figures.rows import row_places, scale_differences
+from polyrepro.figures.rows import lines_of, row_places, scale_differences
 from polyrepro.studies import STUDIES
 
 
@@ -76,31 +79,73 @@ def test_another_series_is_a_row_by_its_label(with_own_series):
     assert "my loss" in row_labels(axes)
 
 
-def test_the_forest_has_every_measured_contrast_in_the_panel_of_its_unit(results):
-    figure = figure_of("forest", results)
-    claims = pd.read_csv(results / "claims.csv")
-    measured = claims.dropna(subset="measured")
-    shown = [label for axes in figure.axes for label in row_labels(axes)]
-    assert len(shown) == len(measured)
-    units = [axes.get_xlabel().split(";")[0] for axes in figure.axes]
-    assert units == ["points of top-1", "$P_t$", "share of the gradient", "points of AP or AR"]
-    of_shares = [text.split()[0] for text in row_labels(figure.axes[2])]
-    numbers = names.read_claims(results / "claims.csv").groupby("claim")["number"].first()
+STEPS = "many_terms_match"
+"""A claim that steps down."""
+
+
+def examined(steps):
+    """Those up to the first one that does not hold."""
+    holds = steps["contrast_outcome"] == "equivalent within a margin"
+    return steps[holds.shift(fill_value=True).cummin()]
+
+
+def test_the_forest_has_every_examined_contrast_in_the_panel_of_its_unit(results):
+    panels = [axes for page in pages_of("forest", results) for axes in page.axes]
+    claims = read_claims(results / "claims.csv")
+    measured = claims[claims["measured"].notna()]
+    shown = [label.split()[0] for axes in panels for label in row_labels(axes)]
+    # The step after one that fails was not examined.
+    steps = measured[measured["claim"] == STEPS]
+    assert shown.count(steps["number"].iloc[0]) == len(examined(steps)) == 2 < len(steps)
+    others = measured.drop(index=steps.index)
+    assert len(shown) == len(others) + 2 and set(shown) == set(measured["number"])
+    units = [axes.get_xlabel().split(";")[0] for axes in panels]
+    expected = ["points of top-1", "$P_t$", "share of the gradient", "points of AP or AR"]
+    assert list(dict.fromkeys(units)) == expected
+    of_shares = [text.split()[0] for text in row_labels(panels[units.index(expected[2])])]
+    numbers = claims.groupby("claim")["number"].first()
     assert of_shares == [
         numbers[name] for name in ("leading_term_majority", "leading_term_majority_summed")
     ]
+
+
+def test_the_forest_has_a_mark_for_each_source_that_measured_a_contrast(results, two_sources):
+    sources = read_sources(results, two_sources)
+    assert [source.name for source in sources[1:]] == [
+        "embedded_full",
+        f"embedded in {two_sources[1]}",
+    ]
+    pages = pages_of("forest", results, two_sources)
+    drawn = [
+        entry.get_xdata()[0]
+        for page in pages
+        for axes in page.axes
+        for entry in axes.lines
+        if entry.get_markeredgecolor() == "#FFFFFF" and entry.get_marker() == "s"
+    ]
+    full = sources[1].claims
+    measured = full[full["measured"].notna()]
+    steps = measured[measured["claim"] == STEPS]
+    others = measured.drop(index=steps.index)
+    expected = [*others["measured"], *examined(steps)["measured"]]
+    np.testing.assert_allclose(sorted(drawn), sorted(expected))
+    legends = [text.get_text() for page in pages for text in page.legends[0].get_texts()]
+    assert {"this report", "embedded_full"} <= set(legends)
+    outcomes = [text.get_text() for page in pages for axes in page.axes for text in axes.texts]
+    judged = sum(len(source.judged) for source in sources)
+    assert len([text for text in outcomes if text in OUTCOMES]) == judged
 
 
 def test_all_studies_of_the_full_scale_can_be_drawn(tmp_path):
     studies = ("gates", "truncation", "truncation_lr", "poly_n", "powers")
     folder = write_results(tmp_path, seeds=2, scale="embedded_full", studies=",".join(studies))
     for name in (*(f"{study}_variants" for study in studies), "truncation_lr", "poly_n", "forest"):
-        figure = figure_of(name, folder)
+        figure = pages_of(name, folder)[-1]
         assert all(box.x1 <= figure.bbox.x1 for box in (a.get_tightbbox() for a in figure.axes))
 
 
 def test_rows_of_two_lines_have_twice_the_height():
-    assert row_places(["a", "b\nc", "d"]) == [0, 1.5, 3]
+    assert row_places([lines_of(label) for label in ("a", "b\nc", "d")]) == [0, 1.5, 3]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from made_up_results import made_up_record, write_results
 
 from polyrepro import report
+from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.data.manifests import write_manifest
 from polyrepro.figures import draw
 from polyrepro.files import data_folder
@@ -35,8 +36,9 @@ def plan(tmp_path_factory):
     images = {"train": 18000, "validation": 2000, "test": 8000}
     splits = {name: {"images": count, "sha256": "ab" * 32} for name, count in images.items()}
     write_manifest(data_folder(folder, "kanji"), {"dataset": "kanji", "splits": splits})
+    references = reference_folders(folder, "embedded", [])
     for name in ("losses", "forest", "truncation", "truncation_variants"):
-        draw(name, folder)
+        draw(name, folder, references)
     return plan
 
 

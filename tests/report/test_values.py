@@ -1,14 +1,21 @@
 """The report of made-up results: its numbers are the tables', its bytes are the same each time."""
 
 import json
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_up_results import write_results
 from test_page import Page
 
 from polyrepro import report
+from polyrepro.analysis import reference_folders
+from polyrepro.analysis.claims_table import read_claims
+from polyrepro.analysis.reference_folders import COMMITTED
+from polyrepro.analysis.statistics import read_statistics
+from polyrepro.plan import Plan
 from polyrepro.report.claim_values import claims_not_run, outcome_counts
-from polyrepro.report.reference_values import reference_values
 from polyrepro.report.values import report_values
 
 
@@ -77,18 +84,108 @@ def test_all_other_claims_are_listed_with_command_and_price(plan):
     assert any(entry["price"].endswith("GPU-hours") for entry in runnable)
 
 
-def test_committed_results_of_another_scale_are_shown_and_the_own_are_not(plan, tmp_path):
-    (tmp_path / "embedded").symlink_to(plan.settings.results)
-    assert reference_values("embedded", tmp_path) == []
-    (reference,) = reference_values("paper", tmp_path)
-    assert reference["scale"] == "embedded"
-    own = report_values(plan)["claims"]
-    without_records = [c | {"records": []} for claim in own for c in claim["contrasts"]]
-    assert [c for claim in reference["claims"] for c in claim["contrasts"]] == without_records
-    old = tmp_path / "old"
-    old.mkdir()
-    (old / "claims.csv").write_text("claim,scale\na,embedded\n")
-    assert len(reference_values("paper", tmp_path)) == 1
+@pytest.fixture
+def other(tmp_path):
+    """Results of another scale with more seeds, and of a study that the report has not run."""
+    folder = write_results(
+        tmp_path / "full", seeds=4, scale="embedded_full", studies="truncation,baselines"
+    )
+    (folder / "figures").mkdir()
+    for name in ("truncation.pdf", "baselines_variants.pdf"):
+        (folder / "figures" / name).write_text(name)
+    return folder
+
+
+def with_references(plan, *folders):
+    return Plan(plan.settings.model_copy(update={"references": [str(f) for f in folders]}))
+
+
+def test_verdicts_of_a_listed_folder_stand_beside_the_own(plan, other):
+    values = report_values(with_references(plan, other))
+    names = [source["name"] for source in values["sources"]]
+    name = f"embedded_full in {other}"
+    assert names == ["this report", "embedded_full in " + str(COMMITTED / "embedded_full"), name]
+    assert values["sources"][-1]["seeds"] == "4" and values["sources"][-1]["studies"] == 2
+    table = read_claims(other / "claims.csv")
+    for claim in values["claims"]:
+        (beside,) = [v for v in values["verdicts_elsewhere"][claim["claim"]] if v["source"] == name]
+        rows = table[(table["claim"] == claim["claim"]) & (table["contrast"] != "")]
+        assert beside["outcome"] == rows["outcome"].iloc[0]
+        shown = [contrast["measured"] for contrast in beside["contrasts"]]
+        assert shown == [f"{m:+.2f}".replace("-", "−") for m in rows["measured"][: len(shown)]]
+        assert len(shown) == len(rows) or claim["claim"] == "many_terms_match"
+
+
+def test_what_only_others_have_run_is_listed_with_its_source(plan, other, monkeypatch, tmp_path):
+    monkeypatch.setattr(reference_folders, "COMMITTED", tmp_path / "none")
+    values = report_values(with_references(plan, other))
+    assert list(values["studies_elsewhere"]) == ["baselines"]
+    study = values["studies_elsewhere"]["baselines"]
+    assert study["sources"] == ["embedded_full"]
+    (figure,) = study["figures_elsewhere"]
+    assert figure["overview"] and figure["path"].endswith("full/figures/baselines_variants.pdf")
+    (claim,) = values["claims_elsewhere"]
+    assert claim["study"] == "baselines" and claim["contrasts"] == []
+    assert claim["outcome"] == "not run"
+    assert claim["number"] not in {c["number"] for c in values["claims"]}
+    assert values["verdicts_elsewhere"][claim["claim"]][0]["contrasts"][0]["n"] == 2
+
+
+def test_the_figures_of_the_source_with_more_seeds_are_shown(plan, other, monkeypatch, tmp_path):
+    monkeypatch.setattr(reference_folders, "COMMITTED", tmp_path / "none")
+    fewer = write_results(tmp_path / "fewer", seeds=2, scale="cifar", studies="truncation")
+    (fewer / "figures").mkdir()
+    (fewer / "figures/truncation.pdf").write_text("")
+    values = report_values(with_references(plan, fewer, other))
+    (figure,) = values["studies"]["truncation"]["figures_elsewhere"]
+    assert (figure["source"], figure["seeds"], figure["overview"]) == ("embedded_full", 4, False)
+    values = report_values(with_references(plan, fewer))
+    assert values["studies"]["truncation"]["figures_elsewhere"] == []
+
+
+def test_the_own_folder_is_no_reference_and_without_others_there_are_no_sources(
+    plan, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(reference_folders, "COMMITTED", tmp_path / "none")
+    values = report_values(with_references(plan, plan.settings.results))
+    assert values["sources"] == values["claims_elsewhere"] == []
+    assert values["verdicts_elsewhere"] == values["studies_elsewhere"] == {}
+
+
+def test_committed_results_can_be_shown_and_those_of_the_own_scale_are_not():
+    folders = reference_folders.reference_folders(Path("results/x"), "embedded", [])
+    assert folders == [COMMITTED / "embedded_full"]
+    folders = reference_folders.reference_folders(Path("results/x"), "paper", [])
+    assert folders == [COMMITTED / "embedded", COMMITTED / "embedded_full"]
+    for folder in folders:
+        assert len(read_claims(folder / "claims.csv"))
+        assert len(read_statistics(folder / "statistics.csv"))
+
+
+def test_a_folder_that_cannot_be_shown_is_refused_with_file_and_reason(plan, other):
+    table = pd.read_csv(other / "claims.csv")
+    for damage, message in (
+        (
+            lambda t: t.replace("direction only", "proven"),
+            "row 3, column contrast_outcome: 'proven'",
+        ),
+        (lambda t: t.drop(columns="decisive_low"), "row 1: there is no column 'decisive_low'"),
+        (lambda t: t[t["contrast"].isna()], "column contrast: no claim was judged"),
+        (
+            lambda t: t.drop(index=0),
+            "row 2, column contrast: the claim 'few_terms_lose' has 1 rows",
+        ),
+    ):
+        damage(table).to_csv(other / "claims.csv", index=False)
+        with pytest.raises(reference_folders.SourceError, match=re.escape(message)) as refusal:
+            report_values(with_references(plan, other))
+        assert str(refusal.value).startswith(str(other / "claims.csv"))
+        assert "from `references`" in str(refusal.value)
+    (other / "statistics.csv").unlink()
+    with pytest.raises(
+        reference_folders.SourceError, match=r"statistics\.csv does not exist; a folder"
+    ):
+        report_values(with_references(plan, other))
 
 
 def test_no_claim_left_out_is_no_row():

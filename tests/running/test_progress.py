@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import re
 import socket
 import time
 
@@ -22,8 +24,8 @@ from polyrepro.running.processes import DeviceError, Processes
 from polyrepro.running.progress import Progress, failure_noted
 from polyrepro.running.records import Outcome, write_record
 from polyrepro.running.status import LOST_SECONDS, StatusReader, seconds_left
-from polyrepro.running.status_screen import UnknownRunError, details, overview
-from polyrepro.settings import check_settings
+from polyrepro.running.status_screen import UnknownRunError, details, overview, show_status
+from polyrepro.settings import check_settings, command
 
 HERE = Execution(Processes(torch.device("cpu")))
 DATA = {"dataset": "kanji", "splits": {"train": {"images": 9, "sha256": "a"}}}
@@ -157,6 +159,14 @@ def test_overview_and_details(plan, tmp_path):
     assert "/logs/kanji-00.log" in text and f"polyrepro train {failed.id}" in text
 
 
+def test_a_command_stays_on_one_line_to_be_pasted(plan, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    show_status(plan, [plan.runs[0].id], watch=None)
+    lines = capsys.readouterr().out.splitlines()
+    expected = f"to train it alone: {command(plan.settings, 'train', plan.runs[0].id)}"
+    assert expected in lines and len(expected) > 80
+
+
 def test_unknown_run_is_an_error(plan):
     with pytest.raises(UnknownRunError, match=r"no run 'kanji/x/seed0'.*for example kanji/"):
         details(plan, StatusReader(plan).read(), ["kanji/x/seed0"])
@@ -188,6 +198,31 @@ def test_closing_words(plan, tmp_path):
     (tmp_path / "report.pdf").touch()
     assert f"The report is {tmp_path}/report.pdf (of 20" in closing_words(plan, failed=False)
     assert "from before this failure" in closing_words(plan, failed=True)
+
+
+def test_steps_other_than_trainings_that_failed(plan, tmp_path):
+    def log(step, text):
+        path = tmp_path / "logs" / f"{step}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    old = log("figures/gates", "polyrepro: error: of an earlier start\n")
+    os.utime(old, ns=(1, 1))
+    (tmp_path / "settings.json").touch()
+    log("verify_data/kanji", "a warning\npolyrepro: error: 2 of 9 images are damaged:\n  1.png\n")
+    log("collect", "Traceback (most recent call last):\n  File\nKeyError: 'top1'\n")
+    log("statistics", "FutureWarning: all is well\n")
+    log("train/kanji-00", "polyrepro: error: told by progress files\n")
+    words = closing_words(plan, failed=True)
+    assert [line for line in words.splitlines() if line.startswith("failed")] == [
+        f"failed: collect: KeyError: 'top1' (log: {tmp_path}/logs/collect.log)",
+        f"failed: verify_data/kanji: 2 of 9 images are damaged: (log: {tmp_path}/logs/verify_data/"
+        "kanji.log)",
+    ]
+    text = shown(overview(plan, StatusReader(plan).read()), width=400)
+    assert re.search(r"verify_data/kanji +2 of 9 images are damaged:", text)
+    assert f"[log] {tmp_path}/logs/collect.log" in text
 
 
 def test_training_writes_curves_and_removes_its_progress(tmp_path):

@@ -2,6 +2,11 @@ import os
 import sys
 from pathlib import Path
 
+from polyrepro.analysis.reference_folders import (
+    SourceError,
+    files_shown,
+    reference_folders,
+)
 from polyrepro.files import write_atomically
 from polyrepro.plan import Plan, PlanError
 from polyrepro.running.closing_words import closing_words
@@ -11,11 +16,13 @@ from polyrepro.sources import digest, project_files, source_files
 try:
     PLAN = Plan(check_settings(config, tuple(Path(f) for f in workflow.configfiles)))
     PLAN.caches  # refused here if they do not fit the recipes
-except (SettingsError, PlanError) as error:
+    RESULTS = PLAN.settings.results
+    SETTINGS = PLAN.settings
+    REFERENCES = reference_folders(
+        Path(RESULTS), SETTINGS.scale_label, SETTINGS.references
+    )
+except (SettingsError, PlanError, SourceError) as error:
     raise WorkflowError(str(error))
-
-RESULTS = PLAN.settings.results
-SETTINGS = PLAN.settings
 
 # The rules call `python`: the one that runs this Snakefile, whether or not it has been activated.
 os.environ.update(

@@ -1,4 +1,4 @@
-from polyrepro.figures import FIGURES as STUDY_OF_FIGURE, file_of, tables_of
+from polyrepro.figures import FIGURES as STUDY_OF_FIGURE, OF_CLAIMS, file_of, tables_of
 from polyrepro.studies import STUDIES
 
 DRAWN = {
@@ -21,6 +21,7 @@ for figure_name, figure_study in DRAWN.items():
         input:
             code=source_files(f"polyrepro.figures.{file_of(figure_name)}"),
             tables=[f"{RESULTS}/{table}" for table in tables_of(figure_name)],
+            references=files_shown(REFERENCES) if figure_name in OF_CLAIMS else [],
             # Predictions and histories lie in the runs' folders, which the receipts name.
             runs=(
                 expand(
@@ -46,9 +47,15 @@ for figure_name, figure_study in DRAWN.items():
         params:
             figure=figure_name,
             results=lambda wildcards, output: Path(output.pdf).parents[1],
+            references=(
+                ["--references", *map(str, REFERENCES)]
+                if figure_name in OF_CLAIMS and REFERENCES
+                else []
+            ),
             study=digest(
                 [STUDIES[figure_study]] if figure_study else [],
                 without=("title", "question", "claims"),
             ),
         shell:
-            "python -m polyrepro figure {params.figure} --results {params.results:q} 2> {log:q}"
+            "python -m polyrepro figure {params.figure} --results {params.results:q}"
+            " {params.references:q} 2> {log:q}"

@@ -10,7 +10,7 @@ rule report:
         # The appendix on speed appears once `make bench` has been run.
         benchmarks=project_files("results/benchmarks", "losses.*"),
         simulated=project_files("results/reference", "verdicts.csv"),
-        references=project_files("results/reference", "*/*.csv"),
+        references=files_shown(REFERENCES),
         text=project_files("report", "**/*.typ"),
         bibliography=project_files("report", "*.bib"),
         page=project_files("report", "page.*"),

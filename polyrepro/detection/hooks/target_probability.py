@@ -14,8 +14,9 @@ from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.loss_calls import CallRecord, require_reachable
 from polyrepro.detection.replacement import kind_of
-from polyrepro.detection.target_probability_meter import TargetProbabilityMeter, summarised
+from polyrepro.detection.target_probability_meter import TargetProbabilityMeter
 from polyrepro.files import TARGET_PROBABILITY_FILE, naming_path, write_atomically
+from polyrepro.losses.target_probability_sums import BINS, summarised
 
 
 class TargetProbabilityHook(Hook):
@@ -42,7 +43,7 @@ class TargetProbabilityHook(Hook):
 
     def __init__(
         self,
-        bins: int = 20,
+        bins: int = BINS,
         interval: int | None = None,
         heads: str | Sequence[str] | None = None,
     ) -> None:

@@ -1,0 +1,93 @@
+"""Reading `claims.csv`: of a report, or of another one that is shown beside it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from polyrepro.analysis.contrasts import contrasts_at
+from polyrepro.analysis.metrics_checks import MetricsError, row_number
+from polyrepro.analysis.not_run import NUMBERS as MEASURED
+from polyrepro.analysis.outcomes import OUTCOMES
+from polyrepro.analysis.tables import read_table, refuse
+from polyrepro.studies import STUDIES
+from polyrepro.studies.claim import Claim, Contrast
+
+TEXTS = (
+    *("study", "scale", "claim", "statement", "quantity", "contrast", "expected"),
+    *("contrast_outcome", "outcome", "verdict", "note", "command", "price"),
+    *("published", "published_status", "published_source"),
+)
+NUMBERS = (*MEASURED, "published_gain")
+COUNTS = ("n", "planned", "collapsed")
+INTERVALS = (("low", "high"), ("decisive_low", "decisive_high"))
+"""Ends of the intervals around `measured`."""
+
+
+def read_claims(path: Path) -> pd.DataFrame:
+    """`claims.csv` with empty texts as texts, and a column `number`: C1, C2, ... in its order.
+
+    Raises:
+        MetricsError: naming file, row and column, if the table was damaged or does not fit the
+            claims of this version.
+    """
+    table = read_table(path, TEXTS, NUMBERS, COUNTS)
+    for column in ("contrast_outcome", "outcome"):
+        known = ", ".join(OUTCOMES)
+        refuse(~table[column].isin(list(OUTCOMES)), table[column], path, f"is none of: {known}")
+    judged = table[table["contrast"] != ""]
+    first = judged["scale"].iloc[0] if len(judged) else ""
+    refuse(
+        judged["scale"] != first,
+        judged["scale"],
+        path,
+        f"beside {first!r}: one report judges the claims of one scale",
+    )
+    for low, high in INTERVALS:
+        for column, outside in (
+            (low, judged[low] > judged["measured"]),
+            (high, judged[high] < judged["measured"]),
+        ):
+            refuse(outside, judged[column], path, "does not lie around the value measured")
+    refuse(
+        (judged["n"] > 0) != np.isfinite(judged["measured"]),
+        judged["measured"],
+        path,
+        "does not go with the number of seeds in the column n",
+    )
+    for (study, name), rows in judged.groupby(["study", "claim"], sort=False):
+        _check_claim(str(study), str(name), rows, path)
+    keys = list(dict.fromkeys(zip(table["claim"], table["scale"], strict=True)))
+    numbers = {key: f"C{position}" for position, key in enumerate(keys, start=1)}
+    table["number"] = [numbers[key] for key in zip(table["claim"], table["scale"], strict=True)]
+    return table
+
+
+def claim_of(row: pd.Series) -> Claim:
+    """The claim that a row of a judged claim is about."""
+    (claim,) = [claim for claim in STUDIES[row["study"]].claims if claim.name == row["claim"]]
+    return claim
+
+
+def contrasts_of(rows: pd.DataFrame) -> tuple[Contrast, ...]:
+    """The contrasts that the rows of a judged claim are about, one for each row."""
+    first = rows.iloc[0]
+    return contrasts_at(STUDIES[first["study"]], claim_of(first), first["scale"])
+
+
+def _check_claim(study: str, name: str, rows: pd.DataFrame, path: Path) -> None:
+    where = f"{path}, row {row_number(rows.index[0])}"
+    version = "the table is of another version: make it again from metrics.csv"
+    if study not in STUDIES:
+        raise MetricsError(f"{where}, column study: there is no study {study!r}; {version}")
+    if name not in [claim.name for claim in STUDIES[study].claims]:
+        raise MetricsError(f"{where}, column claim: {study} has no claim {name!r}; {version}")
+    expected = len(contrasts_of(rows))
+    if len(rows) != expected:
+        raise MetricsError(
+            f"{where}, column contrast: the claim {name!r} has {len(rows)} rows where the study "
+            f"compares {expected} times; {version}"
+        )
+    outcome = rows["outcome"].iloc[0]
+    reason = f"beside {outcome!r} of the same claim"
+    refuse(rows["outcome"] != outcome, rows["outcome"], path, reason)

@@ -1,0 +1,71 @@
+"""Reading a table that this package has written, checked for damage since."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from polyrepro.analysis.metrics_checks import MetricsError, check_header, row_number
+
+
+def read_table(
+    path: Path, texts: Collection[str], numbers: Collection[str], counts: Collection[str]
+) -> pd.DataFrame:
+    """A table with these columns, each of its type; others are read as texts.
+
+    Args:
+        numbers: columns in which a value may be missing (empty, NaN) or infinite.
+        counts: columns of whole numbers, at least 0.
+
+    Raises:
+        MetricsError: naming file, row and column, and how to mend it.
+    """
+    if not path.exists():
+        raise MetricsError(f"{path} does not exist; a finished report leaves it in its folder")
+    try:
+        names = pd.read_csv(path, header=None, nrows=1, dtype=str)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
+    check_header(list(names.iloc[0]), path)
+    for column in (*texts, *numbers, *counts):
+        if column not in table:
+            raise MetricsError(
+                f"{path}, row 1: there is no column {column!r}; another version has written the "
+                "table: make it again from metrics.csv"
+            )
+    if table.empty:
+        raise MetricsError(f"{path} has no rows; make it again from metrics.csv")
+    for column in numbers:
+        table[column] = _numbers(table[column], path)
+    for column in counts:
+        values = _numbers(table[column], path)
+        refuse(
+            ~(np.isfinite(values) & (values % 1 == 0) & (values >= 0)),
+            table[column],
+            path,
+            "is no whole number of at least 0",
+        )
+        table[column] = values.astype(int)
+    return table
+
+
+def refuse(bad: pd.Series, values: pd.Series, path: Path, reason: str) -> None:
+    """Refuse a table in which `bad` holds for any row, and show the value of the first such row.
+
+    Raises:
+        MetricsError: naming file, row and column.
+    """
+    if bad.any():
+        row = int(bad.index[bad][0])
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column {values.name}: {values[row]!r} {reason}; make "
+            "the table again from metrics.csv"
+        )
+
+
+def _numbers(texts: pd.Series, path: Path) -> pd.Series:
+    values = pd.to_numeric(texts.replace({"": "nan"}), errors="coerce").astype(float)
+    refuse(values.isna() & ~texts.str.lower().isin(["", "nan"]), texts, path, "is no number")
+    return values
