@@ -162,8 +162,11 @@ def _page(part: list[Row], sources: Sequence[Source]) -> Figure:
     if len(sources) > 1:
         for place in sorted({place for row in part for place, _ in row.marks}):
             look = {"marker": _marker(place), "linestyle": "none", "color": style.NEUTRAL}
-            panels[0].plot([math.nan], [math.nan], label=sources[place].name, **look)
-    style.legend_above(drawing, *panels, columns=4)
+            name = textwrap.fill(sources[place].name, WIDEST_LABEL)
+            panels[0].plot([math.nan], [math.nan], label=name, **look)
+    # The name of a source may hold the path of its folder.
+    long_names = any(len(source.name) > WIDEST_LABEL // 2 for source in sources)
+    style.legend_above(drawing, *panels, columns=2 if long_names else 4)
     return drawing
 
 
