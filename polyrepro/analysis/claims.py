@@ -20,7 +20,7 @@ from polyrepro.analysis.contrasts import (
 )
 from polyrepro.analysis.images import interval_over_seeds_and_images
 from polyrepro.analysis.inference import SIGNIFICANCE
-from polyrepro.analysis.metrics_table import ELSEWHERE
+from polyrepro.analysis.metrics_checks import ELSEWHERE
 from polyrepro.analysis.not_run import rows_not_run, with_commands
 from polyrepro.analysis.outcomes import (
     OUTCOMES,

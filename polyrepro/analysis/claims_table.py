@@ -55,8 +55,12 @@ def read_claims(path: Path) -> pd.DataFrame:
         path,
         "does not go with the number of seeds in the column n",
     )
-    for (study, name), rows in judged.groupby(["study", "claim"], sort=False):
-        _check_claim(str(study), str(name), rows, path)
+    claims = {(study.name, claim.name) for study in STUDIES.values() for claim in study.claims}
+    pairs = zip(judged["study"], judged["claim"], strict=True)
+    unknown = pd.Series([pair not in claims for pair in pairs], judged.index, dtype=bool)
+    refuse(unknown, judged["claim"], path, "is no claim of the study in this version")
+    for _, rows in judged.groupby(["study", "claim"], sort=False):
+        _check_claim(rows, path)
     keys = list(dict.fromkeys(zip(table["claim"], table["scale"], strict=True)))
     numbers = {key: f"C{position}" for position, key in enumerate(keys, start=1)}
     table["number"] = [numbers[key] for key in zip(table["claim"], table["scale"], strict=True)]
@@ -75,19 +79,17 @@ def contrasts_of(rows: pd.DataFrame) -> tuple[Contrast, ...]:
     return contrasts_at(STUDIES[first["study"]], claim_of(first), first["scale"])
 
 
-def _check_claim(study: str, name: str, rows: pd.DataFrame, path: Path) -> None:
-    where = f"{path}, row {row_number(rows.index[0])}"
-    version = "the table is of another version: make it again from metrics.csv"
-    if study not in STUDIES:
-        raise MetricsError(f"{where}, column study: there is no study {study!r}; {version}")
-    if name not in [claim.name for claim in STUDIES[study].claims]:
-        raise MetricsError(f"{where}, column claim: {study} has no claim {name!r}; {version}")
-    expected = len(contrasts_of(rows))
+def _check_claim(rows: pd.DataFrame, path: Path) -> None:
+    first, expected = rows.iloc[0], len(contrasts_of(rows))
     if len(rows) != expected:
         raise MetricsError(
-            f"{where}, column contrast: the claim {name!r} has {len(rows)} rows where the study "
-            f"compares {expected} times; {version}"
+            f"{path}, row {row_number(rows.index[0])}, column contrast: the claim "
+            f"{first['claim']!r} has {len(rows)} rows where the study compares {expected} times; "
+            "the table is of another version: make it again from metrics.csv"
         )
-    outcome = rows["outcome"].iloc[0]
-    reason = f"beside {outcome!r} of the same claim"
-    refuse(rows["outcome"] != outcome, rows["outcome"], path, reason)
+    refuse(
+        rows["outcome"] != first["outcome"],
+        rows["outcome"],
+        path,
+        f"beside {first['outcome']!r} of the same claim",
+    )

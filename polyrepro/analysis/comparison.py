@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 
 from polyrepro.analysis.claims import evaluate_claims
-from polyrepro.analysis.metrics_checks import require_percent
 from polyrepro.analysis.metrics_table import read_metrics
+from polyrepro.analysis.metrics_units import require_percent
 from polyrepro.analysis.outcomes import OUTCOMES
 
 HEADER = ("claim", "measured", "95 % interval", "decides", "n", "published", "outcome")

@@ -13,28 +13,26 @@ import pandas as pd
 
 from polyrepro.analysis.diverged import diverged_runs
 from polyrepro.errors import PolyreproError
-from polyrepro.studies import STUDIES
-from polyrepro.variants import POLY_SERIES
+from polyrepro.studies import SCALES, STUDIES
 
 NEEDED = ("study", "variant", "seed", "metric", "split", "epoch", "value")
 """Columns without which a table says nothing; records made elsewhere may lack the others."""
+
+ELSEWHERE = "elsewhere"
+"""The scale of records made elsewhere that name none."""
+OVERRIDDEN = ", overridden"
+"""The end of the name of a scale whose recipes were changed."""
 
 SPLITS = ("train", "validation", "test")
 KEY = ["study", "variant", "seed", "metric", "split", "epoch"]
 SAME_IN_STUDY = ("recipe", "dataset", "model", "data_sha256", "chance")
 SAME_IN_VARIANT = ("label", "series", "epsilon", "terms", "gamma", "learning_rate")
-PERCENT = ("top1", "ece", "box_", "mask_")
-FRACTIONS = ("mean_pt", "leading_share")
-ACCURACIES = ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap")
-ROUNDING = 1e-6
-"""A share that is 1 may be summed up to a little more."""
-
-UNIT_TOLERANCE = 1.5
-"""A value that times 100 comes within this factor of the other runs' is a fraction."""
+MOST = 10**9
+"""The largest number that a seed or a number of terms can be."""
 
 
 class MetricsError(PolyreproError):
-    """A table of metrics that cannot be used."""
+    """A table of metrics, or one made of them, that cannot be used."""
 
 
 def check_columns(table: pd.DataFrame, path: Path) -> None:
@@ -46,7 +44,8 @@ def check_columns(table: pd.DataFrame, path: Path) -> None:
     for column in NEEDED:
         if column not in table.columns:
             raise MetricsError(
-                f"{path}: there is no column {column!r}; needed are {', '.join(NEEDED)}"
+                f"{path}, row 1: there is no column {column!r}; needed are {', '.join(NEEDED)}, "
+                "separated by commas"
             )
     if table.empty:
         raise MetricsError(f"{path} has no rows; collect runs first")
@@ -79,7 +78,6 @@ def check_metrics(table: pd.DataFrame, path: Path) -> None:
             f"{row['metric']}); remove the run that is there twice"
         )
     _check_epochs(table, path)
-    _check_units(table, path)
 
 
 def check_header(names: Collection[str], path: Path) -> None:
@@ -113,18 +111,18 @@ def numbers(
     if optional:
         bad &= table[column].notna() & (table[column].astype(str) != "")
     if whole:
-        bad |= (values % 1 != 0) | (values < 0)
+        bad |= values.notna() & ((values % 1 != 0) | (values < 0) | (values > MOST))
     if bad.any():
-        row = _first(bad)
-        wanted = "a whole number, at least 0" if whole else "a finite number"
+        row = first_row(bad)
+        wanted = f"a whole number, at least 0 and at most {MOST:g}" if whole else "a finite number"
         raise MetricsError(
             f"{path}, row {row_number(row)}, column {column}: {table[column][row]!r} is not "
             f"{wanted}"
         )
-    return values.astype(int) if whole else values
+    return values.astype("Int64" if optional else int) if whole else values
 
 
-def _first(mask: pd.Series) -> int:
+def first_row(mask: pd.Series) -> int:
     """Index of the first row for which `mask` is true."""
     return int(mask.index[mask][0])
 
@@ -137,6 +135,12 @@ def row_number(row: int) -> int:
 def _check_names(table: pd.DataFrame, path: Path) -> None:
     """Studies, variants and splits must be known ones."""
     _check_known(table, path, "study", STUDIES)
+    _check_known(
+        table.assign(scale=table["scale"].str.removesuffix(OVERRIDDEN)),
+        path,
+        "scale",
+        (*SCALES, ELSEWHERE),
+    )
     _check_known(table, path, "split", SPLITS)
     for study, rows in table.groupby("study"):
         _check_known(rows, path, "variant", [v.name for v in STUDIES[str(study)].variants])
@@ -180,7 +184,7 @@ def _check_epochs(table: pd.DataFrame, path: Path) -> None:
     """All runs of a study must have been trained equally long, unless they have diverged."""
     early = table["epoch"] < 0
     if early.any():
-        row = _first(early)
+        row = first_row(early)
         raise MetricsError(
             f"{path}, row {row_number(row)}, column epoch: {table['epoch'][row]:g} is below 0"
         )
@@ -199,66 +203,23 @@ def _check_epochs(table: pd.DataFrame, path: Path) -> None:
             )
 
 
-def _check_units(table: pd.DataFrame, path: Path) -> None:
-    """Percents in 0..100, probabilities in 0..1, and no fractions among percents."""
-    percent, fraction = _begins(table, *PERCENT), _begins(table, *FRACTIONS)
-    # Where a term of the series counts against the first one, its share may lie outside.
-    of_family = table["series"].isin(["", POLY_SERIES]) if "series" in table else True
-    fraction &= ~_begins(table, "leading_share") | of_family
-    highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
-    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
-    # Detectors of which nothing can be said record -1.
-    outside &= ~(_begins(table, "box_", "mask_") & (table["value"] == -1))
-    if outside.any():
-        row = _first(outside)
-        raise MetricsError(
-            f"{path}, row {row_number(row)}, column value: {table['metric'][row]} is "
-            f"{table['value'][row]:g}, outside 0 to {highest[table.index.get_loc(row)]:g}; "
-            "accuracies, AP, AR and calibration errors are in percent, P_t and shares in 0..1"
-        )
-    last = table["epoch"] == table.groupby(KEY[:-1])["epoch"].transform("max")
-    # A calibration error of nearly zero is usual, above all of runs that have collapsed.
-    accuracy = percent & ~_begins(table, "ece")
-    for _, rows in table[accuracy & last].groupby(["study", "metric", "split"]):
-        _check_no_fraction(rows, path)
-
-
-def _begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
-    """Whether the metric of each row begins so; each metric is looked at once."""
-    names = table["metric"].unique()
-    return table["metric"].map({name: str(name).startswith(beginnings) for name in names})
-
-
-def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
-    usual = rows.loc[rows["value"] > 1, "value"].median()  # NaN where all are at most 1
-    chance = rows["chance"].fillna(0) if "chance" in rows else 0
-    # A loss may learn next to nothing, as a truncation to ten terms does with a thousand classes.
-    possible = (chance > 0) & (rows["value"] > chance / 2)
-    beside_percents = rows.groupby("variant")["value"].transform("max") > 10 * rows["value"]
-    collapsed = possible & ((rows["value"] < 2 * chance) | ~beside_percents)
-    times_100 = 100 * rows["value"] / usual
-    alike = (times_100 > 1 / UNIT_TOLERANCE) & (times_100 < UNIT_TOLERANCE)
-    mixed = (rows["value"] <= 1) & alike & ~collapsed
-    if mixed.any():
-        row = _first(mixed)
-        raise MetricsError(
-            f"{path}, row {row_number(row)}, column value: {rows['metric'][row]} is "
-            f"{rows['value'][row]:g} where other runs have about {usual:.3g}: a fraction among "
-            "percents; multiply it by 100"
-        )
-
-
-def require_percent(table: pd.DataFrame, path: Path) -> None:
-    """Refuse a table made elsewhere whose accuracies are all fractions.
+def check_coefficients(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a table with a loss whose coefficients are no numbers with blanks between them.
 
     Raises:
-        MetricsError: naming the first of them.
+        MetricsError: naming the first such row.
     """
-    accuracies = table[table["metric"].isin(ACCURACIES)]
-    for (study, metric, _), rows in accuracies.groupby(["study", "metric", "split"], sort=False):
-        if rows["value"].max() <= 1:
-            raise MetricsError(
-                f"{path}, row {row_number(rows.index[0])}, column value: {metric} of {study} is "
-                f"{rows['value'].iloc[0]:g} and never above 1: fractions; multiply by 100, "
-                "published gains and margins are in points"
-            )
+    wrong = table["epsilon"].map({text: not _are_numbers(text) for text in set(table["epsilon"])})
+    if wrong.any():
+        row = first_row(wrong.astype(bool))
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column epsilon: {table['epsilon'][row]!r} are no "
+            "coefficients; give numbers with blanks between them, or nothing"
+        )
+
+
+def _are_numbers(text: str) -> bool:
+    try:
+        return all(np.isfinite(float(part)) for part in text.split())
+    except ValueError:
+        return False

@@ -10,14 +10,16 @@ import pandas as pd
 from pandas.api.typing import NAType
 
 from polyrepro.analysis.metrics_checks import (
-    MetricsError,
+    ELSEWHERE,
+    check_coefficients,
     check_columns,
-    check_header,
     check_metrics,
     numbers,
 )
+from polyrepro.analysis.metrics_units import check_units
 from polyrepro.analysis.runs_checks import check_metric_names, check_runs
 from polyrepro.analysis.steps_to_accuracy import steps_to_accuracy
+from polyrepro.analysis.tables import read_cells
 from polyrepro.plan import Plan
 from polyrepro.running.records import read_record
 from polyrepro.variants import Loss
@@ -65,9 +67,6 @@ TEXTS = (
     *("metric", "split", "run", "data_sha256", "seed", "epoch", "value"),
 )
 """Columns that are read as they are; numbers among them are checked one by one."""
-
-ELSEWHERE = "elsewhere"
-"""The scale of records made elsewhere that name none."""
 
 UNSAID: dict[str, str | float | NAType] = {
     "scale": ELSEWHERE,
@@ -174,18 +173,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
         MetricsError: naming file, row and column, if the table cannot be read, or mixes scales,
             lengths of training, units, data, losses, or has a run twice.
     """
-    try:
-        names = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig")
-        table = pd.read_csv(
-            path,
-            index_col=False,
-            dtype=dict.fromkeys(TEXTS, str),
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
-    check_header(list(names.iloc[0]), path)
+    table = read_cells(path, dict.fromkeys(TEXTS, str))
     check_columns(table, path)
     for column, value in UNSAID.items():
         if column not in table:
@@ -197,17 +185,20 @@ def read_metrics(path: Path) -> pd.DataFrame:
     table["seed"] = numbers(table, "seed", path, whole=True)
     for column in ("epoch", "value"):
         table[column] = numbers(table, column, path)
-    for column in ("gamma", "learning_rate", "chance", "terms"):
+    for column in ("gamma", "learning_rate", "chance"):
         table[column] = numbers(table, column, path, optional=True)
-    table["terms"] = table["terms"].astype("Int64")
+    table["terms"] = numbers(table, "terms", path, whole=True, optional=True)
+    check_coefficients(table, path)
     check_metric_names(table, path)
     check_metrics(table, path)
+    check_units(table, path)
     check_runs(table, path)
     return table
 
 
 def final_values(metrics: pd.DataFrame, study: str, metric: str, split: str) -> pd.DataFrame:
     """Values of a metric at the end of training: a row per seed, a column per variant."""
-    rows = metrics.query("study == @study and metric == @metric and split == @split")
+    wanted = (metrics["study"] == study) & (metrics["metric"] == metric)
+    rows = metrics[wanted & (metrics["split"] == split)]
     last = rows[rows["epoch"] == rows.groupby(["variant", "seed"])["epoch"].transform("max")]
     return last.pivot(index="seed", columns="variant", values="value")

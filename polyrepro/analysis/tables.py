@@ -1,7 +1,9 @@
 """Reading a table that this package has written, checked for damage since."""
 
+import warnings
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +25,7 @@ def read_table(
     """
     if not path.exists():
         raise MetricsError(f"{path} does not exist; a finished report leaves it in its folder")
-    try:
-        names = pd.read_csv(path, header=None, nrows=1, dtype=str)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
-    check_header(list(names.iloc[0]), path)
+    table = read_cells(path, str)
     for column in (*texts, *numbers, *counts):
         if column not in table:
             raise MetricsError(
@@ -51,6 +48,39 @@ def read_table(
     return table
 
 
+def read_cells(path: Path, types: type | dict[str, type]) -> pd.DataFrame:
+    """The cells of a table as they are in the file; the index counts its lines from the header on.
+
+    Args:
+        types: of the columns, as pandas takes them.
+
+    Raises:
+        MetricsError: if it is no table, a line has too many values, or the header a name twice.
+    """
+    read: dict[str, Any] = {
+        "encoding": "utf-8-sig",
+        "skip_blank_lines": False,
+        "on_bad_lines": "error",
+    }
+    try:
+        with warnings.catch_warnings():
+            # All lines have a value more than the header: pandas would leave out the last one.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            names = pd.read_csv(path, header=None, nrows=1, dtype=str, **read)
+            table = pd.read_csv(path, dtype=types, keep_default_na=False, index_col=False, **read)
+    except pd.errors.ParserWarning:
+        raise MetricsError(
+            f"{path}, row 2: there are more values than columns in row 1; a text with a comma "
+            "needs quotes, and a number a decimal point"
+        ) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
+        raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
+    check_header([str(name) for name in names.iloc[0]], path)
+    blank = table.iloc[:, 0].astype(str) == ""
+    blank[blank] = (table[blank].astype(str) == "").all(axis="columns")
+    return table[~blank]
+
+
 def refuse(bad: pd.Series, values: pd.Series, path: Path, reason: str) -> None:
     """Refuse a table in which `bad` holds for any row, and show the value of the first such row.
 
@@ -59,9 +89,11 @@ def refuse(bad: pd.Series, values: pd.Series, path: Path, reason: str) -> None:
     """
     if bad.any():
         row = int(bad.index[bad][0])
+        value = values[row]
+        shown = repr(value) if isinstance(value, str) else f"{value:g}"
         raise MetricsError(
-            f"{path}, row {row_number(row)}, column {values.name}: {values[row]!r} {reason}; make "
-            "the table again from metrics.csv"
+            f"{path}, row {row_number(row)}, column {values.name}: {shown} {reason}; make the "
+            "table again from metrics.csv"
         )
 
 

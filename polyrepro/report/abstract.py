@@ -4,6 +4,9 @@ from collections import Counter
 
 from polyrepro.analysis.outcomes import OUTCOMES
 
+MOST_EFFECTS = 6
+"""An abstract is short; the table of all claims has the others."""
+
 
 def abstract(claims: list[dict]) -> dict:
     """Words for the abstract.
@@ -12,26 +15,46 @@ def abstract(claims: list[dict]) -> dict:
         claims: as `judged_claims` gives them.
 
     Returns:
-        `counts`: one phrase with the number of claims per outcome; `gains`: a sentence about the
+        `counts`: a sentence with the number of claims per outcome; `gains`: a sentence about the
         paper's claims that accuracy, AP or AR rises; `effects`: one phrase for each claim of a
-        single comparison whose published gain is known, and for the first of each study otherwise.
+        single comparison whose published gain is known, then for the first claim of the paper's in
+        each other study, up to `MOST_EFFECTS`; `few_seeds`: a sentence about the claims that were
+        tested with fewer seeds than planned.
     """
-    counts = Counter(claim["outcome"] for claim in claims)
-    parts = [f"{counts[o]} as {o}" for o in OUTCOMES if counts[o]]
-    seen: set[str] = set()
-    effects = []
-    for claim in claims:
-        first = claim["contrasts"][0]
-        if first["measured"] == "–" or (claim["study"] in seen and claim["gain"] == "–"):
-            continue
-        seen.add(claim["study"])
-        effects.append({"number": claim["number"], "text": _effect(claim)})
+    measured = [claim for claim in claims if claim["contrasts"][0]["measured"] != "–"]
+    chosen = [claim for claim in measured if claim["gain"] != "–"]
+    for claim in measured:
+        if claim["published"] and claim["study"] not in {c["study"] for c in chosen}:
+            chosen.append(claim)
+    chosen = chosen[:MOST_EFFECTS]
     return {
-        "counts": _listed(parts),
+        "counts": _counts(claims),
         "gains": _gains([claim["outcome"] for claim in claims if claim["of_gain"]]),
-        "claims": len(claims),
-        "effects": effects,
+        "effects": [
+            {"number": claim["number"], "text": _effect(claim)}
+            for claim in claims
+            if claim in chosen
+        ],
+        "few_seeds": _few_seeds(measured),
     }
+
+
+def _counts(claims: list[dict]) -> str:
+    counts = Counter(claim["outcome"] for claim in claims)
+    listed = _listed([f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]])
+    if len(claims) == 1:
+        return f"One claim was judged: {claims[0]['outcome']}."
+    return f"{len(claims)} claims were judged: {listed}." if claims else "No claim was judged."
+
+
+def _few_seeds(measured: list[dict]) -> str:
+    few = [c for c in measured if any(e["n"] < e["planned"] for e in c["contrasts"])]
+    if not few:
+        return ""
+    return (
+        f"Of {len(measured)} claims with measurements, {len(few)} had fewer seeds than their "
+        "studies plan, so that only large effects could be shown."
+    )
 
 
 def _gains(outcomes: list[str]) -> str:

@@ -35,3 +35,15 @@ def misattributions() -> list[dict]:
     facts = published_facts()
     rows = facts[facts.index.str.startswith("misattributed")]
     return [{"quantity": r.quantity, "value": r.value, "note": r.note} for r in rows.itertuples()]
+
+
+def gains_and_noise() -> dict[str, str]:
+    """The published gains in accuracy beside the noise of public trainings, in points."""
+    numbers = published_numbers()
+    verified = numbers[(numbers["status"] == "verified") & (numbers["task"] == "classification")]
+    pairs = verified.groupby("dataset")["value"]
+    gains = sorted((pairs.max() - pairs.min()).round(1).unique())
+    return {
+        "gains": " and ".join(number(gain, 1) for gain in gains),
+        "noise": published_facts().loc["noise_imagenet", "value"],
+    }

@@ -22,8 +22,8 @@ def summary_markdown(values: dict) -> str:
         lines += [f"**{len(missing)} runs have not finished and are missing:** {named}.", ""]
     lines += [
         f"{values['provenance']['runs']} runs, seeds per variant: {values['seeds']}. "
-        f"{values['abstract']['claims']} claims were judged: {values['abstract']['counts']}; "
-        f"{values['not_run_count']} more were not run. {values['abstract']['gains']}",
+        f"{values['abstract']['counts']} {values['not_run_count']} more were not run. "
+        f"{values['abstract']['gains']}".strip(),
         "",
         "| claim | published | measured (interval, seeds) | outcome |",
         "|---|---|---|---|",

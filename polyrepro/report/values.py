@@ -25,7 +25,7 @@ from polyrepro.report.provenance_values import (
     provenance_values,
     tuning_values,
 )
-from polyrepro.report.published_values import misattributions, published_rows
+from polyrepro.report.published_values import gains_and_noise, misattributions, published_rows
 from polyrepro.report.source_values import (
     claims_elsewhere,
     figures_elsewhere,
@@ -87,6 +87,7 @@ def report_values(plan: Plan) -> dict:
         "forest_pages": _pages(results / "figures/forest.pdf"),
         "published": published_rows(),
         "misattributions": misattributions(),
+        "accuracy": gains_and_noise(),
         "simulation": simulation_values(),
         "benchmark": benchmark_values(),
         "provenance": provenance,

@@ -67,12 +67,15 @@ CELLS = [
     ("chance", 0.1, "0.1 beside 10.0 in row 2 (truncation)"),
     ("chance", "12,5", "'12,5' is not a finite number"),
     ("gamma", "two", "'two' is not a finite number"),
-    ("terms", "5 terms", "'5 terms' is not a finite number"),
+    ("terms", "5 terms", "'5 terms' is not a whole number"),
     ("learning_rate", "fast", "'fast' is not a finite number"),
     ("epoch", "last", "'last' is not a finite number"),
     ("epoch", -1, "-1 is below 0"),
     ("value", "True", "'True' is not a finite number"),
     ("value", "1e3", "top1 is 1000, outside 0 to 100"),
+    ("seed", "1e30", "'1e30' is not a whole number, at least 0 and at most"),
+    ("terms", "1.5", "'1.5' is not a whole number, at least 0"),
+    ("epsilon", "two", "'two' are no coefficients; give numbers with blanks between them"),
     ("metric", "topl", "has no 'top1' (test, epoch 2); did you mean 'top1'?"),
 ]
 
@@ -87,6 +90,44 @@ def test_a_damaged_cell_is_named(table, tmp_path, column, value, message):
         read_metrics(path)
     text = str(refusal.value)
     assert text.startswith(f"{path}, row {row + 2}, column {column}: ") and message in text
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("chance", 200, "200 is no accuracy of guessing, which is 100 divided by the number of"),
+        ("chance", -1, "-1 is no accuracy of guessing"),
+        ("scale", "embeded", "unknown scale 'embeded'; did you mean 'embedded'?"),
+        ("scale", "Paper", "unknown scale 'Paper'; did you mean 'paper'?"),
+    ],
+)
+def test_a_damaged_column_is_named_with_its_first_row(table, tmp_path, column, value, message):
+    path = written(table.assign(**{column: value}), tmp_path / "metrics.csv")
+    with pytest.raises(MetricsError) as refusal:
+        read_metrics(path)
+    assert f"{path}, row 2, column {column}: {message}" in str(refusal.value)
+
+
+def test_a_decimal_comma_without_quotes_shifts_no_column(table, tmp_path):
+    """Every line has a value more than the header then, and the last one would be lost."""
+    path = written(table, tmp_path / "metrics.csv")
+    header, *lines = path.read_text().splitlines()
+    shifted = [re.sub(r"(\d)\.(\d+),fashion", r"\1,\2,fashion", line) for line in lines]
+    assert shifted != lines
+    path.write_text("\n".join([header, *shifted]) + "\n")
+    with pytest.raises(MetricsError, match="row 2: there are more values than columns in row 1"):
+        read_metrics(path)
+
+
+def test_blank_lines_do_not_count_as_rows_but_as_lines(table, tmp_path):
+    path = written(table.assign(seed=table["seed"].astype(str)), tmp_path / "metrics.csv")
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([header, lines[0], "", *lines[1:], ""]) + "\n")
+    assert len(read_metrics(path)) == len(table)
+    bad = lines[5].replace("top1,test", "top1,tset").replace("top1,validation", "top1,tset")
+    path.write_text("\n".join([header, "", *lines[:5], bad, *lines[6:]]) + "\n")
+    with pytest.raises(MetricsError, match="row 8, column split: unknown split 'tset'"):
+        read_metrics(path)
 
 
 def test_a_run_under_another_seed_is_named(table, tmp_path):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from polyrepro import report
-from polyrepro.report.abstract import abstract
+from polyrepro.report.abstract import MOST_EFFECTS, abstract
 from polyrepro.report.labels import (
     contrast_label,
     interval,
@@ -77,14 +77,14 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
         "seeds": 5,
         "confidence": "95",
         "provenance": {"runs": 1, "command": "snakemake", "missing": []},
-        "abstract": {"claims": 1, "counts": "1 as direction only", "gains": "None is."},
+        "abstract": {"counts": "One claim was judged: direction only.", "gains": "None is."},
         "not_run_count": 3,
         "claims": [claim],
     }
     text = summary_markdown(values)
     assert "small analogue" in text
     assert "| S | secondary | a − b: +1 (0 to 2, n = 5) | **direction only** |" in text
-    assert "1 claims were judged: 1 as direction only; 3 more were not run. None is." in text
+    assert "One claim was judged: direction only. 3 more were not run. None is." in text
     assert "small analogue" not in summary_markdown(values | {"analogue": False})
     assert "shorter than the paper's" not in text
     short = summary_markdown(values | {"analogue": False, "shortened": True})
@@ -93,23 +93,43 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
     assert "| +0.6 (verified) |" in summary_markdown(values | {"claims": [verified]})
 
 
-def test_the_abstract_counts_outcomes_and_gives_one_effect_per_study():
-    contrast = {"contrast": "a − b", "measured": "+0.40", "interval": "+0.1 to +0.7"}
-    claim = {"study": "s", "number": "C1", "outcome": "inconclusive", "gain": "+0.6"}
-    claim |= {"of_gain": True}
-    claims = [
-        claim | {"contrasts": [contrast]},
-        claim | {"number": "C2", "gain": "–", "contrasts": [contrast]},
-        claim
-        | {"study": "t", "number": "C3", "outcome": "reproduced", "contrasts": [contrast] * 2},
-    ]
+CONTRAST = {"contrast": "a − b", "measured": "+0.40", "interval": "+0.1 to +0.7"}
+CONTRAST |= {"n": 10, "planned": 10}
+CLAIM = {"study": "s", "number": "C1", "outcome": "inconclusive", "gain": "–", "published": "yes"}
+CLAIM |= {"of_gain": True, "contrasts": [CONTRAST]}
+
+
+def test_the_abstract_counts_outcomes_and_confirmed_gains():
+    claims = [CLAIM, CLAIM, CLAIM | {"outcome": "reproduced"}]
     words = abstract(claims)
-    assert words["counts"] == "1 as reproduced and 2 as inconclusive"
+    assert words["counts"] == "3 claims were judged: 1 reproduced and 2 inconclusive."
     assert words["gains"] == "Of the 3 claims of a gain, 1 is confirmed."
     assert abstract(claims[:2])["gains"] == "Of the 2 claims of a gain, none is confirmed."
     assert abstract(claims[2:])["gains"] == "The only claim of a gain is confirmed."
-    assert abstract([claim | {"of_gain": False, "contrasts": [contrast]}])["gains"] == ""
-    assert words["effects"] == [
+    assert abstract(claims[2:])["counts"] == "One claim was judged: reproduced."
+    assert abstract([CLAIM | {"of_gain": False}])["gains"] == ""
+    assert abstract([])["counts"] == "No claim was judged."
+
+
+def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():
+    claims = [
+        CLAIM | {"gain": "+0.6"},
+        CLAIM | {"number": "C2"},
+        CLAIM | {"number": "C3", "study": "t", "contrasts": [CONTRAST] * 2},
+        CLAIM | {"number": "C4", "study": "ours", "published": ""},
+        CLAIM | {"number": "C5", "study": "u", "contrasts": [CONTRAST | {"measured": "–"}]},
+    ]
+    assert abstract(claims)["effects"] == [
         {"number": "C1", "text": "a − b: +0.40 (+0.1 to +0.7; published +0.6)"},
         {"number": "C3", "text": "a − b: +0.40 (+0.1 to +0.7)"},
     ]
+    many = [CLAIM | {"number": f"C{i}", "study": str(i)} for i in range(20)]
+    many.append(CLAIM | {"number": "C20", "gain": "+0.4"})
+    shown = [effect["number"] for effect in abstract(many)["effects"]]
+    assert len(shown) == MOST_EFFECTS and shown[-1] == "C20", "a published gain is never left out"
+
+
+def test_claims_with_too_few_seeds_are_counted():
+    few = CLAIM | {"contrasts": [CONTRAST, CONTRAST | {"n": 3}]}
+    assert abstract([CLAIM])["few_seeds"] == ""
+    assert abstract([CLAIM, few])["few_seeds"].startswith("Of 2 claims with measurements, 1 had")

@@ -1,0 +1,101 @@
+"""Values of a table of metrics in their units: percents, probabilities, and none mixed."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from polyrepro.analysis.metrics_checks import KEY, MetricsError, first_row, row_number
+from polyrepro.variants import POLY_SERIES
+
+PERCENT = ("top1", "ece", "box_", "mask_")
+FRACTIONS = ("mean_pt", "leading_share")
+ACCURACIES = ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap")
+
+ROUNDING = 1e-6
+"""A share that is 1 may be summed up to a little more."""
+
+UNIT_TOLERANCE = 1.5
+"""A value that times 100 comes within this factor of the other runs' is a fraction."""
+
+
+def check_units(table: pd.DataFrame, path: Path) -> None:
+    """Refuse values outside their unit: percents in 0..100, probabilities in 0..1, none mixed.
+
+    Raises:
+        MetricsError: naming file, row and column, and how to mend it.
+    """
+    _check_chance(table, path)
+    percent, fraction = _begins(table, *PERCENT), _begins(table, *FRACTIONS)
+    # Where a term of the series counts against the first one, its share may lie outside.
+    of_family = table["series"].isin(["", POLY_SERIES]) if "series" in table else True
+    fraction &= ~_begins(table, "leading_share") | of_family
+    highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
+    outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
+    # Detectors of which nothing can be said record -1.
+    outside &= ~(_begins(table, "box_", "mask_") & (table["value"] == -1))
+    if outside.any():
+        row = first_row(outside)
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column value: {table['metric'][row]} is "
+            f"{table['value'][row]:g}, outside 0 to {highest[table.index.get_loc(row)]:g}; "
+            "accuracies, AP, AR and calibration errors are in percent, P_t and shares in 0..1"
+        )
+    last = table["epoch"] == table.groupby(KEY[:-1])["epoch"].transform("max")
+    # A calibration error of nearly zero is usual, above all of runs that have collapsed.
+    accuracy = percent & ~_begins(table, "ece")
+    for _, rows in table[accuracy & last].groupby(["study", "metric", "split"]):
+        _check_no_fraction(rows, path)
+
+
+def _begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
+    """Whether the metric of each row begins so; each metric is looked at once."""
+    names = table["metric"].unique()
+    return table["metric"].map({name: str(name).startswith(beginnings) for name in names})
+
+
+def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
+    usual = rows.loc[rows["value"] > 1, "value"].median()  # NaN where all are at most 1
+    chance = rows["chance"].fillna(0) if "chance" in rows else 0
+    # A loss may learn next to nothing, as a truncation to ten terms does with a thousand classes.
+    possible = (chance > 0) & (rows["value"] > chance / 2)
+    beside_percents = rows.groupby("variant")["value"].transform("max") > 10 * rows["value"]
+    collapsed = possible & ((rows["value"] < 2 * chance) | ~beside_percents)
+    times_100 = 100 * rows["value"] / usual
+    alike = (times_100 > 1 / UNIT_TOLERANCE) & (times_100 < UNIT_TOLERANCE)
+    mixed = (rows["value"] <= 1) & alike & ~collapsed
+    if mixed.any():
+        row = first_row(mixed)
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column value: {rows['metric'][row]} is "
+            f"{rows['value'][row]:g} where other runs have about {usual:.3g}: a fraction among "
+            "percents; multiply it by 100"
+        )
+
+
+def require_percent(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a table made elsewhere whose accuracies are all fractions.
+
+    Raises:
+        MetricsError: naming the first of them.
+    """
+    accuracies = table[table["metric"].isin(ACCURACIES)]
+    for (study, metric, _), rows in accuracies.groupby(["study", "metric", "split"], sort=False):
+        if rows["value"].max() <= 1:
+            raise MetricsError(
+                f"{path}, row {row_number(rows.index[0])}, column value: {metric} of {study} is "
+                f"{rows['value'].iloc[0]:g} and never above 1: fractions; multiply by 100, "
+                "published gains and margins are in points"
+            )
+
+
+def _check_chance(table: pd.DataFrame, path: Path) -> None:
+    """The accuracy of guessing, by which collapsed runs are known."""
+    outside = (table["chance"] < 0) | (table["chance"] > 50)
+    if outside.any():
+        row = first_row(outside)
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column chance: {table['chance'][row]:g} is no "
+            "accuracy of guessing, which is 100 divided by the number of classes "
+            "(0 for a detector)"
+        )

@@ -1,0 +1,90 @@
+"""Tables that the package has written itself, damaged since: refused with file, row and column."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from polyrepro.analysis.claims_table import read_claims
+from polyrepro.analysis.metrics_checks import MetricsError
+from polyrepro.analysis.reference_folders import COMMITTED
+from polyrepro.analysis.statistics import read_statistics
+
+TABLES = COMMITTED / "embedded"
+READERS = {"claims.csv": read_claims, "statistics.csv": read_statistics}
+
+
+def damaged(name, folder, damage):
+    table = pd.read_csv(TABLES / name, dtype=str, keep_default_na=False)
+    damage(table).to_csv(folder / name, index=False)
+    return folder / name
+
+
+def cell(row, column, value):
+    """Damage to one cell, whose row is counted as in the file."""
+
+    def damage(table):
+        table.loc[row - 2, column] = value
+        return table
+
+    return damage
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_sound_table_is_read_with_its_types(name, tmp_path):
+    shutil.copyfile(TABLES / name, tmp_path / name)
+    table = READERS[name](tmp_path / name)
+    assert table["n"].dtype == int and table["low"].dtype == float
+    assert len(table) == len(pd.read_csv(TABLES / name))
+
+
+CLAIMS = [
+    (cell(3, "measured", "-47,4"), "row 3, column measured: '-47,4' is no number"),
+    (cell(3, "measured", "47.4"), "row 3, column high: "),
+    (cell(3, "measured", ""), "row 3, column measured: nan does not go with the number of seeds"),
+    (cell(3, "low", "5"), "row 3, column low: 5 does not lie around the value measured"),
+    (cell(3, "decisive_high", "-99"), "row 3, column decisive_high: -99 does not lie around"),
+    (cell(3, "n", "2.5"), "row 3, column n: '2.5' is no whole number of at least 0"),
+    (cell(3, "n", "-1"), "row 3, column n: '-1' is no whole number"),
+    (cell(3, "n", "0"), "row 3, column measured: "),
+    (cell(3, "outcome", "Reproduced"), "row 3, column outcome: 'Reproduced' is none of: reprod"),
+    (cell(3, "outcome", "reproduced"), "column outcome: 'reproduced' beside 'direction only' of"),
+    (cell(3, "contrast_outcome", ""), "row 3, column contrast_outcome: '' is none of"),
+    (cell(3, "scale", "paper"), "row 3, column scale: 'paper' beside 'embedded'"),
+    (cell(3, "study", "trunc"), "row 3, column claim: 'few_terms_lose' is no claim of the"),
+    (cell(3, "claim", "few"), "row 3, column claim: 'few' is no claim of the study in"),
+    (lambda t: t.drop(index=1), "column contrast: the claim 'few_terms_lose' has 1 rows where"),
+    (lambda t: t.drop(columns="p_holm"), "row 1: there is no column 'p_holm'; another version"),
+    (lambda t: t[:0], "has no rows; make it again from metrics.csv"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), CLAIMS)
+def test_a_damaged_table_of_claims_is_refused(tmp_path, damage, message):
+    path = damaged("claims.csv", tmp_path, damage)
+    with pytest.raises(MetricsError) as refusal:
+        read_claims(path)
+    text = str(refusal.value)
+    assert text.startswith(str(path)) and message in text and "from metrics.csv" in text
+
+
+STATISTICS = [
+    (cell(4, "mean", "x"), "row 4, column mean: 'x' is no number"),
+    (cell(4, "n", ""), "row 4, column n: '' is no whole number"),
+    (cell(4, "study", "Truncation"), "row 4, column study: 'Truncation' is none of: truncation"),
+    (lambda t: pd.concat([t, t[:1]]), "column variant: 'cross_entropy' has this metric twice in"),
+    (lambda t: t.drop(columns="selected"), "row 1: there is no column 'selected'"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), STATISTICS)
+def test_a_damaged_table_of_statistics_is_refused(tmp_path, damage, message):
+    path = damaged("statistics.csv", tmp_path, damage)
+    with pytest.raises(MetricsError) as refusal:
+        read_statistics(path)
+    assert str(refusal.value).startswith(str(path)) and message in str(refusal.value)
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(MetricsError, match=r"claims\.csv does not exist; a finished report leaves"):
+        read_claims(tmp_path / "claims.csv")
