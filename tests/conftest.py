@@ -1,8 +1,64 @@
+"""Which tests stay together where several processes share them, and what all tests have."""
+
+import os
+from pathlib import Path
+
+# Before numpy and torch are loaded, and for every process that a test starts: tests run side by
+# side, where threads that wait for each other cost more than they do.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
 import torch
+from filelock import FileLock
+from project_copy import TINY, copy_project, snakemake
+
+TESTS = Path(__file__).parent
+LONGEST = ("workflow", "detection", "classification/test_launched_trainings.py", "figures")
+"""Groups that are begun first, so that no process is left with one of them in the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share fixtures form a group, for which `--dist loadgroup` makes them once.
+
+    That is a folder with fixtures of its own, or else a file.
+    """
+    groups = {item: _group(item.path) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    order = {group: place for place, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(groups[item], len(order)))
+
+
+def _group(path: Path) -> str:
+    folder = path.parent
+    together = folder != TESTS and (folder / "conftest.py").exists()
+    return str((folder if together else path).relative_to(TESTS))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """Tests run side by side, and results of convolutions may depend on the number of threads."""
+    """Results of convolutions may depend on the number of threads."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory, request) -> Path:
+    """A folder that all processes which share the tests have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if hasattr(request.config, "workerinput") else folder
+
+
+@pytest.fixture(scope="session")
+def project_with_atlas(shared_folder) -> Path:
+    """A copy of the project with the loss atlas, its longest job, made once for all tests."""
+    folder = shared_folder / "project_with_atlas"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            copy_project(folder)
+            config = TINY | {"results": "results/tiny"}
+            target = "results/tiny/atlas/statements.csv"
+            process = snakemake(folder, target, config=config, PYTHONHASHSEED="1")
+            assert process.returncode == 0, process.stdout + process.stderr
+    return folder

@@ -145,14 +145,8 @@ def write_course(folder: Path, run: Run) -> None:
     path.write_text(json.dumps(line | {"epoch": 0}) + "\n" + json.dumps(line) + "\n")
 
 
-def write_results(
-    folder: Path,
-    seeds: int,
-    without: tuple[str, ...] = (),
-    scale: str = "embedded",
-    studies: str = "all",
-) -> Path:
-    """Write the tables of all studies of a scale, without the variants named."""
+def write_results(folder: Path, seeds: int, scale: str = "embedded", studies: str = "all") -> Path:
+    """Write the tables of all studies of a scale."""
     settings = {"scale": scale, "studies": studies, "seeds": seeds, "runs_per_job": 1}
     plan = Plan(check_settings(settings | {"results": str(folder)}))
     prefixes = {"best_poly_n1": (2.0,), "best_poly_n2": (2.0, 0.0), None: ()}
@@ -166,9 +160,7 @@ def write_results(
     write_lidar_detections(folder, [r for r in plan.runs if r.recipe.kind == "detection3d"])
     write_segmentations(folder, [r for r in plan.runs if r.recipe.kind == "segmentation"])
     metrics = pd.DataFrame(rows)[COLUMNS].astype({"terms": "Int64"})
-    statistics = summarise(metrics)
-    for name, table in (("metrics", metrics), ("statistics", statistics)):
-        kept = table[~table["variant"].isin(without)]
-        kept.to_csv(folder / f"{name}.csv", index=False)
+    metrics.to_csv(folder / "metrics.csv", index=False)
+    summarise(metrics).to_csv(folder / "statistics.csv", index=False)
     evaluate_claims(metrics).to_csv(folder / "claims.csv", index=False)
     return folder

@@ -198,6 +198,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
 
 def final_values(metrics: pd.DataFrame, study: str, metric: str, split: str) -> pd.DataFrame:
     """Values of a metric at the end of training: a row per seed, a column per variant."""
-    rows = metrics.query("study == @study and metric == @metric and split == @split")
+    wanted = (metrics["study"] == study) & (metrics["metric"] == metric)
+    rows = metrics[wanted & (metrics["split"] == split)]
     last = rows[rows["epoch"] == rows.groupby(["variant", "seed"])["epoch"].transform("max")]
     return last.pivot(index="seed", columns="variant", values="value")

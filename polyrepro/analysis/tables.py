@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,11 @@ def read_cells(path: Path, types: type | dict[str, type]) -> pd.DataFrame:
     Raises:
         MetricsError: if it is no table, a line has too many values, or the header a name twice.
     """
-    read = {"encoding": "utf-8-sig", "skip_blank_lines": False, "on_bad_lines": "error"}
+    read: dict[str, Any] = {
+        "encoding": "utf-8-sig",
+        "skip_blank_lines": False,
+        "on_bad_lines": "error",
+    }
     try:
         with warnings.catch_warnings():
             # All lines have a value more than the header: pandas would leave out the last one.

@@ -10,8 +10,9 @@ from torch import Tensor
 from polyrepro.classification.device_images import device_images
 from polyrepro.classification.randomness import generator
 from polyrepro.data import ImageArrays
+from polyrepro.errors import DeviceError
 from polyrepro.recipes import ClassificationRecipe
-from polyrepro.running.processes import DeviceError, Processes
+from polyrepro.running.processes import Processes
 
 
 @dataclass(frozen=True)

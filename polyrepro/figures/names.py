@@ -23,9 +23,9 @@ METRIC_LABELS = {
     "pedestrian_aph_l1": "pedestrian APH L1",
     "foreground_ap": "foreground AP",
     "foreground_precision": "precision at 99 % recall",
-    "points_kept": "points kept at 99 % recall",
-    "vehicle_foreground_ap": "vehicle foreground AP",
-    "pedestrian_foreground_ap": "pedestrian foreground AP",
+    "points_kept": "kept at 99 % recall",
+    "vehicle_foreground_ap": "vehicle AP (points)",
+    "pedestrian_foreground_ap": "pedestrian AP (points)",
 }
 """Metrics in percent that a study can be about, as tables call them."""
 

@@ -1,9 +1,9 @@
 """The sigmoid form of the PolyLoss family: multi-label classification and dense detection."""
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.checks import (
@@ -14,6 +14,7 @@ from polyrepro.losses.checks import (
     check_sigmoid_input,
 )
 from polyrepro.losses.elements import element_losses
+from polyrepro.losses.module import SeriesLoss
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import reduced
 from polyrepro.losses.series import Series
@@ -88,10 +89,10 @@ def series_binary_cross_entropy(
     return reduced(losses if weight is None else losses * weight, None, reduction)
 
 
-class SeriesBinaryCrossEntropyLoss(nn.Module):
+class SeriesBinaryCrossEntropyLoss(SeriesLoss):
     """Module form of :func:`series_binary_cross_entropy`, with the same arguments."""
 
-    weight: Tensor | None
+    function = staticmethod(series_binary_cross_entropy)
 
     def __init__(
         self,
@@ -101,35 +102,15 @@ class SeriesBinaryCrossEntropyLoss(nn.Module):
         weight: Tensor | None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__()
-        check_is_series(series)
-        check_reduction(reduction)
         check_alpha(alpha)
-        self.series = series
-        self.series_for_compilation = series.for_compilation()
-        self.alpha = alpha
-        self.register_buffer("weight", weight)
-        self.reduction = reduction
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        compiling = torch.compiler.is_compiling()
-        return series_binary_cross_entropy(
-            input,
-            target,
-            self.series_for_compilation if compiling else self.series,
-            alpha=self.alpha,
-            weight=self.weight,
-            reduction=self.reduction,
-        )
-
-    def extra_repr(self) -> str:
-        return f"{self.series.describe()}, alpha={self.alpha}, reduction={self.reduction!r}"
+        super().__init__(series, weight, alpha=alpha, reduction=reduction)
 
 
 class PolyBinaryCrossEntropyLoss(SeriesBinaryCrossEntropyLoss):
     """Module form of :func:`poly_binary_cross_entropy`, with the same arguments.
 
-    Shapes: ``input`` and ``target`` alike, any.
+    Those beside the series are passed on to :class:`SeriesBinaryCrossEntropyLoss`. Shapes:
+    ``input`` and ``target`` alike, any.
     """
 
     def __init__(
@@ -138,9 +119,6 @@ class PolyBinaryCrossEntropyLoss(SeriesBinaryCrossEntropyLoss):
         *,
         terms: int | None = None,
         gamma: float = 0.0,
-        alpha: float | None = None,
-        weight: Tensor | None = None,
-        reduction: str = "mean",
+        **arguments: Any,
     ) -> None:
-        series = PolySeries(epsilon, terms, gamma)
-        super().__init__(series, alpha=alpha, weight=weight, reduction=reduction)
+        super().__init__(PolySeries(epsilon, terms, gamma), **arguments)

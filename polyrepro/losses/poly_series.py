@@ -107,7 +107,8 @@ class PolySeries(Series):
 
     def coefficients(self, count: int) -> list[float]:
         """alpha_1 .. alpha_count, where alpha_j is the coefficient of q^(j + gamma)."""
-        base = self._base_coefficients(count)
+        kept = count if self.terms is None else self.terms
+        base = (1 / j if j <= kept else 0.0 for j in range(1, count + 1))
         added = self._values[:count] + (0.0,) * (count - len(self._values))
         return [first + second for first, second in zip(base, added, strict=True)]
 
@@ -131,7 +132,3 @@ class PolySeries(Series):
     def _focus(self, q: Tensor) -> Tensor:
         """q^gamma, whose floor keeps both derivatives free of 0 * inf at P_t = 1 for gamma < 1."""
         return q.clamp(min=smallest_base(q)) ** self.gamma
-
-    def _base_coefficients(self, count: int) -> list[float]:
-        kept = count if self.terms is None else self.terms
-        return [1 / j if j <= kept else 0.0 for j in range(1, count + 1)]

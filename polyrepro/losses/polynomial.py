@@ -10,7 +10,7 @@ from torch import Tensor
 from polyrepro.losses.reduction import is_known, with_signature
 
 HORNER_LIMIT = 12
-SHORT_VECTOR = 2**15
+SHORT_VECTOR = 2**13
 
 
 def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -19,7 +19,9 @@ def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
         return _horner(q, coefficients)
     if torch.is_grad_enabled():
         return LongPolynomial.apply(q, coefficients)[0]
-    return _horner(q, coefficients) if _is_long(q) else _by_powers(q, coefficients)[0]
+    if q.numel() > SHORT_VECTOR:
+        return _horner(q, coefficients)
+    return _by_powers(q, coefficients)[0]
 
 
 def truncated_logarithm(q: Tensor, terms: int) -> Tensor:
@@ -79,7 +81,7 @@ class LongPolynomial(torch.autograd.Function):
 
     @staticmethod
     def forward(q, coefficients):
-        if _is_long(q):
+        if q.numel() > SHORT_VECTOR:
             return _horner(q, coefficients), evaluate_derivative(q, coefficients)
         return _by_powers(q, coefficients)
 
@@ -93,10 +95,9 @@ class LongPolynomial(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_derivative):
         q, derivative = ctx.saved_tensors
-        gradient = None if by_value is None else by_value * derivative
+        gradient = 0 if by_value is None else by_value * derivative
         if by_derivative is not None:
-            second = by_derivative * _second_derivative(q, ctx.coefficients)
-            gradient = second if gradient is None else gradient + second
+            gradient = gradient + by_derivative * _second_derivative(q, ctx.coefficients)
         return gradient, None
 
     @staticmethod
@@ -107,10 +108,6 @@ class LongPolynomial(torch.autograd.Function):
 
 def _second_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | float:
     return evaluate_derivative(q, _derived(coefficients)[1:])
-
-
-def _is_long(q: Tensor) -> bool:
-    return q.numel() > SHORT_VECTOR
 
 
 def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from polyrepro.running.processes import DeviceError
+from polyrepro.errors import DeviceError
 
 FOLDER = Path(tempfile.gettempdir()) / "polyrepro-gpus"
 """Shared by all users of a machine."""

@@ -15,11 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from polyrepro.errors import PolyreproError
-
-
-class DeviceError(PolyreproError):
-    """A device that is not there, or processes that do not fit the run."""
+from polyrepro.errors import DeviceError
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import json
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import NoReturn
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from polyrepro.classification.batches import Batch
-from polyrepro.classification.failures import TrainingError, not_finite_loss
+from polyrepro.classification.failures import ADVICE, TrainingError, not_finite_loss
 from polyrepro.classification.randomness import generator
 from polyrepro.compact_predictions import write_arrays
 from polyrepro.data.lidar.format import LidarData
@@ -55,7 +54,7 @@ def train_run(
 
     Raises:
         TrainingError: for a loss with label smoothing or alpha; at the first loss that is not
-            finite, before the optimiser steps; if a metric is not finite.
+            finite, before the optimiser steps; if predictions or metrics are not in the end.
         DeviceError: with several processes.
         CheckpointError: if there are checkpoints of another configuration.
         InterruptedTrainingError: after a signal; the checkpoint is written.
@@ -158,6 +157,11 @@ class _Training:
         for start in range(0, len(numbers), self.run.recipe.batch_size):
             batch = self._batch(images, numbers[start : start + self.run.recipe.batch_size])
             logits = network(batch.images)
+            if not logits.isfinite().all():
+                raise TrainingError(
+                    f"{self.run.id}: the network predicts NaN or infinity for {split} sweeps. "
+                    f"{ADVICE}"
+                )
             counts.append(score_counts(logits, batch.targets, 1 + len(self.data.classes)))
             if start < SHOWN:
                 shown.append((255 * logits.sigmoid()).round().to(torch.uint8).cpu())
@@ -206,5 +210,5 @@ class _Training:
         """Leave out what was written after the checkpoint: it is written again."""
         self._write_lines(self._lines()[:epochs])
 
-    def _write_lines(self, lines: Iterator[str] | list[str]) -> None:
+    def _write_lines(self, lines: list[str]) -> None:
         write_atomically(self.folder / TARGET_PROBABILITY_FILE, "".join(f"{x}\n" for x in lines))

@@ -1,9 +1,11 @@
 """`polyrepro check-gpu`, tried on the CPU with tiny sizes; what only a GPU can show is skipped."""
 
 import re
+import subprocess
 
 import pytest
 import torch
+from forked_commands import ForkedCommand
 
 from polyrepro import check_gpu
 from polyrepro.check_gpu import classifiers, commands, detectors, losses, speed
@@ -120,7 +122,15 @@ def test_a_repeated_run_with_other_bits_is_a_failure(monkeypatch):
         classifiers._check_shared_network(CPU)
 
 
-def test_a_training_is_stopped_resumed_and_compared(tmp_path):
+def test_a_training_is_stopped_resumed_and_compared(tmp_path, monkeypatch):
+    started, popen = [], subprocess.Popen
+
+    def start(command, env):
+        """The first as a user would, which takes longer."""
+        started.append(command)
+        return popen(command, env=env) if len(started) == 1 else ForkedCommand(*command[3:])
+
+    monkeypatch.setattr(subprocess, "Popen", start)
     assert "the same bits as undisturbed" in commands.check_interruption("cpu", tmp_path)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked_commands import in_two_processes
 from small_trainings import HERE, without_times
 
 from polyrepro.classification.predictions import read_predictions
@@ -31,19 +32,22 @@ def data():
     return load("fashion_mnist")
 
 
-def start(results, timeout=60, **overrides):
+def words(results, timeout=60, **overrides) -> list[str]:
     """`polyrepro train` with two processes."""
-    words = [sys.executable, "-m", "polyrepro", "train", RUN_ID, "--timeout", str(timeout)]
-    words += ["--set", f"results={results}", "--set", "processes_per_run=2"]
-    words += ["--set", f"overrides={json.dumps(OVERRIDES | overrides)}"]
+    given = ["train", RUN_ID, "--timeout", str(timeout)]
+    given += ["--set", f"results={results}", "--set", "processes_per_run=2"]
+    return [*given, "--set", f"overrides={json.dumps(OVERRIDES | overrides)}"]
+
+
+def start(results, timeout=60, **overrides):
+    """The command, which starts torchrun."""
+    command = [sys.executable, "-m", "polyrepro", *words(results, timeout, **overrides)]
     # Processes that do not stop on a signal are killed after a second.
     environment = os.environ | {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "1"}
-    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def finished_record(process, results):
-    _, error = process.communicate(timeout=300)
-    assert process.returncode == 0, error
+def record_in(results):
     return json.loads(record_path(results, RUN_ID).read_text())
 
 
@@ -81,7 +85,7 @@ def wait_until(condition, process=None):
         assert time.monotonic() < deadline
         if process is not None and process.poll() is not None:
             pytest.fail(process.communicate()[1])
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def started(process, results) -> dict[int, int]:
@@ -106,7 +110,8 @@ def training(process, results) -> dict[int, int]:
 def undisturbed(tmp_path_factory):
     """The results of two processes, and their record."""
     results = tmp_path_factory.mktemp("undisturbed")
-    return results, finished_record(start(results), results)
+    in_two_processes(*words(results))
+    return results, record_in(results)
 
 
 def test_two_processes_train_what_one_does(undisturbed, data, tmp_path):
@@ -142,7 +147,10 @@ def test_a_signal_to_every_process_changes_no_bit_of_the_result(undisturbed, dat
     assert process.returncode == EXIT_STATUS, error
     assert len(list(results.rglob("step_*"))) == 1
     shutil.copytree(results, tmp_path / "copy")
-    assert outcome(finished_record(start(results), results)) == outcome(undisturbed[1])
+    again = start(results)
+    _, error = again.communicate(timeout=300)
+    assert again.returncode == 0, error
+    assert outcome(record_in(results)) == outcome(undisturbed[1])
     assert not list(results.rglob("checkpoints"))
 
     run = parse_run_id(RUN_ID, Overrides(**OVERRIDES))

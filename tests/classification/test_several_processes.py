@@ -10,7 +10,8 @@ from polyrepro.classification.batches import MemoryBatches, passes_of
 from polyrepro.classification.loop import train
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.data import load
-from polyrepro.running.processes import DeviceError, Processes
+from polyrepro.errors import DeviceError
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 
 
@@ -41,13 +42,13 @@ def test_evaluation_counts_every_image_once_whatever_the_number_of_processes(dat
 
 
 @register_model
-def polyrepro_test_linear(in_chans=1, num_classes=10, **_from_timm):
+def polyrepro_test_one_layer(in_chans=1, num_classes=10, **_from_timm):
     """A network without batch normalisation."""
     return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28 * in_chans, num_classes))
 
 
 def test_accumulated_passes_give_the_gradient_of_the_whole_batch(data):
-    changes = {"model": "polyrepro_test_linear", "epochs": 1, "train_images": 512}
+    changes = {"model": "polyrepro_test_one_layer", "epochs": 1, "train_images": 512}
     weights = []
     for images in (128, 32):
         recipe = RECIPE.model_copy(update={**changes, "images_per_device": images})

@@ -19,8 +19,9 @@ from polyrepro.classification.views import Views
 from polyrepro.data import DataError
 from polyrepro.data.indexed.indexed_images import IndexedImages
 from polyrepro.data.indexed.verification import verify
+from polyrepro.errors import DeviceError
 from polyrepro.running.interruption import SIGNALS
-from polyrepro.running.processes import DeviceError, Processes
+from polyrepro.running.processes import Processes
 
 CPU = torch.device("cpu")
 

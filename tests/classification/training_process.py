@@ -1,12 +1,12 @@
 """A training in a process of its own, which waits after each step until the test lets it go on."""
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from forked_commands import CONTEXT
 from small_trainings import RUN
 
 from polyrepro.data import load
@@ -15,10 +15,6 @@ from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
 from polyrepro.running.jobs import train_and_record
 from polyrepro.running.processes import Processes
-
-# torch is imported once, by the server that the processes are forked from.
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["polyrepro.running.jobs", "polyrepro.classification.training"])
 
 
 class TrainingProcess:

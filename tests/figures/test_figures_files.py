@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -28,10 +29,25 @@ def copy_tables(results: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def drawn(results, tmp_path_factory):
+    """The files of a figure by their names; it is drawn when it is first wanted."""
+    folder = copy_tables(results, tmp_path_factory.mktemp("drawn"))
+    figures = folder / "figures"
+    figures.mkdir()
+
+    @cache
+    def files_of(name: str) -> dict[str, Path]:
+        before = set(figures.iterdir())
+        draw(name, folder)
+        return {path.name: path for path in set(figures.iterdir()) - before}
+
+    return files_of
+
+
 @pytest.mark.parametrize("name", EMBEDDED)
-def test_pdf_and_png_are_valid_and_of_a_paper_s_width(name, results, tmp_path):
-    draw(name, copy_tables(results, tmp_path))
-    files = {path.name: path for path in (tmp_path / "figures").iterdir()}
+def test_pdf_and_png_are_valid_and_of_a_paper_s_width(name, drawn):
+    files = drawn(name)
     assert set(files) == {f"{name}.pdf", f"{name}.png"}
     pdf = files[f"{name}.pdf"].read_bytes()
     assert pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
@@ -46,16 +62,13 @@ def test_pdf_and_png_are_valid_and_of_a_paper_s_width(name, results, tmp_path):
         assert image.size == pytest.approx((200 * width, 200 * height), abs=1)
 
 
-def test_another_process_and_another_taste_draw_the_same_bytes(results, tmp_path):
+def test_another_process_and_another_taste_draw_the_same_bytes(drawn, results, tmp_path):
     """The user's own matplotlib settings and Python's hash seed play no part.
 
     These figures use every way of drawing that there is.
     """
     names = ("losses", "long_tail", "poly_n", "leading_share", "truncation_variants", "forest")
-    here, there = tmp_path / "here", tmp_path / "there"
-    for folder in (here, there):
-        folder.mkdir()
-        copy_tables(results, folder)
+    copy_tables(results, tmp_path)
     (tmp_path / "matplotlibrc").write_text("font.size: 30\naxes.facecolor: yellow\n")
     program = (
         "import sys, pathlib, polyrepro.figures as f\n"
@@ -63,15 +76,13 @@ def test_another_process_and_another_taste_draw_the_same_bytes(results, tmp_path
     )
     environment = os.environ | {"PYTHONHASHSEED": "1", "MATPLOTLIBRC": str(tmp_path)}
     environment["PYTHONPATH"] = str(REPOSITORY)
-    words = [sys.executable, "-c", program, str(there), *names]
+    words = [sys.executable, "-c", program, str(tmp_path), *names]
     subprocess.run(words, env=environment, check=True)
-    for name in names:
-        draw(name, here)
-    drawn = sorted(path.name for path in (here / "figures").iterdir())
-    assert len(drawn) == 2 * len(names)
-    for name in drawn:
-        same = (here / "figures" / name).read_bytes() == (there / "figures" / name).read_bytes()
-        assert same, name
+    here = {file: path for name in names for file, path in drawn(name).items()}
+    there = {path.name: path for path in (tmp_path / "figures").iterdir()}
+    assert set(here) == set(there) and len(here) == 2 * len(names)
+    for file, path in here.items():
+        assert path.read_bytes() == there[file].read_bytes(), file
 
 
 @pytest.mark.parametrize("name", ["poly_n", "leading_share", "truncation_variants"])

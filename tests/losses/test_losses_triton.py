@@ -1,7 +1,7 @@
 """The switch between torch and Triton; the kernels themselves run in a process of their own.
 
-That process has TRITON_INTERPRET=1, which must be set before triton is imported. It runs once, also
-where several processes share the tests, and every function of its file is a test here.
+That process has TRITON_INTERPRET=1, which must be set before triton is imported. Every function of
+its file is a test here.
 """
 
 import importlib.util
@@ -14,7 +14,6 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from filelock import FileLock
 
 from polyrepro.losses import get_backend, poly_cross_entropy, set_backend
 
@@ -22,22 +21,17 @@ CASES = Path(__file__).with_name("losses_triton_cases.py")
 NAMES = re.findall(r"^def (test_\w+)", CASES.read_text(), re.MULTILINE)
 
 
-@pytest.fixture(scope="session")
-def outcomes(tmp_path_factory, request) -> dict[str, list[tuple[str, str]]]:
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory) -> dict[str, list[tuple[str, str]]]:
     """By function, its cases and what went wrong in each, "" for nothing."""
-    folder = tmp_path_factory.getbasetemp()
-    # Processes that share the tests have folders of their own side by side.
-    folder = folder.parent if hasattr(request.config, "workerinput") else folder
-    report = folder / "losses_triton_cases.xml"
-    with FileLock(f"{report}.lock"):
-        if not report.exists():
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", CASES]
-            environment = {**os.environ, "TRITON_INTERPRET": "1"}
-            output = subprocess.run(
-                [*command, f"--junitxml={report}"],
-                env=environment, capture_output=True, text=True, timeout=300,
-            )  # fmt: skip
-            assert report.exists(), output.stdout + output.stderr
+    report = tmp_path_factory.mktemp("triton") / "losses_triton_cases.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", CASES]
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    output = subprocess.run(
+        [*command, f"--junitxml={report}"],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert report.exists(), output.stdout + output.stderr
     results: dict[str, list[tuple[str, str]]] = {}
     for case in ElementTree.parse(report).iter("testcase"):
         wrong = "".join(each.text or "" for each in case if each.tag in ("failure", "error"))

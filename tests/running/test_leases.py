@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from polyrepro.errors import DeviceError
 from polyrepro.running import launch, leases
 from polyrepro.running.gpus import Gpus
 from polyrepro.running.leases import leased
-from polyrepro.running.processes import DeviceError
 
 HOLD = """
 import sys, time

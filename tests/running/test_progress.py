@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from polyrepro.cli import main
+from polyrepro.errors import DeviceError
 from polyrepro.files import curves_folder, progress_path
 from polyrepro.plan import Plan
 from polyrepro.running import progress
@@ -20,7 +21,7 @@ from polyrepro.running.current_run import make_current
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.running.jobs import train_batch
-from polyrepro.running.processes import DeviceError, Processes
+from polyrepro.running.processes import Processes
 from polyrepro.running.progress import Progress, failure_noted
 from polyrepro.running.records import Outcome, write_record
 from polyrepro.running.status import LOST_SECONDS, StatusReader, seconds_left

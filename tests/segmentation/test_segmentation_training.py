@@ -195,6 +195,12 @@ def test_a_loss_that_is_not_finite_names_step_and_sweeps(data, tmp_path):
         train_run(run, data, tmp_path, "x", HERE)
 
 
+def test_a_network_that_is_not_finite_after_the_last_step_is_refused(data, tmp_path):
+    one_step = {"epochs": 1, "train_images": 2, "warmup_epochs": 0.0, "learning_rate": 1e30}
+    with pytest.raises(TrainingError, match=r"predicts NaN or infinity for valid.* Lower"):
+        train_run(small_run(**one_step), data, tmp_path, "x", HERE)
+
+
 def test_the_network_sees_every_pixel_and_starts_with_little_foreground():
     torch.manual_seed(0)
     network = RangeUNet(3)

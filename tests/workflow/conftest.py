@@ -3,16 +3,15 @@
 import shutil
 
 import pytest
-from project_copy import TINY, copy_project, snakemake
+from project_copy import snakemake
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(project_with_atlas):
     """Its folder, and what Snakemake printed; tests only look at it."""
-    folder = copy_project(tmp_path_factory.mktemp("project"))
-    process = snakemake(folder, config=TINY | {"results": "results/tiny"})
+    process = snakemake(project_with_atlas)
     assert process.returncode == 0, process.stdout + process.stderr
-    return folder, process.stdout + process.stderr
+    return project_with_atlas, process.stdout + process.stderr
 
 
 @pytest.fixture

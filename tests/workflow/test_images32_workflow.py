@@ -1,11 +1,8 @@
 """The scale of small images, from class folders to judged claims."""
 
 import pandas as pd
-import pytest
 from project_copy import copy_project, snakemake
 from small_folders import write_folders
-
-pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def test_class_folders_become_judged_claims(tmp_path):

@@ -3,10 +3,7 @@
 import json
 
 import pandas as pd
-import pytest
 from project_copy import snakemake
-
-pytestmark = pytest.mark.xdist_group("workflow")
 
 SERIES = '''
 from dataclasses import dataclass
@@ -36,11 +33,16 @@ def add_variant(project, variant):
     study.write_text("from polyrepro.variants import Loss, Variant\n" + text)
 
 
-def test_it_is_trained_drawn_and_reported(project):
+def test_it_is_trained_drawn_and_reported_and_nothing_else_is_trained(project):
+    results = project / "results/tiny"
+    runs = results / "runs"
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("record.json")}
     add_variant(project, VARIANT)
     process = snakemake(project)
     assert process.returncode == 0, process.stdout + process.stderr
-    results = project / "results/tiny"
+    after = {path: path.stat().st_mtime_ns for path in runs.rglob("record.json")}
+    trained = [path for path in after if before.get(path) != after[path]]
+    assert {path.parent.parent.name for path in trained} == {"shifted"}
     metrics = pd.read_csv(results / "metrics.csv")
     own = metrics[metrics["variant"] == "shifted"]
     assert set(own["label"]) == {"Shifted (shift = 1.5)"}

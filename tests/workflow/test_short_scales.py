@@ -7,7 +7,6 @@ from polyrepro.estimate import GIVEN, estimate, read_throughputs
 from polyrepro.plan import Plan
 from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
 
-pytestmark = pytest.mark.xdist_group("workflow")
 CACHE = {"cache": {"imagenet1k": {"folder": "/nowhere/imagenet1k"}}}
 
 
