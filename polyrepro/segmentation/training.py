@@ -17,12 +17,12 @@ from polyrepro.classification.randomness import generator
 from polyrepro.compact_predictions import write_arrays
 from polyrepro.data.lidar.format import LidarData
 from polyrepro.data.lidar.range_images import RangeImages, range_images
+from polyrepro.errors import DeviceError
 from polyrepro.files import PREDICTIONS_FILE, TARGET_PROBABILITY_FILE, write_atomically
 from polyrepro.losses.target_probability_sums import BINS, GROUPS, means_of, summarised
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import interrupted
-from polyrepro.running.processes import DeviceError
 from polyrepro.running.records import Outcome
 from polyrepro.runs import Run
 from polyrepro.segmentation.metrics import segmentation_metrics

@@ -14,13 +14,14 @@ from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
 from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.lidar.range_images import range_images
 from polyrepro.data.manifests import write_manifest
+from polyrepro.errors import DeviceError
 from polyrepro.losses import PolySeries
 from polyrepro.recipes import RECIPES
 from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
 from polyrepro.running.jobs import train_and_record
-from polyrepro.running.processes import DeviceError, Processes
+from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
 from polyrepro.segmentation.metrics import segmentation_metrics
 from polyrepro.segmentation.network import RangeUNet
