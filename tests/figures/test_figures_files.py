@@ -53,9 +53,10 @@ def test_pdf_and_png_are_valid_and_of_a_paper_s_width(name, drawn):
     assert pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf, "fonts are embedded as outlines"
     assert b"CreationDate" not in pdf
-    box = re.search(rb"/MediaBox \[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", pdf)
-    width, height = (float(side) / 72 for side in box.groups())
-    assert width == pytest.approx(TEXT_WIDTH), "figures are not scaled in the report"
+    boxes = re.findall(rb"/MediaBox \[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", pdf)
+    widths, heights = zip(*((float(x) / 72, float(y) / 72) for x, y in boxes), strict=True)
+    assert set(widths) == {pytest.approx(TEXT_WIDTH)}, "figures are not scaled in the report"
+    width, height = widths[0], sum(heights)  # pages are below each other in the PNG
     with Image.open(files[f"{name}.png"]) as image:
         image.load()
         assert image.format == "PNG"
