@@ -2,7 +2,7 @@
 
 mmengine writes the text of a configuration four times per run: to its log, twice to the run's
 folder, and among what it tells hooks; with each checkpoint it does again. Formatting it with yapf
-takes a quarter to half of a CPU second each time.
+takes up to half a CPU second each time.
 """
 
 from pprint import pformat

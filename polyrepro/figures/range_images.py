@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from polyrepro.compact_predictions import PredictionsError, read_arrays
 from polyrepro.data.drawn.lidar_rays import FARTHEST
@@ -23,8 +24,12 @@ from polyrepro.files import compact_predictions_path, data_folder, record_path
 from polyrepro.studies.range_segmentation import RSN_EPSILON, STUDY, VARIANTS
 
 SHOWN = (STUDY.reference, VARIANTS[RSN_EPSILON].name)
-LABELS = ListedColormap(["#DDDDDD", style.POLY, style.POLY_NEGATIVE])
-"""Background, vehicles, pedestrians."""
+LABELS = {
+    "background": "#DDDDDD",
+    "inside the box of a vehicle": style.POLY,
+    "of a pedestrian": style.POLY_NEGATIVE,
+}
+"""What a label means, and its colour, in the order of the labels."""
 
 
 def figure(tables: Tables) -> Figure:
@@ -36,19 +41,20 @@ def figure(tables: Tables) -> Figure:
     sweeps = range_images(data, "test")
     labels = sweeps.labels[0]
     returned = labels >= 0
-    drawing = Figure(figsize=(style.TEXT_WIDTH, 4.6), layout="constrained")
+    drawing = Figure(figsize=(style.TEXT_WIDTH, 4.9), layout="constrained")
     ranges, objects, *others = drawing.subplots(2 + len(SHOWN), 1)
     shown = _strip(ranges, sweeps.images[0, 0] * FARTHEST, returned, "viridis_r", (0, FARTHEST))
     drawing.colorbar(shown, ax=ranges, label="metres", fraction=0.03, pad=0.01)
     ranges.set_title("range image of the first test sweep", loc="left")
-    _strip(objects, labels, returned, LABELS, (0, 2))
-    title = "labels: inside the box of a vehicle (blue) or pedestrian (orange)"
-    objects.set_title(title, loc="left")
+    _strip(objects, labels, returned, ListedColormap(list(LABELS.values())), (0, len(LABELS) - 1))
+    objects.set_title("labels", loc="left")
     for axes, variant in zip(others, SHOWN, strict=True):
         (run,) = runs.loc[(runs.variant == variant) & (runs.seed == seed), "run"]
         shown = _strip(axes, _probabilities(tables.results, run), returned, "magma_r", (0, 1))
         axes.set_title(f"{mathematical(names[variant])}, seed {seed}", loc="left")
     drawing.colorbar(shown, ax=others, label="P(foreground)", fraction=0.03, pad=0.01)
+    handles = [Patch(color=colour, label=name) for name, colour in LABELS.items()]
+    drawing.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return drawing
 
 

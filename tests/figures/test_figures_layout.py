@@ -56,7 +56,7 @@ def test_a_forest_of_several_sources_is_complete_on_pages_of_the_report(results,
 
 
 OTHERS = ("losses", "forest", "truncation", "mask_rcnn_pt", "retinanet_pt", "mask_rcnn_detections")
-OTHERS += ("pointpillars_pt", "pointpillars_detections")
+OTHERS += ("pointpillars_pt", "pointpillars_detections", "range_segmentation_pt", "range_images")
 
 
 @pytest.mark.parametrize("name", [name for name in EMBEDDED if name in OWN and name not in OTHERS])
