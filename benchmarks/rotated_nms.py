@@ -15,7 +15,7 @@ import time
 import torch
 from torch import Tensor
 
-from polyrepro.detection.rotated_boxes import nms_rotated, paired_overlaps
+from polyrepro.detection.operators.rotated_boxes import nms_rotated, paired_overlaps
 
 FIELD = 150.0
 SIZE = torch.tensor([4.7, 2.1])

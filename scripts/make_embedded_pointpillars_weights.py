@@ -22,7 +22,7 @@ from torch import Tensor
 
 import polyrepro.detection  # noqa: F401 - puts the operators in place
 from polyrepro.data.drawn.lidar_drawing import CLASSES, draw_scene
-from polyrepro.detection.small_pointpillars import BODY, WEIGHTS, pointpillars
+from polyrepro.detection.lidar.small_pointpillars import BODY, WEIGHTS, pointpillars
 
 SEED = 11
 SCENES, BATCH = 4800, 4

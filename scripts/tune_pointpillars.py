@@ -18,7 +18,7 @@ import torch
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
 from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.manifests import write_manifest
-from polyrepro.detection.training3d import train_run
+from polyrepro.detection.lidar.training3d import train_run
 from polyrepro.recipes.light_pointpillars import POINTPILLARS_LIDAR_SCENES
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes

@@ -13,11 +13,11 @@ from polyrepro.detection.requirements import require_mmdetection
 
 require_mmdetection()
 
-from polyrepro.detection.operators import install_operators
+from polyrepro.detection.operators.mmcv_operators import install_operators
 
 install_operators()
 
-from polyrepro.detection.mmdetection3d import prepare_mmdetection3d
+from polyrepro.detection.lidar.mmdetection3d import prepare_mmdetection3d
 
 prepare_mmdetection3d()
 

@@ -5,7 +5,7 @@ import importlib
 from mmengine.registry import Registry
 
 from polyrepro.detection.errors import DetectionError
-from polyrepro.detection.mmdetection3d import reason_it_cannot_be_used
+from polyrepro.detection.lidar.mmdetection3d import reason_it_cannot_be_used
 
 
 def register_in_scopes(registry: str, entry: type) -> None:

@@ -13,7 +13,8 @@ class Detection3DRecipe(Recipe):
     Attributes:
         detector: which kind; Poly losses go into its dense head.
         config: name of a configuration that MMDetection3D ships. None for the light detector of
-            `polyrepro.detection.small_pointpillars`, to which `warmup` and `weight_decay` belong.
+            `polyrepro.detection.lidar.small_pointpillars`, to which `warmup` and `weight_decay`
+            belong.
         every: only each so many-th frame is trained on; neighbours are nearly alike.
         warmup: part of the training in which the learning rate rises from 0, before it falls as a
             cosine to 0.

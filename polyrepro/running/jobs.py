@@ -26,7 +26,7 @@ from polyrepro.settings import Settings, command
 TRAINERS = {
     "classification": ("polyrepro.classification.training", "top1"),
     "detection": ("polyrepro.detection.training", "box_ar100"),
-    "detection3d": ("polyrepro.detection.training3d", "ap_l1"),
+    "detection3d": ("polyrepro.detection.lidar.training3d", "ap_l1"),
     "segmentation": ("polyrepro.segmentation.training", "foreground_ap"),
 }
 """Kind of recipe to the module whose `train_run` trains it, and the metric that is printed."""

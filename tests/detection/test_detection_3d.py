@@ -25,7 +25,7 @@ from recorded_training import LossRecorder
 from polyrepro.detection import ClassCountHook, replace_losses
 from polyrepro.detection.errors import DetectionError, MissingDetectionError, NonFiniteLossError
 from polyrepro.detection.hooks.class_count import check_class_count
-from polyrepro.detection.mmdetection3d import reason_it_cannot_be_used, require_mmdetection3d
+from polyrepro.detection.lidar.mmdetection3d import reason_it_cannot_be_used, require_mmdetection3d
 from polyrepro.detection.safe_loading import load_from_local_safely
 
 POLY = {"type": "PolyLossHook", "epsilon": -0.4}

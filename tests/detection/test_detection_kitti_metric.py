@@ -41,7 +41,7 @@ def ap40(moved: float) -> tuple[float, float]:
 
 
 def test_the_metric_takes_our_overlaps():
-    assert rotate_iou.__name__ == "polyrepro.detection.kitti_iou"
+    assert rotate_iou.__name__ == "polyrepro.detection.operators.kitti_iou"
 
 
 def test_cars_count_up_to_an_overlap_of_seven_tenths():

@@ -17,11 +17,11 @@ from mmengine.utils.dl_utils import mmcv_full_available
 from torch.nn import functional
 
 from polyrepro.detection.errors import MissingDetectionError, MissingOperatorError
-from polyrepro.detection.operators import EXTENSION, install_operators
+from polyrepro.detection.operators.mmcv_operators import EXTENSION, install_operators
 from polyrepro.errors import PolyreproError
 
 substitute_only = pytest.mark.skipif(
-    mmcv._ext.__spec__.origin != "polyrepro.detection.operators",
+    mmcv._ext.__spec__.origin != "polyrepro.detection.operators.mmcv_operators",
     reason="a compiled mmcv is installed, and has these operators",
 )
 

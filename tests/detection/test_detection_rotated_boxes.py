@@ -14,7 +14,7 @@ from mmcv.ops import box_iou_rotated, nms_rotated
 from shapely import affinity
 from shapely.geometry import Polygon, box
 
-from polyrepro.detection.kitti_iou import rotate_iou_gpu_eval
+from polyrepro.detection.operators.kitti_iou import rotate_iou_gpu_eval
 
 
 def boxes(number: int, span: float = 6.0, seed: int = 0) -> torch.Tensor:
@@ -106,8 +106,8 @@ def greedy(candidates, scores, threshold, labels=None) -> list[int]:
 @pytest.mark.parametrize("threshold", [0.01, 0.25, 0.5])
 @pytest.mark.parametrize("block", [512, 16])
 def test_nms_is_the_greedy_one(threshold, block, monkeypatch):
-    monkeypatch.setattr("polyrepro.detection.rotated_boxes.BLOCK", block)
-    monkeypatch.setattr("polyrepro.detection.rotated_boxes.PIECE", 8 * block)
+    monkeypatch.setattr("polyrepro.detection.operators.rotated_boxes.BLOCK", block)
+    monkeypatch.setattr("polyrepro.detection.operators.rotated_boxes.PIECE", 8 * block)
     candidates, scores = boxes(120, span=4), torch.rand(120, dtype=torch.float64)
     detections, kept = nms_rotated(candidates, scores, threshold)
     assert kept.tolist() == greedy(candidates, scores, threshold)

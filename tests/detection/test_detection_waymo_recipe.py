@@ -14,8 +14,8 @@ from lidar_layouts import WAYMO
 from mmengine.hub import get_config
 
 from polyrepro.data.lidar.format import WAYMO_CLASSES, LidarData
-from polyrepro.detection.configuration3d import run_config
 from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.lidar.configuration3d import run_config
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes

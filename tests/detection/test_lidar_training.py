@@ -16,11 +16,11 @@ from pipeline_runs import StopAfter, execution, numbers
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
 from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.manifests import write_manifest
-from polyrepro.detection import small_pointpillars
 from polyrepro.detection.errors import DetectionError
-from polyrepro.detection.lidar_evaluation import lidar_counts
-from polyrepro.detection.training3d import train_run
-from polyrepro.detection.waymo_ap import metrics_of
+from polyrepro.detection.lidar import small_pointpillars
+from polyrepro.detection.lidar.lidar_evaluation import lidar_counts
+from polyrepro.detection.lidar.training3d import train_run
+from polyrepro.detection.lidar.waymo_ap import metrics_of
 from polyrepro.recipes import RECIPES
 from polyrepro.running.interruption import InterruptedTrainingError
 from polyrepro.runs import Run

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from polyrepro.detection.errors import DetectionError
-from polyrepro.detection.waymo_ap import (
+from polyrepro.detection.lidar.waymo_ap import (
     Found,
     Objects,
     level_of,

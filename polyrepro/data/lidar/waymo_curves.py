@@ -1,7 +1,7 @@
 """Waymo's AP and APH from counts of matches, which add up over frames.
 
-`polyrepro.detection.waymo_ap` makes the counts, a row per frame. With those at hand the metrics of
-any set of frames follow without comparing a box again.
+`polyrepro.detection.lidar.waymo_ap` makes the counts, a row per frame. With those at hand the
+metrics of any set of frames follow without comparing a box again.
 """
 
 import numpy as np

@@ -8,7 +8,7 @@ from torch import nn
 
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.heads import unwrapped
-from polyrepro.detection.mmdetection3d import is_anchor3d_head
+from polyrepro.detection.lidar.mmdetection3d import is_anchor3d_head
 
 # Heads whose num_classes counts something else: objects or not, or the classes of stuff.
 OTHER_COUNTS = ("rpn_head", "semantic_head", "panoptic_fusion_head")

@@ -6,7 +6,6 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 
 from polyrepro.data.lidar.format import LidarData
-from polyrepro.detection import small_pointpillars
 from polyrepro.detection.configuration import (
     CLIP_NORM,
     finish,
@@ -15,7 +14,8 @@ from polyrepro.detection.configuration import (
     warmup_and_cosine,
 )
 from polyrepro.detection.errors import DetectionError
-from polyrepro.detection.lidar_evaluation import LidarPredictions
+from polyrepro.detection.lidar import small_pointpillars
+from polyrepro.detection.lidar.lidar_evaluation import LidarPredictions
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
 

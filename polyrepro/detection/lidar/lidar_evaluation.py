@@ -13,8 +13,8 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from polyrepro.data.lidar.boxes import with_centre
+from polyrepro.detection.lidar.waymo_ap import Found, Objects, level_of, waymo_counts
 from polyrepro.detection.registration import register_in_scopes
-from polyrepro.detection.waymo_ap import Found, Objects, level_of, waymo_counts
 from polyrepro.files import write_atomically
 
 
@@ -59,7 +59,7 @@ def lidar_counts(
         annotations: of the evaluated frames, as verified. Objects without a point do not count.
 
     Returns:
-        What :func:`polyrepro.detection.waymo_ap.waymo_counts` gives, frames by rising
+        What :func:`polyrepro.detection.lidar.waymo_ap.waymo_counts` gives, frames by rising
         `sample_idx`.
 
     Raises:

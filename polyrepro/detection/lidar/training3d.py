@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner, TestLoop
 
 from polyrepro.data.lidar.format import LidarData
-from polyrepro.detection.mmdetection3d import require_mmdetection3d
+from polyrepro.detection.lidar.mmdetection3d import require_mmdetection3d
 from polyrepro.files import naming_path
 from polyrepro.running.execution import Execution
 from polyrepro.running.records import Outcome
@@ -21,10 +21,10 @@ import mmdet3d.datasets
 import mmdet3d.models  # noqa: F401
 
 from polyrepro.detection.configuration import evaluation_loader
-from polyrepro.detection.configuration3d import evaluator, lidar_place, run_config
-from polyrepro.detection.lidar_evaluation import lidar_counts
+from polyrepro.detection.lidar.configuration3d import evaluator, lidar_place, run_config
+from polyrepro.detection.lidar.lidar_evaluation import lidar_counts
+from polyrepro.detection.lidar.waymo_ap import metrics_of
 from polyrepro.detection.training import Evaluated, train_detector
-from polyrepro.detection.waymo_ap import metrics_of
 
 
 def train_run(
@@ -34,8 +34,8 @@ def train_run(
 
     As :func:`polyrepro.detection.training.train_run`, but for the predictions, which are written to
     `predictions_test.lidar.json` and for validation, and for the metrics, which are those of
-    :func:`polyrepro.detection.waymo_ap.waymo_ap`; `predictions.npz` has the counts per frame that
-    they are made of.
+    :func:`polyrepro.detection.lidar.waymo_ap.waymo_ap`; `predictions.npz` has the counts per frame
+    that they are made of.
     """
 
     def configure(resume_from: Path | None) -> Config:

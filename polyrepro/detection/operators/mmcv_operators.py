@@ -22,8 +22,8 @@ import torchvision
 from torch import Tensor
 
 from polyrepro.detection.errors import MissingDetectionError, MissingOperatorError
-from polyrepro.detection.rotated_boxes import box_iou_rotated, nms_rotated
-from polyrepro.detection.voxel_operators import (
+from polyrepro.detection.operators.rotated_boxes import box_iou_rotated, nms_rotated
+from polyrepro.detection.operators.voxel_operators import (
     dynamic_point_to_voxel_backward,
     dynamic_point_to_voxel_forward,
     dynamic_voxelize_forward,

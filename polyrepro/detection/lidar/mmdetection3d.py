@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from polyrepro.detection.errors import MissingDetectionError
-from polyrepro.detection.stand_ins import install_stand_ins
+from polyrepro.detection.lidar.stand_ins import install_stand_ins
 from polyrepro.extras import how_to_install
 
 MODULES = ("mmdet3d", "numba")
@@ -49,7 +49,7 @@ def prepare_mmdetection3d() -> None:
     if reason_it_cannot_be_used():
         return
     install_stand_ins()
-    sys.modules[KITTI_IOU] = importlib.import_module("polyrepro.detection.kitti_iou")
+    sys.modules[KITTI_IOU] = importlib.import_module("polyrepro.detection.operators.kitti_iou")
     register_module_module_registration_hook(_adapt)
 
 

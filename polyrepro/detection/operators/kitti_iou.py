@@ -6,7 +6,11 @@ That one is written for numba's CUDA, needs a GPU, and has reported wrong values
 import numpy as np
 import torch
 
-from polyrepro.detection.rotated_boxes import close_pairs, intersection_areas, paired_overlaps
+from polyrepro.detection.operators.rotated_boxes import (
+    close_pairs,
+    intersection_areas,
+    paired_overlaps,
+)
 
 
 def rotate_iou_gpu_eval(

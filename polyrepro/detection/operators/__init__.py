@@ -1,0 +1,1 @@
+"""Operators that compiled packages have, in plain torch."""
