@@ -20,7 +20,7 @@ from polyrepro.studies.study import Selection, Study
 
 
 class PlanError(PolyreproError):
-    """A run or selection that no study has."""
+    """A run or selection that no study has, or a plan with nothing in it."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,27 @@ class Plan:
 
     @cached_property
     def studies(self) -> list[Study]:
-        """The chosen studies, in the order of the report; of finished runs only, those with any."""
+        """The chosen studies, in the order of the report.
+
+        Of finished runs only, those in which the reference has any: without it there is nothing to
+        compare the others with.
+
+        Raises:
+            PlanError: if there is none.
+        """
         chosen = [STUDIES[name] for name in self.settings.studies]
-        return [study for study in chosen if self.runs_of(study)]
+        found = [
+            study
+            for study in chosen
+            if study.reference in {run.variant.name for run in self.runs_of(study)}
+        ]
+        if not found:
+            raise PlanError(
+                f"finished_only: in {self.settings.results} no study has a finished run of its "
+                "reference, so there is nothing to report; train some runs first, without "
+                "finished_only"
+            )
+        return found
 
     def recipe_of(self, study: Study) -> AnyRecipe:
         """The recipe of a study at this scale, with the overrides applied."""

@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 
 from polyrepro.analysis.outcomes import EQUIVALENT
 from polyrepro.analysis.references import Source, claim_numbers, contrasts_by_source
-from polyrepro.figures import FigureError, rows, style
+from polyrepro.figures import rows, style
 from polyrepro.figures.names import contrast_label, labels_of, mathematical, unit_of
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Contrast
@@ -87,12 +87,14 @@ def figure(sources: Sequence[Source]) -> list[Figure]:
         sources: the report's own claims and those beside them.
     """
     shown = forest_rows(sources)
-    if not shown:
-        raise FigureError(
-            f"{sources[0].folder / 'claims.csv'} has no claim with a measured contrast; run more "
-            "studies"
-        )
-    return [_page(page, sources) for page in pages(shown)]
+    return [_page(page, sources) for page in pages(shown)] or [_nothing_measured()]
+
+
+def _nothing_measured() -> Figure:
+    """In a report of few runs, or of one seed, which chooses and cannot test as well."""
+    drawing = Figure(figsize=(style.TEXT_WIDTH, ABOVE))
+    drawing.text(0.5, 0.5, "no comparison of a claim has been measured yet", ha="center")
+    return drawing
 
 
 def pages(shown: Sequence[Row]) -> list[list[Row]]:
@@ -162,8 +164,11 @@ def _page(part: list[Row], sources: Sequence[Source]) -> Figure:
     if len(sources) > 1:
         for place in sorted({place for row in part for place, _ in row.marks}):
             look = {"marker": _marker(place), "linestyle": "none", "color": style.NEUTRAL}
-            panels[0].plot([math.nan], [math.nan], label=sources[place].name, **look)
-    style.legend_above(drawing, *panels, columns=4)
+            name = textwrap.fill(sources[place].name, WIDEST_LABEL)
+            panels[0].plot([math.nan], [math.nan], label=name, **look)
+    # The name of a source may hold the path of its folder.
+    long_names = any(len(source.name) > WIDEST_LABEL // 2 for source in sources)
+    style.legend_above(drawing, *panels, columns=2 if long_names else 4)
     return drawing
 
 

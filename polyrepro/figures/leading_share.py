@@ -62,7 +62,9 @@ def _within_epochs(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
         & (metrics["variant"] == REFERENCE)
         & (metrics["split"] == "train")
         & (metrics["metric"] == metric)
-        # A whole epoch's row averages over its parts, which are rows of their own.
-        & (metrics["epoch"] % 1 != 0)
     ]
+    # A whole epoch's row averages over its parts, which are rows of their own. Epochs of a single
+    # step, as on a few photographs, have no parts.
+    parts = rows["epoch"] % 1 != 0
+    rows = rows[parts] if parts.any() else rows
     return rows.pivot(index="epoch", columns="seed", values="value")

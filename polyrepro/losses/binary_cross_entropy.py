@@ -1,9 +1,9 @@
 """The sigmoid form of the PolyLoss family: multi-label classification and dense detection."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from polyrepro.losses.checks import (
@@ -14,7 +14,6 @@ from polyrepro.losses.checks import (
     check_sigmoid_input,
 )
 from polyrepro.losses.elements import element_losses
-from polyrepro.losses.module import SeriesLoss
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import reduced
 from polyrepro.losses.series import Series
@@ -89,10 +88,10 @@ def series_binary_cross_entropy(
     return reduced(losses if weight is None else losses * weight, None, reduction)
 
 
-class SeriesBinaryCrossEntropyLoss(SeriesLoss):
+class SeriesBinaryCrossEntropyLoss(nn.Module):
     """Module form of :func:`series_binary_cross_entropy`, with the same arguments."""
 
-    function = staticmethod(series_binary_cross_entropy)
+    weight: Tensor | None
 
     def __init__(
         self,
@@ -102,15 +101,35 @@ class SeriesBinaryCrossEntropyLoss(SeriesLoss):
         weight: Tensor | None = None,
         reduction: str = "mean",
     ) -> None:
+        super().__init__()
+        check_is_series(series)
+        check_reduction(reduction)
         check_alpha(alpha)
-        super().__init__(series, weight, alpha=alpha, reduction=reduction)
+        self.series = series
+        self.series_for_compilation = series.for_compilation()
+        self.alpha = alpha
+        self.register_buffer("weight", weight)
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        compiling = torch.compiler.is_compiling()
+        return series_binary_cross_entropy(
+            input,
+            target,
+            self.series_for_compilation if compiling else self.series,
+            alpha=self.alpha,
+            weight=self.weight,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        return f"{self.series.describe()}, alpha={self.alpha}, reduction={self.reduction!r}"
 
 
 class PolyBinaryCrossEntropyLoss(SeriesBinaryCrossEntropyLoss):
     """Module form of :func:`poly_binary_cross_entropy`, with the same arguments.
 
-    Those beside the series are passed on to :class:`SeriesBinaryCrossEntropyLoss`. Shapes:
-    ``input`` and ``target`` alike, any.
+    Shapes: ``input`` and ``target`` alike, any.
     """
 
     def __init__(
@@ -119,6 +138,9 @@ class PolyBinaryCrossEntropyLoss(SeriesBinaryCrossEntropyLoss):
         *,
         terms: int | None = None,
         gamma: float = 0.0,
-        **arguments: Any,
+        alpha: float | None = None,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
     ) -> None:
-        super().__init__(PolySeries(epsilon, terms, gamma), **arguments)
+        series = PolySeries(epsilon, terms, gamma)
+        super().__init__(series, alpha=alpha, weight=weight, reduction=reduction)

@@ -1,10 +1,9 @@
 """The softmax form of the PolyLoss family: a drop-in for ``torch.nn.functional.cross_entropy``."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from polyrepro.losses.checks import (
@@ -14,7 +13,6 @@ from polyrepro.losses.checks import (
     check_reduction,
     check_softmax_input,
 )
-from polyrepro.losses.module import SeriesLoss
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import computing_dtype, is_known, reduced
 from polyrepro.losses.row_statistics import index_statistics, label_statistics
@@ -193,10 +191,10 @@ def _smoothed_losses(
     return series.combine(base, q, own_weight + smoothing * class_weight.mean())
 
 
-class SeriesCrossEntropyLoss(SeriesLoss):
+class SeriesCrossEntropyLoss(nn.Module):
     """Module form of :func:`series_cross_entropy`, with the same arguments."""
 
-    function = staticmethod(series_cross_entropy)
+    weight: Tensor | None
 
     def __init__(
         self,
@@ -207,16 +205,40 @@ class SeriesCrossEntropyLoss(SeriesLoss):
         label_smoothing: float = 0.0,
         reduction: str = "mean",
     ) -> None:
+        super().__init__()
+        check_is_series(series)
+        check_reduction(reduction)
         check_fraction("label_smoothing", label_smoothing)
-        arguments = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
-        super().__init__(series, weight, **arguments, reduction=reduction)
+        self.series = series
+        self.series_for_compilation = series.for_compilation()
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        compiling = torch.compiler.is_compiling()
+        return series_cross_entropy(
+            input,
+            target,
+            self.series_for_compilation if compiling else self.series,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.series.describe()}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, reduction={self.reduction!r}"
+        )
 
 
 class PolyCrossEntropyLoss(SeriesCrossEntropyLoss):
     """Module form of :func:`poly_cross_entropy`, with the same arguments.
 
-    Those beside the series are passed on to :class:`SeriesCrossEntropyLoss`. Shapes: ``input``
-    (N, C, d1, ...), ``target`` (N, d1, ...) or the shape of ``input``.
+    Shapes: ``input`` (N, C, d1, ...), ``target`` (N, d1, ...) or the shape of ``input``.
     """
 
     def __init__(
@@ -225,6 +247,15 @@ class PolyCrossEntropyLoss(SeriesCrossEntropyLoss):
         *,
         terms: int | None = None,
         gamma: float = 0.0,
-        **arguments: Any,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
     ) -> None:
-        super().__init__(PolySeries(epsilon, terms, gamma), **arguments)
+        super().__init__(
+            PolySeries(epsilon, terms, gamma),
+            weight=weight,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+        )

@@ -1,6 +1,7 @@
 """What is drawn, read back from the axes: it must be what the tables and the losses say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from figures_drawn import dots, figure_of, intervals, legend_labels, line, rows_of
 
@@ -144,6 +145,24 @@ def test_poly_n_repeats_a_winner_and_names_its_coefficients(results):
 def test_poly_n_says_that_a_selected_loss_was_not_run(cut_results):
     (axes,) = figure_of("poly_n", cut_results).axes
     assert axes.get_xticklabels()[2].get_text() == "$N = 3$\n(not run)"
+
+
+def test_leading_share_of_epochs_of_one_step_is_that_of_whole_epochs(results, tmp_path):
+    metrics = pd.read_csv(results / "metrics.csv", dtype=str, keep_default_na=False)
+    whole = metrics["epoch"].astype(float) % 1 == 0
+    metrics[whole].to_csv(tmp_path / "metrics.csv", index=False)
+    (tmp_path / "statistics.csv").write_bytes((results / "statistics.csv").read_bytes())
+    (axes,) = figure_of("leading_share", tmp_path).axes
+    shown = metrics[
+        whole
+        & (metrics.study == "epsilon_sweep")
+        & (metrics.variant == "cross_entropy")
+        & (metrics.split == "train")
+        & (metrics.metric == "leading_share")
+    ]
+    expected = shown.assign(value=shown.value.astype(float)).groupby("epoch").value.mean()
+    found = line(axes, "mean of the images' shares")
+    assert found[:, 1] == pytest.approx(expected.to_numpy())
 
 
 def test_leading_share_leaves_out_the_means_of_whole_epochs(results):

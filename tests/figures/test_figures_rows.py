@@ -109,6 +109,17 @@ def test_the_forest_has_every_examined_contrast_in_the_panel_of_its_unit(results
     ]
 
 
+def test_a_forest_without_a_measured_comparison_says_so(results, tmp_path):
+    for table in ("metrics.csv", "statistics.csv"):
+        (tmp_path / table).write_bytes((results / table).read_bytes())
+    claims = pd.read_csv(results / "claims.csv")
+    claims[claims["measured"].isna()].to_csv(tmp_path / "claims.csv", index=False)
+    (page,) = pages_of("forest", tmp_path)
+    assert [text.get_text() for text in page.texts] == [
+        "no comparison of a claim has been measured yet"
+    ]
+
+
 def test_the_forest_has_a_mark_for_each_source_that_measured_a_contrast(results, two_sources):
     sources = read_sources(results, two_sources)
     assert [source.name for source in sources[1:]] == [

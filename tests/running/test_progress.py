@@ -14,7 +14,7 @@ from rich.console import Console
 from polyrepro.cli import main
 from polyrepro.errors import DeviceError
 from polyrepro.files import curves_folder, progress_path
-from polyrepro.plan import Plan
+from polyrepro.plan import Plan, PlanError
 from polyrepro.running import progress
 from polyrepro.running.closing_words import closing_words
 from polyrepro.running.current_run import make_current
@@ -27,6 +27,7 @@ from polyrepro.running.records import Outcome, write_record
 from polyrepro.running.status import LOST_SECONDS, StatusReader, seconds_left
 from polyrepro.running.status_screen import UnknownRunError, details, overview, show_status
 from polyrepro.settings import check_settings, command
+from polyrepro.studies import STUDIES
 
 HERE = Execution(Processes(torch.device("cpu")))
 DATA = {"dataset": "kanji", "splits": {"train": {"images": 9, "sha256": "a"}}}
@@ -255,3 +256,15 @@ def test_a_report_of_what_has_finished_leaves_out_runs_whose_predictions_are_gon
     write_record(tmp_path, without, DATA, Outcome(ROWS, predictions="0" * 64), HERE)
     settings = plan.settings.model_copy(update={"finished_only": True})
     assert [run.id for run in Plan(settings).runs] == [whole.id]
+
+
+def test_a_study_whose_reference_has_not_finished_is_left_out(plan, tmp_path):
+    reference = STUDIES["truncation"].reference
+    one = next(run for run in plan.runs if run.variant.name == reference)
+    other = next(run for run in plan.runs if run.variant.name != reference)
+    finish(plan, tmp_path, other)
+    settings = plan.settings.model_copy(update={"finished_only": True})
+    with pytest.raises(PlanError, match=rf"in {tmp_path} no study has a finished run of its refer"):
+        Plan(settings).runs  # noqa: B018
+    finish(plan, tmp_path, one)
+    assert {run.id for run in Plan(settings).runs} == {one.id, other.id}
