@@ -59,7 +59,7 @@ def write_atlas(folder: Path) -> None:
         properties = properties_table()
         for theme in THEMES:
             with in_style():
-                save(import_module(f"polyrepro.atlas.{theme}").figure(), folder / theme)
+                save([import_module(f"polyrepro.atlas.{theme}").figure()], folder / theme)
     write_atomically(folder / STATEMENTS_FILE, statements.to_csv(index=False))
     write_atomically(folder / PROPERTIES_FILE, properties.to_csv(index=False))
 

@@ -77,7 +77,7 @@ def test_another_process_tests_and_draws_the_same(atlas, tmp_path):
         for test in statement_tests_in(module):
             assert test().evidence == table.loc[test.__name__, "evidence"]
         with in_style():
-            save(module.figure(), tmp_path / theme)
+            save([module.figure()], tmp_path / theme)
         for suffix in (".pdf", ".png"):
             made = (tmp_path / theme).with_suffix(suffix)
             assert made.read_bytes() == (atlas / "atlas" / made.name).read_bytes(), made.name
