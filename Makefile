@@ -24,7 +24,7 @@ reproduce: setup
 	$(BIN)/snakemake --cores $(CORES) --quiet rules
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

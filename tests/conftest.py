@@ -11,29 +11,37 @@ import pytest
 import torch
 from filelock import FileLock
 from project_copy import TINY, copy_project, snakemake
+from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
 LONGEST = ("workflow", "detection", "classification/test_launched_trainings.py", "figures")
 """Groups that are begun first, so that no process is left with one of them in the end."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share fixtures form a group, for which `--dist loadgroup` makes them once.
-
-    That is a folder with fixtures of its own, or else a file.
-    """
-    groups = {item: _group(item.path) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The longest groups come first."""
     order = {group: place for place, group in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(groups[item], len(order)))
+    items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
 
 
-def _group(path: Path) -> str:
-    folder = path.parent
-    together = folder != TESTS and (folder / "conftest.py").exists()
-    return str((folder if together else path).relative_to(TESTS))
+class GroupScheduling(LoadScopeScheduling):
+    """Tests that share fixtures run in one process, where these are made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+# The groups of `--dist loadgroup` have no effect with xdist 3.8 and pytest 9.2, silently.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
+def _group(nodeid: str) -> str:
+    """A folder of tests with fixtures of its own, or else a file."""
+    path = TESTS.parent / nodeid.split("::", 1)[0]
+    together = path.parent != TESTS and (path.parent / "conftest.py").exists()
+    return str((path.parent if together else path).relative_to(TESTS))
 
 
 @pytest.fixture(autouse=True, scope="session")
