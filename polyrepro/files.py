@@ -180,3 +180,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def below_here(path: Path) -> Path:
+    """The path from the working directory, if it lies there: a moved project stays the same."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
+from polyrepro.files import below_here
 from polyrepro.studies.study import Study
 
 ROOT = Path(__file__).parents[1]
@@ -33,12 +34,12 @@ def source_files(*modules: str) -> list[str]:
         if name not in found and not name.startswith((*DEFINITIONS, *CONFIGURATION)):
             found[name] = _path(name)
             waiting += _imports(found[name])
-    return sorted(map(_shown, found.values()))
+    return sorted(str(below_here(path)) for path in found.values())
 
 
 def project_files(folder: str, pattern: str) -> list[str]:
     """Files of a folder of the project, wherever the working directory is."""
-    return sorted(map(_shown, (ROOT / folder).glob(pattern)))
+    return sorted(str(below_here(path)) for path in (ROOT / folder).glob(pattern))
 
 
 def digest(studies: Iterable[Study], *, without: Collection[str] = ()) -> str:
@@ -49,11 +50,6 @@ def digest(studies: Iterable[Study], *, without: Collection[str] = ()) -> str:
     """
     content = [study.model_dump(mode="json", exclude=set(without)) for study in studies]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _path(module: str) -> Path:

@@ -45,7 +45,7 @@ def check_units(table: pd.DataFrame, path: Path) -> None:
     # A calibration error of nearly zero is usual, above all of runs that have collapsed.
     accuracy = percent & ~_begins(table, "ece")
     for _, rows in table[accuracy & last].groupby(["study", "metric", "split"]):
-        _check_no_fraction(rows, path)
+        _check_no_fraction(rows, table, path)
 
 
 def _begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
@@ -54,7 +54,7 @@ def _begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
     return table["metric"].map({name: str(name).startswith(beginnings) for name in names})
 
 
-def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
+def _check_no_fraction(rows: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
     usual = rows.loc[rows["value"] > 1, "value"].median()  # NaN where all are at most 1
     chance = rows["chance"].fillna(0) if "chance" in rows else 0
     # A loss may learn next to nothing, as a truncation to ten terms does with a thousand classes.
@@ -65,12 +65,25 @@ def _check_no_fraction(rows: pd.DataFrame, path: Path) -> None:
     alike = (times_100 > 1 / UNIT_TOLERANCE) & (times_100 < UNIT_TOLERANCE)
     mixed = (rows["value"] <= 1) & alike & ~collapsed
     if mixed.any():
+        mixed[mixed] = ~_has_learnt_little(rows[mixed], table)
+    if mixed.any():
         row = first_row(mixed)
         raise MetricsError(
             f"{path}, row {row_number(row)}, column value: {rows['metric'][row]} is "
             f"{rows['value'][row]:g} where other runs have about {usual:.3g}: a fraction among "
             "percents; multiply it by 100"
         )
+
+
+def _has_learnt_little(rows: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+    """Whether the run's mean P_t at that time, if the table has it, is as low as its accuracy.
+
+    A run whose learning rate is too high may recover late, and end at half a percent.
+    """
+    place = [name for name in KEY if name != "metric"]
+    probability = table[table["metric"] == "mean_pt"].set_index(place)["value"]
+    found = probability.reindex(pd.MultiIndex.from_frame(rows[place])).to_numpy()
+    return pd.Series(100 * found < 2 * rows["value"].to_numpy(), index=rows.index)
 
 
 def require_percent(table: pd.DataFrame, path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from polyrepro.errors import PolyreproError
+from polyrepro.files import below_here
 
 COMMITTED = Path(__file__).parents[2] / "results" / "reference"
 TABLES = ("claims.csv", "statistics.csv")
@@ -30,7 +31,9 @@ def reference_folders(results: Path, scale: str, listed: Sequence[str | Path]) -
         SourceError: naming the file that a listed folder lacks.
     """
     committed = [
-        path.parent for path in sorted(COMMITTED.glob("*/claims.csv")) if _scale(path) != scale
+        below_here(path.parent)
+        for path in sorted(COMMITTED.glob("*/claims.csv"))
+        if _scale(path) != scale
     ]
     folders = {folder.resolve(): folder for folder in (*committed, *map(Path, listed))}
     folders.pop(results.resolve(), None)

@@ -273,6 +273,22 @@ def test_a_loss_that_learns_next_to_nothing_is_no_fraction(tmp_path):
     assert len(read) == len(table)
 
 
+def test_a_run_that_hardly_learns_beside_others_of_its_loss_is_known_by_its_probabilities(tmp_path):
+    """A learning rate of ten times the usual one: a seed ends at half a percent, others at ten."""
+    accuracy = {"cross_entropy": [40.0, 41.0, 40.5], "truncated_n10": [0.485, 10.2, 9.8]}
+    probability = {name: [0.2, 0.2, 0.2] for name in accuracy}
+    probability["truncated_n10"] = [0.0017, 0.05, 0.05]
+    parts = [
+        metrics_table(values, study="truncation", metric=metric)
+        for values, metric in ((accuracy, "top1"), (probability, "mean_pt"))
+    ]
+    table = pd.concat(parts).assign(chance=0.1)
+    assert len(read_metrics(written(table, tmp_path / "metrics.csv"))) == len(table)
+    fraction = table.replace({"value": {0.0017: 0.2}})
+    with pytest.raises(MetricsError, match=r"top1 is 0\.485 .* a fraction among percents"):
+        read_metrics(written(fraction, tmp_path / "fraction.csv"))
+
+
 def test_calibration_errors_near_zero_are_no_fractions(tmp_path):
     values = {"cross_entropy": [6.0, 6.2, 6.1], "truncated_n10": [0.05, 0.06, 0.07]}
     table = metrics_table(values, study="truncation", metric="ece_scaled")
