@@ -52,6 +52,8 @@ def unit_of(metric: str) -> str:
 def contrast_label(contrast: str, labels: dict[str, str]) -> str:
     """A contrast of `claims.csv` with variants in words: `Poly-1 (ε₁ = 2) − cross-entropy`."""
     _, _, terms = contrast.partition(": ")
+    if terms == "0":  # everything cancels
+        return "the baseline itself was chosen"
     return " ".join("−" if word == "-" else labels.get(word, word) for word in terms.split(" "))
 
 

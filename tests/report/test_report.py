@@ -41,6 +41,7 @@ def test_numbers(shown, expected):
 def test_contrast_in_words():
     labels = {"a_1": "first", "b": "second"}
     assert contrast_label("top1 (test): 2 a_1 - b", labels) == "2 first − second"
+    assert contrast_label("top1 (test): 0", labels) == "the baseline itself was chosen"
 
 
 def test_runs_are_counted_by_recipe():
