@@ -14,6 +14,7 @@ from polyrepro.analysis import reference_folders
 from polyrepro.analysis.claims_table import read_claims
 from polyrepro.analysis.reference_folders import COMMITTED
 from polyrepro.analysis.statistics import read_statistics
+from polyrepro.files import below_here
 from polyrepro.plan import Plan
 from polyrepro.report.claim_values import claims_not_run, outcome_counts
 from polyrepro.report.values import report_values
@@ -104,7 +105,7 @@ def test_verdicts_of_a_listed_folder_stand_beside_the_own(plan, other):
     values = report_values(with_references(plan, other))
     names = [source["name"] for source in values["sources"]]
     name = f"embedded_full in {other}"
-    assert names == ["this report", "embedded_full in " + str(COMMITTED / "embedded_full"), name]
+    assert names == ["this report", f"embedded_full in {below_here(COMMITTED)}/embedded_full", name]
     assert values["sources"][-1]["seeds"] == "4" and values["sources"][-1]["studies"] == 2
     table = read_claims(other / "claims.csv")
     for claim in values["claims"]:
@@ -152,11 +153,13 @@ def test_the_own_folder_is_no_reference_and_without_others_there_are_no_sources(
     assert values["verdicts_elsewhere"] == values["studies_elsewhere"] == {}
 
 
-def test_committed_results_can_be_shown_and_those_of_the_own_scale_are_not():
+def test_committed_results_can_be_shown_and_those_of_the_own_scale_are_not(monkeypatch):
+    monkeypatch.chdir(COMMITTED.parents[1])
     folders = reference_folders.reference_folders(Path("results/x"), "embedded", [])
-    assert folders == [COMMITTED / "embedded_full"]
+    here = Path("results/reference")  # a project that moves stays the same
+    assert folders == [here / "embedded_full"]
     folders = reference_folders.reference_folders(Path("results/x"), "paper", [])
-    assert folders == [COMMITTED / "embedded", COMMITTED / "embedded_full"]
+    assert folders == [here / "embedded", here / "embedded_full"]
     for folder in folders:
         assert len(read_claims(folder / "claims.csv"))
         assert len(read_statistics(folder / "statistics.csv"))

@@ -7,6 +7,7 @@ import pytest
 
 from polyrepro import cli
 from polyrepro.files import naming_path, write_atomically
+from polyrepro.running import commands
 
 
 @pytest.fixture
@@ -35,6 +36,6 @@ def test_a_command_says_how_to_go_on(monkeypatch):
     def full(options):
         raise OSError(errno.ENOSPC, "No space left on device", "/scratch/record.json")
 
-    monkeypatch.setattr(cli, "_losses", full)
+    monkeypatch.setattr(commands, "_losses", full)
     with pytest.raises(SystemExit, match=r"'/scratch/record.json'; free some space there, then"):
         cli.main(["losses"])
