@@ -38,6 +38,12 @@ def edit(path, old, new):
         ("studies/truncation.py", "costs accuracy", "costs much accuracy", JUDGED),
         ("studies/truncation.py", "sign=-1", "sign=1", JUDGED),
         ("studies/truncation.py", 'title="Truncation', 'title="The truncation', {}),
+        (
+            "studies/truncation.py",
+            "MATCH_MARGIN = 1.0",
+            "MATCH_MARGIN = 2.0",
+            JUDGED | {"figure_truncation": 1, "figure_truncation_variants": 1},
+        ),
         ("analysis/metrics_table.py", "import json", "import json  # x", SEARCHED),
         ("analysis/selection.py", "import Path", "import Path  # x", SEARCHED),
         (

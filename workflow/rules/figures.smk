@@ -56,6 +56,12 @@ for figure_name, figure_study in DRAWN.items():
                 [STUDIES[figure_study]] if figure_study else [],
                 without=("title", "question", "claims"),
             ),
+            # Of the claims a figure shows the margins at most.
+            margins=[
+                contrast.margin
+                for claim in (STUDIES[figure_study].claims if figure_study else ())
+                for contrast in claim.contrasts
+            ],
         shell:
             "python -m polyrepro figure {params.figure} --results {params.results:q}"
             " {params.references:q} 2> {log:q}"
