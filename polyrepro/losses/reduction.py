@@ -3,14 +3,30 @@
 import inspect
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-Function = TypeVar("Function", bound=type[torch.autograd.Function])
 # Several passes over a block cost one pass over memory, while a block stays in the cache.
 ELEMENTS_PER_BLOCK = 2**18
+
+
+class Function(torch.autograd.Function):
+    """An autograd function that can be mapped over; in reverse mode only, by default."""
+
+    generate_vmap_rule = True
+
+    def __init_subclass__(cls, **arguments) -> None:
+        """Look the signature up once: torch does so at every call, which costs more than that."""
+        super().__init_subclass__(**arguments)
+        cls.forward.__signature__ = inspect.signature(cls.forward)  # type: ignore[attr-defined]
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise NotImplementedError(
+            "the losses have no forward mode (torch.func.jvp, jacfwd, hessian); use reverse mode: "
+            "torch.func.vjp, jacrev, and jacrev(jacrev(f)) for the Hessian"
+        )
 
 
 def computing_dtype(logits: Tensor) -> torch.dtype:
@@ -43,8 +59,7 @@ def row_blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
         return iter([tensors])
     rows = max(ELEMENTS_PER_BLOCK * len(first) // first.numel(), 1)
     blocks = -(-len(first) // rows)
-    pieces = ([t] * blocks if t.dim() == 0 else t.split(rows) for t in tensors)
-    return zip(*pieces, strict=True)
+    return zip(*([t] * blocks if t.dim() == 0 else t.split(rows) for t in tensors), strict=True)
 
 
 def joined(blocks: Iterable[Tensor]) -> Tensor:
@@ -84,13 +99,3 @@ def known_number(value: Tensor) -> float | None:
 def is_known(condition: Tensor) -> bool:
     """Whether a condition holds and this can be read at once."""
     return known_number(condition) is True
-
-
-def with_signature(function: Function) -> Function:
-    """Look the signature of an autograd function up once.
-
-    torch does so at every call, which costs more than the arithmetic on the samples.
-    """
-    forward = function.forward
-    forward.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
-    return function
