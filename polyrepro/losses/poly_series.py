@@ -68,8 +68,15 @@ class PolySeries(Series):
     def bounded_base_weight(self, q: Tensor) -> Tensor:
         return 1 - integer_power(q, cast(int, self.terms))
 
+    def modulation(self, q: Tensor) -> Tensor | None:
+        return self._focus(q) if self.gamma else None
+
+    def polynomial(self, q: Tensor) -> Tensor | None:
+        polynomial = evaluate_polynomial(q, self._values) if self.is_perturbed else None
+        return polynomial if polynomial is None or not self.gamma else self._focus(q) * polynomial
+
     def combine(self, base: Tensor, q: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Instead of a modulation and a polynomial, which share a power of q."""
+        """As for any series, but with one power of q."""
         if self.is_perturbed:
             polynomial = evaluate_polynomial(q, self._values)
             base = base + (polynomial if weight is None else weight * polynomial)

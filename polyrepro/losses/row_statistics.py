@@ -62,7 +62,7 @@ def row_statistics(
     """
     soft = target.is_floating_point()
     fast = not soft or series.has_cross_entropy_base or series.has_bounded_base
-    learnt = any(each is not None and each.requires_grad for each in (target, class_weight))
+    learnt = target.requires_grad or (class_weight is not None and class_weight.requires_grad)
     if torch.compiler.is_compiling() or learnt or not fast:
         logits = logits.to(computing_dtype(logits))
         if soft:

@@ -26,7 +26,7 @@ NO_INDEX = torch.iinfo(torch.int64).min
 class TorchRows(Function):
     """Three numbers per sample, and p.
 
-    With class indices they are ``-log P_t``, q, and the mean of ``-w_i log p_i`` if it is wanted
+    With class indices they are ``-log P_t``, q, and the mean of ``-w_i log p_i`` if ``averaged``
     (otherwise None); with labels the base term, q, and ``sum_i y_i w_i``.
     """
 
@@ -67,9 +67,10 @@ def _index_numbers(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     pt = _of_target(p, column)
     lowest, highest = _known_range(pt)
-    # Where P_t is large, 1 - P_t cancels; the sum over the other classes does not.
-    apart = (each.scatter(1, own, 0).sum(1) for each, own in row_blocks(p, column))
-    q = 1 - pt if highest <= 0.5 else joined(apart)
+    q = 1 - pt
+    if not highest <= 0.5:
+        # There 1 - P_t cancels; the sum over the other classes does not.
+        q = joined(each.scatter(1, own, 0).sum(1) for each, own in row_blocks(p, column))
     # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
     nll = torch.log1p(q / pt)
     if not lowest > torch.finfo(pt.dtype).tiny:

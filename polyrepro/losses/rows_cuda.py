@@ -29,7 +29,7 @@ class TritonRows(Function):
 
     @staticmethod
     def forward(logits, target, averaged, class_weight):
-        statistics = rows_triton.row_statistics(logits, target, averaged, class_weight)
+        statistics = rows_triton.forward(logits, target, averaged, class_weight)
         return *statistics[:3].clone(), statistics
 
     @staticmethod
@@ -51,7 +51,7 @@ class TritonRows(Function):
                 # Samples that do not count have no gradient, whatever their logits are.
                 pt = torch.exp(-base).masked_fill(by_q == 0, 0)
                 along = (index_weight(pt, by_base, by_q), by_mean)
-            gradient = rows_triton.row_gradient(logits, target, class_weight, statistics, *along)
+            gradient = rows_triton.backward(logits, target, class_weight, statistics, *along)
             return gradient, None, None, None
         p = logits.float().softmax(1)
         numbers = (base, q, statistics[2], p)

@@ -152,9 +152,7 @@ def row_options(classes: int) -> dict:
     return {"block": block, "num_warps": min(max(block // 512, 1), 8), **LAUNCH}
 
 
-def row_statistics(
-    logits: Tensor, target: Tensor, averaged: bool, class_weight: Tensor | None
-) -> Tensor:
+def forward(logits: Tensor, target: Tensor, averaged: bool, class_weight: Tensor | None) -> Tensor:
     """What :func:`row_forward` writes, (6, N) float32, for logits (N, C).
 
     ``target`` holds class indices (N), with which the mean is wanted if ``averaged``, or labels
@@ -166,7 +164,7 @@ def row_statistics(
     return statistics
 
 
-def row_gradient(
+def backward(
     logits: Tensor, target: Tensor, class_weight: Tensor | None, statistics: Tensor,
     by_row: Tensor, by_expected: Tensor | None,
 ) -> Tensor:  # fmt: skip
