@@ -29,8 +29,8 @@ TRAINERS = {
     "detection3d": ("polyrepro.detection.lidar.training3d", ("ap_l1", "ap40_moderate")),
     "segmentation": ("polyrepro.segmentation.training", ("foreground_ap",)),
 }
-"""Kind of recipe to the module whose `train_run` trains it, and the metric that is printed, the first
-that there is: Waymo's and KITTI's differ."""
+"""Kind of recipe to the module whose `train_run` trains it, and the metrics of which the first that
+there is is printed: Waymo's and KITTI's differ."""
 
 
 def train_batch(
