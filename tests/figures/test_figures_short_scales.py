@@ -35,8 +35,9 @@ def test_its_figures_can_be_drawn(results, name):
 def test_kitti_has_a_figure_of_its_own_and_verdicts(tmp_path):
     folder = write_results(tmp_path, seeds=4, scale="kitti", studies="all")
     figure = figure_of("pointpillars_kitti", folder)
-    titles = [axes.get_title().partition("\n")[0] for axes in figure.axes]
-    assert titles == ["AP40 moderate", "car AP40", "pedestrian AP40", "cyclist AP40"]
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    shown = ("AP40 moderate", "car AP40", "pedestrian AP40", "cyclist AP40")
+    assert all(name in title for name, title in zip(shown, titles, strict=True))
     claims = pd.read_csv(folder / "claims.csv").set_index("claim")
     gain = claims.loc["pointpillars_kitti_gain"]
     assert np.isnan(gain["published"])  # the paper has no number
