@@ -1,5 +1,6 @@
 """The command `polyrepro`, also as `python -m polyrepro`."""
 
+import os
 import sys
 
 from polyrepro.extras import missing_extra
@@ -7,6 +8,9 @@ from polyrepro.extras import missing_extra
 
 def main() -> None:
     """Run the command line; a package that is missing is named with the extra that installs it."""
+    # As for `python -m polyrepro`: a series of one's own may lie in the working directory.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
         from polyrepro.cli import main as run_command
 
