@@ -20,7 +20,7 @@ SCHEMA = 3
 
 
 class RecordError(PolyreproError):
-    """A record that is missing, damaged, or of another training than the one asked for."""
+    """A record that is missing, damaged, or of another training than the requested one."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_record(settings: Settings, run: Run) -> dict:
     record = load_record(path)
     if not describes(record, run):
         raise RecordError(
-            f"{path} was made with another recipe or loss than the configuration asks for; {again}"
+            f"{path} was made with another recipe or loss than the configuration has; {again}"
         )
     return record
 
