@@ -47,7 +47,7 @@ def edit(path, old, new):
         ("analysis/metrics_table.py", "import json", "import json  # x", SEARCHED),
         ("analysis/selection.py", "import Path", "import Path  # x", SEARCHED),
         (
-            "analysis/inference.py",
+            "analysis/significance.py",
             "SIGNIFICANCE = 0.05",
             "SIGNIFICANCE = 0.10",
             {"statistics": 1} | JUDGED | FIGURES,

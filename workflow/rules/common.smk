@@ -7,6 +7,7 @@ from polyrepro.analysis.reference_folders import (
     files_shown,
     reference_folders,
 )
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 from polyrepro.files import write_atomically
 from polyrepro.plan import Plan, PlanError
 from polyrepro.running.closing_words import closing_words
