@@ -16,7 +16,7 @@ rule collect:
     params:
         settings=SETTINGS_FILE,
         scale=SETTINGS.scale_label,
-        runs=[f"{run.id} {run.identity()}" for run in PLAN.runs],
+        runs=[f"{run.id} {run.identity()} {run.label}" for run in PLAN.runs],
         studies=digest(
             PLAN.studies,
             without=("title", "question", "claims", "selections", "reference", "also"),
