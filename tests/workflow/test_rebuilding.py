@@ -74,6 +74,13 @@ def test_how_it_is_run_rebuilds_nothing(project):
     assert planned(project) == {}
 
 
+def test_a_figure_without_a_caption_is_refused_before_anything_is_trained(project):
+    (project / "workflow/report/poly_n.rst").unlink()
+    process = snakemake(project, "-n")
+    assert process.returncode != 0
+    assert "figure 'poly_n' has no caption; write one" in process.stdout + process.stderr
+
+
 def test_a_record_removed_by_hand_is_trained_again(project):
     run = project / "results/tiny/runs/kanji/truncated_n100/seed1"
     before = json.loads((run / "record.json").read_text())
