@@ -16,7 +16,10 @@ from polyrepro.studies.study import Study
 
 ROOT = Path(__file__).parents[1]
 DEFINITIONS = ("polyrepro.studies", "polyrepro.recipes")
-CONFIGURATION = ("polyrepro.plan", "polyrepro.runs", "polyrepro.settings", "polyrepro.variants")
+CONFIGURATION = (
+    *("polyrepro.options", "polyrepro.plan", "polyrepro.runs", "polyrepro.settings"),
+    "polyrepro.variants",
+)
 """What these make of a configuration reaches the rules as their parameters."""
 
 

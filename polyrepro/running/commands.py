@@ -48,7 +48,7 @@ def _positive(text: str) -> int:
 
 def _losses(options: argparse.Namespace) -> None:
     from polyrepro.plan import Plan
-    from polyrepro.running.losses import check_losses
+    from polyrepro.running.loss_checks import check_losses
 
     plan = Plan(settings_of(options))
     variants = {v.name: v for study in plan.studies for v in study.variants}

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from polyrepro.errors import PolyreproError
 from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, record_path, write_json
+from polyrepro.options import command
 from polyrepro.running.run_folders import run_folder
 from polyrepro.runs import InitialWeights, Run
-from polyrepro.settings import Settings, command
+from polyrepro.settings import Settings
 
 if TYPE_CHECKING:
     from polyrepro.running.execution import Execution
