@@ -11,6 +11,7 @@ from polyrepro.files import record_path, write_json
 from polyrepro.recipes import RECIPES
 from polyrepro.running.own_series import source_of, warnings_of_changed_series
 from polyrepro.runs import Run
+from polyrepro.studies.consistency import StudyError
 from polyrepro.variants import Loss, Variant
 
 
@@ -70,6 +71,15 @@ def test_series_of_the_package_are_no_files_of_the_user(here):
     planned = plan(here, "HardGate")
     write_record(here, planned, b"")
     assert warnings_of_changed_series(planned) == []
+
+
+def test_a_study_that_is_refused_when_it_is_imported_is_one_message(here, monkeypatch):
+    def refuse():
+        raise StudyError("study mine: unknown recipe 'kanjii'")
+
+    monkeypatch.setattr("polyrepro.cli.main", refuse)
+    with pytest.raises(SystemExit, match="polyrepro: error: study mine: unknown recipe 'kanjii'"):
+        command.main()
 
 
 def test_the_installed_command_finds_modules_where_it_runs(here, monkeypatch):
