@@ -1,8 +1,13 @@
+from polyrepro.running.own_series import warnings_of_changed_series
 from polyrepro.running.receipts import remove_stale_receipts
 
 # The declared output is a receipt. The records themselves lie in run folders that no rule declares,
 # because Snakemake deletes the declared outputs of failed and re-run jobs.
 remove_stale_receipts(PLAN)
+
+if workflow.is_main_process:
+    for line in warnings_of_changed_series(PLAN):
+        print(line, file=sys.stderr)
 
 
 def detectors_first(wildcards):
