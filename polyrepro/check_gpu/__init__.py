@@ -79,14 +79,13 @@ def run_parts(parts: list[Part], device: str, minutes: float) -> list[Result]:
     """
     deadline = time.monotonic() + 60 * minutes
     latest = datetime.now() + timedelta(minutes=minutes)
-    usual = datetime.now() + timedelta(seconds=sum(part.seconds for part in parts))
     _say(
-        f"{len(parts)} parts on {device}; usually done at {min(usual, latest):%H:%M:%S}, "
-        f"at {latest:%H:%M:%S} at the latest"
+        f"{len(parts)} part{'s' if len(parts) > 1 else ''} on {device}, done at {latest:%H:%M:%S} "
+        "at the latest; how long each takes is a guess, which no GPU has confirmed yet"
     )
     results = []
     for number, part in enumerate(parts, start=1):
-        _say(f"[{number}/{len(parts)}] {part.name}: {part.purpose}; about {part.seconds} s")
+        _say(f"[{number}/{len(parts)}] {part.name}: {part.purpose}; perhaps {part.seconds} s")
         result = _run_part(part, device, deadline - time.monotonic())
         _say(f"      {result.outcome} after {result.seconds:.0f} s: {result.text}")
         results.append(result)
