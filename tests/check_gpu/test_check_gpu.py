@@ -29,22 +29,22 @@ def test_without_a_gpu_it_fails_in_one_line_with_the_reason(monkeypatch):
 
 
 def test_a_part_in_a_process_of_its_own_passes_and_one_without_time_fails(capfd):
-    with pytest.raises(SystemExit, match="failed: resnet50"):
+    with pytest.raises(SystemExit, match="check-gpu: not finished in time: resnet50"):
         # The second part gets what the first one leaves, which is nothing.
         main(["check-gpu", "--device", "cpu", "--minutes", "0", "--parts", "resnet50"])
     main(["check-gpu", "--device", "cpu", "--minutes", "9", "--parts", "losses"])
     shown = capfd.readouterr().out
     assert re.search(r"1 part on cpu, done at [\d:]{8} at the latest; .* is a guess", shown)
     assert "[1/1] losses: value and gradient of every form of loss against float64" in shown
-    assert "resnet50  failed       0 s  no time was left; give it more with --minutes" in shown
+    assert "resnet50  no time      0 s  none was left; give it more with --minutes" in shown
     assert re.search(r"losses  passed   +\d+ s  24 cases, the worst at \d+ % of the toler", shown)
 
 
 def test_a_part_that_hangs_is_stopped_and_one_that_fails_gives_its_last_words(capfd):
     hangs, fails = PARTS["losses"], Part("nonsense", "not there", 1, str)
     stopped = check_gpu._run_part(hangs, "cpu", left=0.1)
-    assert stopped.outcome == "failed"
-    assert re.match(r"stopped after \d+ s; give it more time with --minutes", stopped.text)
+    assert stopped.outcome == "no time"
+    assert re.match(r"stopped after \d+ s; give it more with --minutes", stopped.text)
     failed = check_gpu._run_part(fails, "cpu", left=600)
     assert failed.outcome == "failed" and "invalid choice: 'nonsense'" in failed.text
     assert "      | polyrepro check-gpu: error: argument --only" in capfd.readouterr().out
