@@ -123,7 +123,7 @@ def _lost(details: dict) -> str | None:
     """Why a run that has not said how it ended is not running any more; None if it may be."""
     host, silent = details["host"], time.time() - details["time"]
     if host == socket.gethostname() and not _alive(details["process"]):
-        return f"its process on {host} was killed, by hand or for want of memory"
+        return f"its process on {host} ended and could not say why: killed, or the disk is full"
     if silent > LOST_SECONDS:
         return f"no word from {host} for {silent / 60:.0f} minutes: its process was killed or hangs"
     return None

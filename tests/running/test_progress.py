@@ -78,7 +78,7 @@ def test_states_of_runs(plan, tmp_path):
     expected = ["finished", "running", "failed", "failed", "waiting", "stopped"]
     assert [found[run.id].state for run in plan.runs[:6]] == expected
     assert found[waiting.id].state == "waiting"
-    assert re.search(r"its process on \S+ was killed", found[lost.id].details["message"])
+    assert re.search(r"its process on \S+ ended and could not", found[lost.id].details["message"])
     assert "no word from node7 for 10 minutes" in found[silent.id].details["message"]
 
 
