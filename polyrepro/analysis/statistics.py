@@ -9,10 +9,17 @@ from scipy import stats
 
 from polyrepro.analysis.collapse import collapsed_runs
 from polyrepro.analysis.inference import estimate_means, holm
+from polyrepro.analysis.metrics_checks import SPLITS
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
 from polyrepro.analysis.significance import CONFIDENCE, SIGNIFICANCE
-from polyrepro.analysis.tables import read_table, refuse
+from polyrepro.analysis.tables import (
+    read_table,
+    refuse,
+    refuse_impossible,
+    refuse_other_than,
+    refuse_outside,
+)
 from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Study
 
@@ -153,8 +160,21 @@ def read_statistics(path: Path) -> pd.DataFrame:
         MetricsError: naming file, row and column, if the table was damaged.
     """
     table = read_table(path, TEXTS, NUMBERS, ("n", "collapsed"))
-    known = ", ".join(STUDIES)
-    refuse(~table["study"].isin(list(STUDIES)), table["study"], path, f"is none of: {known}")
+    refuse_other_than(table, "study", STUDIES, path)
+    refuse_other_than(table, "split", SPLITS, path)
+    for study, rows in table.groupby("study"):
+        refuse_other_than(rows, "variant", [v.name for v in STUDIES[str(study)].variants], path)
+        known = {selection.name for selection in STUDIES[str(study)].selections}
+        other = ~rows["selected"].map(lambda names, known=known: set(names.split()) <= known)
+        refuse(other, rows["selected"], path, "names no selection of the study")
+    one_scale = f"beside {table['scale'].iloc[0]!r}: one table holds one scale"
+    refuse(table["scale"] != table["scale"].iloc[0], table["scale"], path, one_scale)
+    refuse(table["n"] == 0, table["n"], path, "seeds have no mean")
+    refuse(table["sd"] < 0, table["sd"], path, "is no standard deviation")
+    refuse_outside(table, "mean", ("low", "high"), path)
+    for ends in (ENDS[:2], ENDS[2:]):
+        refuse_outside(table, "difference", ends, path)
+    refuse_impossible(table, ("p_value", "p_holm"), path)
     keys = ["study", "variant", "metric", "split"]
     refuse(table.duplicated(keys), table["variant"], path, "has this metric twice in its study")
     return table
