@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from polyrepro.analysis.contrasts import Measurement
+from polyrepro.analysis.inference import student_quantile
 from polyrepro.analysis.resampled_metrics import RESAMPLED, kept_images, weighted_metric
 from polyrepro.analysis.significance import CONFIDENCE
 from polyrepro.compact_predictions import read_arrays
@@ -142,7 +142,7 @@ def bootstrap_interval(
     if variance == 0:
         return NOTHING
     freedom = (seeds - 1) * (variance / between) ** 2 if between > 0 else math.inf
-    half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * math.sqrt(variance)
+    half = float(student_quantile(0.5 + confidence / 2, freedom)) * math.sqrt(variance)
     mean = float(whole.mean())
     return mean - half, mean + half
 

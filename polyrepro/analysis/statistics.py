@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from polyrepro.analysis.collapse import collapsed_runs
-from polyrepro.analysis.inference import estimate_means, holm
+from polyrepro.analysis.inference import estimate_means, holm, student_quantile
 from polyrepro.analysis.metrics_checks import SPLITS
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
@@ -54,7 +53,7 @@ def estimate(values: pd.Series | np.ndarray) -> Estimate:
     if n < 2:
         return Estimate(n, mean, float("nan"), float("nan"), float("nan"))
     sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * sd / n**0.5
+    half = float(student_quantile(0.5 + CONFIDENCE / 2, n - 1)) * sd / n**0.5
     return Estimate(n, mean, sd, mean - half, mean + half)
 
 
@@ -113,22 +112,22 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def _study_rows(metrics: pd.DataFrame, study: Study, groups: pd.DataFrame) -> list[dict]:
     of_study = metrics[metrics["study"] == study.name]
-    settings = of_study.drop_duplicates("variant").set_index("variant")
-    won, collapsed = winners(metrics, study), collapsed_runs(metrics, study.name)
+    settings = of_study.drop_duplicates("variant").set_index("variant").to_dict("index")
+    won, collapsed = winners(of_study, study), collapsed_runs(of_study, study.name)
     seeds = sorted(of_study["seed"].unique())
     rows = []
     for _, _, metric, split in groups.itertuples():
-        values = final_values(metrics, study.name, metric, split)
+        values = final_values(of_study, study.name, metric, split)
         variants = [v.name for v in study.variants if v.name in values]
         of_metric = []
         for variant in variants:
-            run, present = settings.loc[variant], values[variant].dropna().index
+            run, present = settings[variant], values[variant].dropna()
             of_metric.append(
                 {"study": study.name, "scale": run["scale"], "recipe": run["recipe"]}
                 | {"variant": variant, "metric": metric, "split": split}
-                | run[SETTINGS].to_dict()
-                | asdict(estimate(values[variant].dropna()))
-                | {"missing": " ".join(str(s) for s in seeds if s not in present)}
+                | {name: run[name] for name in SETTINGS}
+                | asdict(estimate(present))
+                | {"missing": " ".join(str(s) for s in seeds if s not in present.index)}
                 | {"collapsed": int(collapsed.get(variant, pd.Series(dtype=bool)).sum())}
                 | _difference(values, variant, study.reference, collapsed)
                 | {"selected": " ".join(name for name, v in won.items() if v == variant)}
