@@ -49,9 +49,7 @@ class Thing:
         """
         reach = (min(self.size[:2]) + min(other.size[:2])) / math.sqrt(2) + clearance
         return all(
-            math.hypot(px - qx, py - qy) > reach
-            for px, py in self._row
-            for qx, qy in other._row
+            math.hypot(px - qx, py - qy) > reach for px, py in self._row for qx, qy in other._row
         )
 
     # Each candidate is compared with all things that stand already, hence the cache.
