@@ -55,6 +55,11 @@ def _outside(name: str) -> type[Series]:
         ) from error
     except AttributeError:
         raise ValueError(f"series {name!r}: {module_name!r} has no {class_name!r}") from None
+    except Exception as error:
+        raise ValueError(
+            f"series {name!r}: {module_name!r} fails when it is imported, with "
+            f"{type(error).__name__}: {error}; mend it there"
+        ) from error
     if not (isinstance(cls, type) and issubclass(cls, Series)):
         raise TypeError(f"series {name!r} is not a subclass of polyrepro.losses.Series")
     return cls
