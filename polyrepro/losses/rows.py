@@ -109,13 +109,15 @@ def index_weight(pt: Tensor, by_nll: Tensor | None, by_q: Tensor | None) -> Tens
 
 
 def _label_numbers(logits, labels, class_weight, series, p) -> tuple[Tensor, Tensor, Tensor]:
-    parts = []
-    for z, y, each in row_blocks(logits, labels, p):
+    def sums(z, y, p) -> tuple[Tensor, Tensor, Tensor]:
+        """Of a block: a function, so that its memory is free for the next one."""
         weighted = weighted_values(y, class_weight)
-        term = series.bounded_base(1 - each) if series.has_bounded_base else z
+        term = series.bounded_base(1 - p) if series.has_bounded_base else z
         # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
-        q = torch.addcmul(each, each, y, value=-1).sum(1)
-        parts.append(((weighted * term).sum(1), q, weighted.sum(1)))
+        q = torch.addcmul(p, p, y, value=-1).sum(1)
+        return (weighted * term).sum(1), q, weighted.sum(1)
+
+    parts = [sums(*block) for block in row_blocks(logits, labels, p)]
     base, q, mass = (joined(part) for part in zip(*parts, strict=True))
     if not series.has_bounded_base:
         base = _cross_entropy(logits, labels, class_weight, p, base, mass)
