@@ -117,7 +117,7 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _verify_images(options: argparse.Namespace) -> None:
-    """Verify a data set of class folders, and tell what was found."""
+    """Verify a data set of class folders, and print what was found."""
     from polyrepro.data.indexed.verification import verify
 
     name, full = options.dataset, options.checksums == "full"

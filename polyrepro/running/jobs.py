@@ -10,18 +10,19 @@ from pathlib import Path
 
 from polyrepro.data import open_dataset
 from polyrepro.files import record_path, require_writable, selection_path, write_json
+from polyrepro.options import command
 from polyrepro.plan import Plan, caches_of, parse_run_id, pretraining_run
 from polyrepro.running.current_run import locked, make_current
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.gpu_memory import gpu_memory
-from polyrepro.running.losses import check_losses
+from polyrepro.running.loss_checks import check_losses
 from polyrepro.running.progress import Progress
 from polyrepro.running.records import finished_record, load_record, write_record
 from polyrepro.running.run_folders import checkpoint_identity, run_folder
 from polyrepro.running.selections import read_selection
 from polyrepro.runs import WEIGHTS_FILE, InitialWeights, Run
-from polyrepro.settings import Settings, command
+from polyrepro.settings import Settings
 
 TRAINERS = {
     "classification": ("polyrepro.classification.training", ("top1",)),

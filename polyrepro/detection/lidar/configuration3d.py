@@ -7,11 +7,10 @@ from mmengine.hub import get_config
 
 from polyrepro.data.lidar.format import LidarData
 from polyrepro.detection.configuration import (
-    CLIP_NORM,
     finish,
+    light_training,
     make_resumable,
     place_of,
-    warmup_and_cosine,
 )
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.lidar import small_pointpillars
@@ -108,7 +107,6 @@ def _read_points(step: dict, data: LidarData, name: str) -> None:
 
 def _light(run: Run, data: LidarData) -> Config:
     """A light detector, trained with AdamW and a cosine."""
-    recipe = run.recipe
     dataset = {
         "type": "WaymoDataset",
         "metainfo": {"classes": data.classes},
@@ -121,16 +119,7 @@ def _light(run: Run, data: LidarData) -> Config:
             "default_scope": "mmdet3d",
             "model": small_pointpillars.pointpillars(data.classes),
             "load_from": str(small_pointpillars.weights()),
-            "optim_wrapper": {
-                "type": "OptimWrapper",
-                "optimizer": {
-                    "type": "AdamW",
-                    "lr": run.learning_rate,
-                    "weight_decay": recipe.weight_decay,
-                },
-                "clip_grad": {"max_norm": CLIP_NORM},
-            },
-            "param_scheduler": warmup_and_cosine(recipe, data.count("train", recipe.train_images)),
+            **light_training(run, data.count("train", run.recipe.train_images)),
             "train_dataloader": {
                 "sampler": {"type": "DefaultSampler", "shuffle": True},
                 "dataset": {
@@ -149,9 +138,6 @@ def _light(run: Run, data: LidarData) -> Config:
                     "test_mode": True,
                 },
             },
-            "default_hooks": {"logger": {"type": "LoggerHook", "interval": 50}},
-            "custom_hooks": [],
-            "log_level": "WARNING",
         }
     )
 
