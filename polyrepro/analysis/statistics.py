@@ -8,14 +8,14 @@ import pandas as pd
 from scipy import stats
 
 from polyrepro.analysis.collapse import collapsed_runs
-from polyrepro.analysis.inference import estimate_means, holm
+from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means, holm
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
-from polyrepro.analysis.significance import CONFIDENCE, SIGNIFICANCE
 from polyrepro.analysis.tables import read_table, refuse
 from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Study
 
+CONFIDENCE = 1 - SIGNIFICANCE
 ENDS = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
 TEXTS = (
     *("study", "scale", "recipe", "variant", "metric", "split", "label", "series", "epsilon"),
@@ -60,9 +60,9 @@ def paired_difference(
         values: a row per seed, a column per variant.
         collapsed: the same, True for runs that have collapsed.
         comparisons: variants that are compared with the reference; Bonferroni widens the
-            simultaneous interval by it. The differences share the reference and are correlated:
-            Bonferroni holds all the same, while Dunnett's narrower intervals would need the size
-            of the correlation, which a handful of seeds cannot give.
+            simultaneous interval by it. The differences share the reference and are correlated,
+            which no assumption of Bonferroni minds, and a handful of seeds cannot tell how much,
+            which Dunnett's narrower intervals would need.
     """
     difference = (values[variant] - values[reference]).dropna()
     seeds, pair = difference.index, [variant, reference]
