@@ -22,6 +22,7 @@ CONFIGURATIONS = {
     "cifar_cpu": _FOLDER / "cifar_cpu.yaml",
     "imagenet_short": _FOLDER / "imagenet_short.yaml",
     "coco_short": _FOLDER / "coco_short.yaml",
+    "kitti": _FOLDER / "kitti.yaml",
     "paper": _FOLDER / "paper.yaml",
     "coco_folder": _FOLDER / "coco_folder.yaml",
 }

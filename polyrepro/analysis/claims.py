@@ -111,13 +111,13 @@ def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.Da
 def _measured(
     study: Study, metrics: pd.DataFrame, scale: str, statements: pd.DataFrame
 ) -> list[Measured]:
-    seeds = metrics.loc[metrics["study"] == study.name, "seed"].unique()
+    metrics = metrics[metrics["study"] == study.name]
     runs = StudyRuns(
         study=study,
         metrics=metrics,
         winners=winners(metrics, study),
         collapsed=collapsed_runs(metrics, study.name),
-        seeds=tuple(sorted(int(seed) for seed in seeds)),
+        seeds=tuple(sorted(int(seed) for seed in metrics["seed"].unique())),
     )
     return [
         Measured(

@@ -34,11 +34,10 @@ def series_by_name(name: str, arguments: Mapping[str, object]) -> Series:
         )
     accepted = inspect.signature(cls).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
-    for argument in arguments:
-        if argument not in accepted and not open_ended:
-            raise ValueError(
-                f"series {name} has no argument {argument!r}{_known(argument, accepted)}"
-            )
+    for argument in arguments if not open_ended else ():
+        if argument not in accepted:
+            known = _known(argument, accepted)
+            raise ValueError(f"series {name} has no argument {argument!r}{known}")
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:

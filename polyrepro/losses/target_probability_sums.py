@@ -7,8 +7,7 @@ from the lines of `target_probability.jsonl`.
 import torch
 from torch import Tensor
 
-from polyrepro.losses.leading_term import leading_term
-from polyrepro.losses.series import Series
+from polyrepro.losses.series import Series, leading_term
 
 GROUPS = ("foreground", "background")
 BINS = 20

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pandas as pd
+
 from polyrepro.analysis.metrics_table import read_metrics
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
 from polyrepro.analysis.reference_folders import reference_folders
@@ -34,7 +36,7 @@ from polyrepro.report.source_values import (
     studies_elsewhere,
     verdicts_elsewhere,
 )
-from polyrepro.report.study_values import recipe_values, study_values
+from polyrepro.report.study_values import recipe_values, shown_values, study_values
 
 PAGE = re.compile(rb"/Type /Page\b(?!s)")
 """A page in a PDF of matplotlib's."""
@@ -43,7 +45,7 @@ PAGE = re.compile(rb"/Type /Page\b(?!s)")
 def report_values(plan: Plan) -> dict:
     """All values of the report; the templates fail on a key that is missing here."""
     # Not at the top: the file belongs to the training, which the report does not depend on.
-    from polyrepro.classification.evaluation import ECE_BINS
+    from polyrepro.classification.calibration import ECE_BINS
 
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
@@ -65,9 +67,10 @@ def report_values(plan: Plan) -> dict:
         "confidence": CONFIDENCE_PERCENT,
         "significance": f"{100 * SIGNIFICANCE:g}",
         "ece_bins": ECE_BINS,
-        "seeds": _seeds(plan),
+        "seeds": _seeds(plan, statistics),
         "abstract": abstract(claims),
         "recipes": recipe_values(plan),
+        "drawn": shown_values(),
         "tuning": tuning_values(),
         "studies": {
             study.name: study_values(plan, study, metrics, statistics)
@@ -102,8 +105,9 @@ def _pages(figure: Path) -> int:
     return len(PAGE.findall(figure.read_bytes())) if figure.exists() else 1
 
 
-def _seeds(plan: Plan) -> str:
-    """Seeds per variant, as a range where studies differ."""
-    settings = plan.settings
-    counts = {study.seeds_at(settings.scale, settings.seeds) for study in plan.studies}
-    return " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+def _seeds(plan: Plan, statistics: pd.DataFrame) -> str:
+    """Seeds per variant that were run, as a range where variants differ."""
+    metrics = {study.name: study.metric for study in plan.studies}
+    of_metric = statistics["metric"] == statistics["study"].map(metrics)
+    counts = statistics.loc[of_metric & (statistics["split"] == "test"), "n"]
+    return " to ".join(str(count) for count in sorted({counts.min(), counts.max()}))

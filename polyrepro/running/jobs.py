@@ -25,12 +25,13 @@ from polyrepro.runs import WEIGHTS_FILE, InitialWeights, Run
 from polyrepro.settings import Settings
 
 TRAINERS = {
-    "classification": ("polyrepro.classification.training", "top1"),
-    "detection": ("polyrepro.detection.training", "box_ar100"),
-    "detection3d": ("polyrepro.detection.lidar.training3d", "ap_l1"),
-    "segmentation": ("polyrepro.segmentation.training", "foreground_ap"),
+    "classification": ("polyrepro.classification.training", ("top1",)),
+    "detection": ("polyrepro.detection.training", ("box_ar100",)),
+    "detection3d": ("polyrepro.detection.lidar.training3d", ("ap_l1", "ap40_moderate")),
+    "segmentation": ("polyrepro.segmentation.training", ("foreground_ap",)),
 }
-"""Kind of recipe to the module whose `train_run` trains it, and the metric that is printed."""
+"""Kind of recipe to the module whose `train_run` trains it, and the metrics of which the first that
+there is is printed: Waymo's and KITTI's differ."""
 
 
 def train_batch(
@@ -123,11 +124,11 @@ def _progress(
 
 def progress_line(run: Run, record: dict, seconds: float | None) -> str:
     """What a job prints of a run: how it ended, and its result."""
-    metric = TRAINERS[run.recipe.kind][1]
-    value = next(r[metric] for r in reversed(record["history"]) if r["split"] == "test")
+    test = next(row for row in reversed(record["history"]) if row["split"] == "test")
+    metric = next(name for name in TRAINERS[run.recipe.kind][1] if name in test)
     how = "already finished" if seconds is None else f"trained in {seconds:.1f} s"
     counted = " (diverged; counts as guessing)" if record.get("diverged") else ""
-    return f"{run.id}: {how}, test {metric} {value:.2f} %{counted}"
+    return f"{run.id}: {how}, test {metric} {test[metric]:.2f} %{counted}"
 
 
 def resolve_prefix(run: Run, settings: Settings) -> Run:

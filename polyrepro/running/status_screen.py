@@ -141,7 +141,7 @@ def _time_left(runs: dict[str, RunStatus]) -> Text:
         return Text("everything has been trained", style="green")
     running = states.count("running")
     if not running:
-        return Text("no training is running")
+        return Text("no training is running, or none has come as far as its first run")
     left = seconds_left(runs)
     if left is None:
         return Text(

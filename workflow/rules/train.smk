@@ -10,6 +10,11 @@ if workflow.is_main_process:
         print(line, file=sys.stderr)
 
 
+def detectors_first(wildcards):
+    """They take longest: no core should wait at the end for the last of them."""
+    return int(PLAN.batches[wildcards.batch].runs[0].recipe.kind != "classification")
+
+
 rule train:
     input:
         # Of all runs of a job the data and their caches, the coefficients chosen before theirs (greedy
@@ -39,6 +44,7 @@ rule train:
         f"{RESULTS}/batches/{{batch}}.json",
     log:
         f"{RESULTS}/logs/train/{{batch}}.log",
+    priority: detectors_first
     conda:
         "../../environment.yml"
     threads: SETTINGS.processes_per_run * SETTINGS.cpus_per_process
