@@ -12,10 +12,10 @@ from rich.text import Text
 
 from polyrepro.errors import PolyreproError
 from polyrepro.files import run_link
+from polyrepro.options import command
 from polyrepro.plan import Plan
 from polyrepro.running.status import SHOWN, STATES, RunStatus, StatusReader, seconds_left
 from polyrepro.running.step_failures import StepFailure, step_failures
-from polyrepro.settings import command
 
 WIDTH = 12
 """Of a bar, in characters; with the longest name of a study it fits on 80 columns."""

@@ -14,6 +14,7 @@ from rich.console import Console
 from polyrepro.cli import main
 from polyrepro.errors import DeviceError
 from polyrepro.files import curves_folder, progress_path
+from polyrepro.options import command
 from polyrepro.plan import Plan, PlanError
 from polyrepro.running import progress
 from polyrepro.running.closing_words import closing_words
@@ -26,7 +27,7 @@ from polyrepro.running.progress import Progress, failure_noted
 from polyrepro.running.records import Outcome, write_record
 from polyrepro.running.status import LOST_SECONDS, StatusReader, seconds_left
 from polyrepro.running.status_screen import UnknownRunError, details, overview, show_status
-from polyrepro.settings import check_settings, command
+from polyrepro.settings import check_settings
 from polyrepro.studies import STUDIES
 
 HERE = Execution(Processes(torch.device("cpu")))
