@@ -1,16 +1,17 @@
 """A copy of the project in which a test may run the workflow as it likes."""
 
 import atexit
-import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
+import forked_python
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,7 @@ TINY = {
 
 def copy_project(folder: Path) -> Path:
     """A copy of the sources, so that tests neither lock nor change the checkout."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignore = shutil.ignore_patterns("*.egg-info")
     for name in ("Snakefile", "environment.yml"):
         shutil.copy(ROOT / name, folder / name)
     for name in (
@@ -43,39 +44,32 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-SERVER = """
-import json, os, sys
-import snakemake.cli
-
-for line in sys.stdin:
-    request = json.loads(line)
-    if (child := os.fork()) == 0:
-        for number, path in enumerate(("/dev/null", *request["printed"])):
-            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
-        os.chdir(request["folder"])
-        os.environ.clear()
-        os.environ.update(request["environment"])
-        sys.path.insert(0, request["folder"])
-        snakemake.cli.main(request["words"])
-        sys.exit("Snakemake has not ended the process")
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
 @cache
-def _server() -> subprocess.Popen:
-    """A process that has imported Snakemake; for each line it reads a copy of it runs it."""
-    command = [sys.executable, "-c", SERVER]
+def _server() -> tuple[str, str]:
+    """The socket of a process whose copies run commands, and a `python` that they run in."""
+    folder = TemporaryDirectory(prefix="forked_python")
+    path, python = Path(folder.name, "socket"), Path(folder.name, "bin/python")
+    code = Path(forked_python.__file__)
+    python.parent.mkdir()
+    words = [sys.executable, "-IS", code, path, sys.executable]
+    python.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+    python.chmod(0o755)
+    command = [sys.executable, str(code), "serve", str(path)]
     server = subprocess.Popen(
         command, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    assert server.stdout.readline() == "ready\n"
+    atexit.register(folder.cleanup)
     atexit.register(server.communicate)
-    return server
+    return str(path), str(python)
 
 
 def snakemake(folder: Path, *arguments: str, config: dict | None = None, **variables: str):
-    """Run Snakemake in a copy of the project, with that copy's package."""
-    words = ["--cores", "2", *arguments]
+    """Run Snakemake in a copy of the project, with that copy's package.
+
+    It and the commands that it runs are copies of one process (see `forked_python`).
+    """
+    words = ["snakemake", "--cores", "2", *arguments]
     if config is not None:
         (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
     if (folder / "tiny.yaml").exists():
@@ -83,15 +77,15 @@ def snakemake(folder: Path, *arguments: str, config: dict | None = None, **varia
     environment = os.environ | {"PYTHONPATH": str(folder)} | variables
     # Its many processes compile the package once, and copies of the copy have the bytecode too.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with TemporaryDirectory() as temporary:
-        printed = [Path(temporary, name) for name in ("stdout", "stderr")]
-        request = {"folder": str(folder), "words": words, "environment": environment}
-        server = _server()
-        print(
-            json.dumps(request | {"printed": [*map(str, printed)]}), file=server.stdin, flush=True
-        )
-        status = int(server.stdout.readline())
-        return subprocess.CompletedProcess(words, status, *(path.read_text() for path in printed))
+    path, environment["FORKED_PYTHON"] = _server()
+    with TemporaryFile() as nothing, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        files = [file.fileno() for file in (nothing, stdout, stderr)]
+        status = forked_python.run(path, words, str(folder), environment, files)
+        printed = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            printed.append(file.read().decode())
+        return subprocess.CompletedProcess(words, status, *printed)
 
 
 def job_counts(text: str) -> dict[str, int]:

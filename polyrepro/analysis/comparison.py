@@ -6,8 +6,10 @@ from pathlib import Path
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_table import read_metrics
 from polyrepro.analysis.outcomes import OUTCOMES
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 
-HEADER = ("claim", "measured", "95 % interval", "decides", "n", "published", "outcome")
+INTERVAL = f"{CONFIDENCE_PERCENT} % interval"
+HEADER = ("claim", "measured", INTERVAL, "decides", "n", "published", "outcome")
 
 
 def verdict_table(path: Path) -> str:

@@ -18,7 +18,7 @@ class StudyRuns:
     """The runs of one study in a table.
 
     Attributes:
-        metrics: the whole table.
+        metrics: the rows of the study.
         winners: selection to winning variant, without selections that could not be made.
         collapsed: per seed and variant.
         seeds: all seeds of the study.
@@ -132,8 +132,7 @@ def _values(contrast: Contrast, runs: StudyRuns) -> pd.DataFrame:
     if contrast.over == "end":
         return final_values(runs.metrics, runs.study.name, contrast.metric, contrast.split)
     rows = runs.metrics[
-        (runs.metrics["study"] == runs.study.name)
-        & (runs.metrics["metric"] == contrast.metric)
+        (runs.metrics["metric"] == contrast.metric)
         & (runs.metrics["split"] == contrast.split)
         # A whole epoch's row averages over its parts, which are rows of their own.
         & (runs.metrics["epoch"] % 1 != 0)

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from polyrepro.analysis.contrasts import Measurement
-from polyrepro.analysis.inference import SIGNIFICANCE
+from polyrepro.analysis.inference import student_quantile
 from polyrepro.analysis.resampled_metrics import RESAMPLED, kept_images, weighted_metric
+from polyrepro.analysis.significance import CONFIDENCE
 from polyrepro.compact_predictions import read_arrays
 from polyrepro.data import DATASETS, IMAGE_DATASETS, IMAGES32, ImageArrays, open_dataset
 from polyrepro.data.indexed.indexed_images import IndexedImages
@@ -119,7 +119,7 @@ def drawn_images(images: int, samples: int) -> np.ndarray:
 
 
 def bootstrap_interval(
-    whole: np.ndarray, samples: np.ndarray, confidence: float = 1 - SIGNIFICANCE
+    whole: np.ndarray, samples: np.ndarray, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
     """Interval of the mean over seeds of a contrast, for new seeds and new images.
 
@@ -142,7 +142,7 @@ def bootstrap_interval(
     if variance == 0:
         return NOTHING
     freedom = (seeds - 1) * (variance / between) ** 2 if between > 0 else math.inf
-    half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * math.sqrt(variance)
+    half = float(student_quantile(0.5 + confidence / 2, freedom)) * math.sqrt(variance)
     mean = float(whole.mean())
     return mean - half, mean + half
 

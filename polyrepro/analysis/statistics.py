@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from polyrepro.analysis.collapse import collapsed_runs
-from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means, holm
+from polyrepro.analysis.inference import estimate_means, holm, student_quantile
 from polyrepro.analysis.metrics_checks import SPLITS
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
+from polyrepro.analysis.significance import CONFIDENCE, SIGNIFICANCE
 from polyrepro.analysis.tables import (
     read_table,
     refuse,
@@ -22,7 +22,6 @@ from polyrepro.analysis.tables import (
 from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Study
 
-CONFIDENCE = 1 - SIGNIFICANCE
 ENDS = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
 TEXTS = (
     *("study", "scale", "recipe", "variant", "metric", "split", "label", "series", "epsilon"),
@@ -54,7 +53,7 @@ def estimate(values: pd.Series | np.ndarray) -> Estimate:
     if n < 2:
         return Estimate(n, mean, float("nan"), float("nan"), float("nan"))
     sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * sd / n**0.5
+    half = float(student_quantile(0.5 + CONFIDENCE / 2, n - 1)) * sd / n**0.5
     return Estimate(n, mean, sd, mean - half, mean + half)
 
 
@@ -67,9 +66,9 @@ def paired_difference(
         values: a row per seed, a column per variant.
         collapsed: the same, True for runs that have collapsed.
         comparisons: variants that are compared with the reference; Bonferroni widens the
-            simultaneous interval by it. The differences share the reference and are correlated,
-            which no assumption of Bonferroni minds, and a handful of seeds cannot tell how much,
-            which Dunnett's narrower intervals would need.
+            simultaneous interval by it. The differences share the reference and are correlated:
+            Bonferroni holds all the same, while Dunnett's narrower intervals would need the size
+            of the correlation, which a handful of seeds cannot give.
     """
     difference = (values[variant] - values[reference]).dropna()
     seeds, pair = difference.index, [variant, reference]
@@ -113,22 +112,22 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def _study_rows(metrics: pd.DataFrame, study: Study, groups: pd.DataFrame) -> list[dict]:
     of_study = metrics[metrics["study"] == study.name]
-    settings = of_study.drop_duplicates("variant").set_index("variant")
-    won, collapsed = winners(metrics, study), collapsed_runs(metrics, study.name)
+    settings = of_study.drop_duplicates("variant").set_index("variant").to_dict("index")
+    won, collapsed = winners(of_study, study), collapsed_runs(of_study, study.name)
     seeds = sorted(of_study["seed"].unique())
     rows = []
     for _, _, metric, split in groups.itertuples():
-        values = final_values(metrics, study.name, metric, split)
+        values = final_values(of_study, study.name, metric, split)
         variants = [v.name for v in study.variants if v.name in values]
         of_metric = []
         for variant in variants:
-            run, present = settings.loc[variant], values[variant].dropna().index
+            run, present = settings[variant], values[variant].dropna()
             of_metric.append(
                 {"study": study.name, "scale": run["scale"], "recipe": run["recipe"]}
                 | {"variant": variant, "metric": metric, "split": split}
-                | run[SETTINGS].to_dict()
-                | asdict(estimate(values[variant].dropna()))
-                | {"missing": " ".join(str(s) for s in seeds if s not in present)}
+                | {name: run[name] for name in SETTINGS}
+                | asdict(estimate(present))
+                | {"missing": " ".join(str(s) for s in seeds if s not in present.index)}
                 | {"collapsed": int(collapsed.get(variant, pd.Series(dtype=bool)).sum())}
                 | _difference(values, variant, study.reference, collapsed)
                 | {"selected": " ".join(name for name, v in won.items() if v == variant)}

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from polyrepro.classification.calibration import ECE_BINS
 from polyrepro.losses import Series, leading_term, series_cross_entropy
 
-ECE_BINS = 15
 MEANS = ("loss", "cross_entropy", "top1", "mean_pt", "leading_share")
 
 

@@ -18,6 +18,7 @@ from matplotlib.ticker import StrMethodFormatter
 
 from polyrepro.analysis.outcomes import EQUIVALENT
 from polyrepro.analysis.references import Source, claim_numbers, contrasts_by_source
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 from polyrepro.figures import rows, style
 from polyrepro.figures.names import contrast_label, labels_of, mathematical, unit_of
 from polyrepro.studies import STUDIES
@@ -43,7 +44,7 @@ BETWEEN_SOURCES = 0.62
 """Distance between the marks of two sources, in units of a row."""
 ABOVE, AROUND_PANEL = 0.5, 0.6
 """Inches: legend, and axis and title of each panel."""
-INNER, OUTER = "95 % interval", "interval that decides"
+INNER, OUTER = f"{CONFIDENCE_PERCENT} % interval", "interval that decides"
 GAIN = "published gain (verified)"
 
 

@@ -20,7 +20,7 @@ def write_report(plan: Plan) -> None:
     """Write report.json (all values), report.pdf, report.html and summary.md.
 
     Raises:
-        ReportError: if a template asks for a value or figure that does not exist.
+        ReportError: if a template needs a value or figure that does not exist.
     """
     from polyrepro.files import write_atomically, write_json
     from polyrepro.report.page import interactive

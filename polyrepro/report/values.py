@@ -9,11 +9,12 @@ from polyrepro.analysis.metrics_table import read_metrics
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
 from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.analysis.references import read_sources
-from polyrepro.analysis.statistics import CONFIDENCE
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT, SIGNIFICANCE
 from polyrepro.figures.names import labels_of
 from polyrepro.plan import Plan
 from polyrepro.report.abstract import abstract
 from polyrepro.report.atlas import atlas_values
+from polyrepro.report.captions import captions
 from polyrepro.report.claim_values import (
     claims_not_run,
     judged_claims,
@@ -44,7 +45,7 @@ PAGE = re.compile(rb"/Type /Page\b(?!s)")
 def report_values(plan: Plan) -> dict:
     """All values of the report; the templates fail on a key that is missing here."""
     # Not at the top: the file belongs to the training, which the report does not depend on.
-    from polyrepro.classification.evaluation import ECE_BINS
+    from polyrepro.classification.calibration import ECE_BINS
 
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
@@ -63,8 +64,8 @@ def report_values(plan: Plan) -> dict:
         "analogue": scale not in (PAPER_SCALE, *SHORTENED),
         "shortened": scale in SHORTENED,
         "date": date_of(plan),
-        "confidence": f"{100 * CONFIDENCE:g}",
-        "significance": f"{100 * (1 - CONFIDENCE):g}",
+        "confidence": CONFIDENCE_PERCENT,
+        "significance": f"{100 * SIGNIFICANCE:g}",
         "ece_bins": ECE_BINS,
         "seeds": _seeds(plan, statistics),
         "abstract": abstract(claims),
@@ -85,6 +86,7 @@ def report_values(plan: Plan) -> dict:
         "not_run_count": sum(len(entry["claims"]) for entry in not_run),
         "prices": run_prices(plan),
         "outcomes": outcome_counts(claims),
+        "captions": captions(),
         "losses_figure": str((results / "figures/losses.pdf").resolve()),
         "forest_figure": str((results / "figures/forest.pdf").resolve()),
         "forest_pages": _pages(results / "figures/forest.pdf"),
