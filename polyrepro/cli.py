@@ -41,7 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     add_data_commands(commands)
     add_check_command(commands)
     add_training_commands(commands)
+    _add_tables(commands)
+    _add_documents(commands)
+    return parser
 
+
+def _add_tables(commands: argparse._SubParsersAction) -> None:
+    """From run records to tables."""
     command = commands.add_parser("select", help="choose a variant on validation accuracy")
     command.add_argument("selection")
     add_settings(command)
@@ -70,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--metrics", type=Path, required=True, help="table, see docs/verdicts.md")
     command.set_defaults(command=_compare)
 
+
+def _add_documents(commands: argparse._SubParsersAction) -> None:
+    """From tables to figures and the report."""
     command = commands.add_parser("figure", help="draw one figure as PDF and PNG")
     command.add_argument("name")
     command.add_argument("--results", type=Path, required=True, help="folder, results/<scale>")
@@ -90,7 +99,6 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("report", help="report.pdf, report.html and summary.md")
     add_settings(command)
     command.set_defaults(command=_report)
-    return parser
 
 
 def _select(options: argparse.Namespace) -> None:

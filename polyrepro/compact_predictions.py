@@ -25,7 +25,7 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
         OSError: if the file cannot be written; an older one stays.
     """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_atomically(path, buffer.getvalue())
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
 

@@ -1,6 +1,8 @@
-"""The configuration as options of a command."""
+"""The configuration as options of a command: read from them, and written as them."""
 
 import argparse
+import json
+import shlex
 from pathlib import Path
 
 from polyrepro.settings import (
@@ -50,3 +52,19 @@ def settings_of(options: argparse.Namespace) -> Settings:
     if options.epochs is not None:
         config["overrides"] = config.get("overrides", {}) | {"epochs": read_value(options.epochs)}
     return check_settings(config, (path,))
+
+
+def command(settings: Settings, *words: str) -> str:
+    """A command of `polyrepro` with these settings, complete, to be pasted into a shell."""
+    usual = check_settings(read_config(CONFIGURATIONS[settings.scale])).model_dump(mode="json")
+    given = settings.model_dump(mode="json")
+    # The file of given weights is not part of their dump.
+    given["weights"] = {
+        n: {"path": w.path, "sha256": w.sha256} for n, w in settings.weights.items()
+    }
+    parts = ["polyrepro", *words, "--scale", settings.scale]
+    for key, value in given.items():
+        if value != usual[key]:
+            text = value if isinstance(value, str) else json.dumps(value)
+            parts += ["--set", f"{key}={text}"]
+    return shlex.join(parts)

@@ -40,7 +40,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a configuration asks for."""
+    """All runs of a configuration, and the jobs that train them."""
 
     settings: Settings
 

@@ -1,8 +1,6 @@
 """The configuration: what `config/*.yaml` and `--config` may say, checked before anything runs."""
 
-import json
 import os
-import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +22,7 @@ CONFIGURATIONS = {
     "cifar_cpu": _FOLDER / "cifar_cpu.yaml",
     "imagenet_short": _FOLDER / "imagenet_short.yaml",
     "coco_short": _FOLDER / "coco_short.yaml",
+    "kitti": _FOLDER / "kitti.yaml",
     "paper": _FOLDER / "paper.yaml",
     "coco_folder": _FOLDER / "coco_folder.yaml",
 }
@@ -243,19 +242,3 @@ def check_settings(config: dict[str, Any], files: tuple[Path, ...] = ()) -> Sett
         raise SettingsError(
             "\n  ".join([f"the configuration is not valid ({where}, or --config):", *problems])
         ) from None
-
-
-def command(settings: Settings, *words: str) -> str:
-    """A command of `polyrepro` with these settings, complete, to be pasted into a shell."""
-    usual = check_settings(read_config(CONFIGURATIONS[settings.scale])).model_dump(mode="json")
-    given = settings.model_dump(mode="json")
-    # The file of given weights is not part of their dump.
-    given["weights"] = {
-        n: {"path": w.path, "sha256": w.sha256} for n, w in settings.weights.items()
-    }
-    parts = ["polyrepro", *words, "--scale", settings.scale]
-    for key, value in given.items():
-        if value != usual[key]:
-            text = value if isinstance(value, str) else json.dumps(value)
-            parts += ["--set", f"{key}={text}"]
-    return shlex.join(parts)

@@ -16,7 +16,10 @@ from polyrepro.studies.study import Study
 
 ROOT = Path(__file__).parents[1]
 DEFINITIONS = ("polyrepro.studies", "polyrepro.recipes")
-CONFIGURATION = ("polyrepro.plan", "polyrepro.runs", "polyrepro.settings", "polyrepro.variants")
+CONFIGURATION = (
+    *("polyrepro.options", "polyrepro.plan", "polyrepro.runs", "polyrepro.settings"),
+    "polyrepro.variants",
+)
 """What these make of a configuration reaches the rules as their parameters."""
 
 
@@ -63,7 +66,8 @@ def _imports(path: Path) -> tuple[str, ...]:
     """Modules of this package that a file imports at its top."""
     names = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("polyrepro"):
+        module = getattr(node, "module", None) or ""
+        if isinstance(node, ast.ImportFrom) and module.startswith("polyrepro"):
             # What is imported from a package may be a module of it.
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     return tuple(sorted(name for name in names if _path(name).exists()))

@@ -46,17 +46,20 @@ class Loss(Frozen):
     @property
     def epsilon(self) -> tuple[float, ...]:
         """e_1 .. e_N of the paper's family; empty for cross-entropy and for any other series."""
-        return tuple(self.arguments.get("epsilon", ())) if self.is_poly else ()
+        given = self.arguments.get("epsilon", ()) if self.is_poly else ()
+        return given if isinstance(given, tuple) else (float(given),)
 
     @property
     def terms(self) -> int | None:
         """Number of terms that are kept, for a truncated series of the paper's family."""
-        return self.arguments.get("terms") if self.is_poly else None
+        given = self.arguments.get("terms") if self.is_poly else None
+        return given if isinstance(given, int) else None
 
     @property
     def gamma(self) -> float:
         """Focal exponent of the paper's family."""
-        return float(self.arguments.get("gamma", 0.0)) if self.is_poly else 0.0
+        given = self.arguments.get("gamma") if self.is_poly else None
+        return float(given) if isinstance(given, int | float) else 0.0
 
     def after(self, epsilon: tuple[float, ...]) -> "Loss":
         """The same loss with these coefficients before its own."""

@@ -49,6 +49,11 @@ def made_up_record(run: Run) -> dict:
         for name, value in zip(("vehicle", "pedestrian"), values, strict=True):
             end |= {f"{name}_ap_l1": value, f"{name}_aph_l1": 0.9 * value}
         end |= {"ap_l1": sum(values) / 2 + 0.1 * first, "aph_l1": 0.45 * sum(values)}
+    if run.recipe.dataset == "kitti":
+        value = 60 + random.normal(0, 0.2) + first
+        levels = {f"ap40_{level}": value for level in ("easy", "moderate", "hard")}
+        classes = ("car", "pedestrian", "cyclist")
+        end = levels | {f"{name}_ap40_moderate": value for name in classes}
     if run.recipe.kind == "segmentation":
         value = 90 + random.normal(0, 0.2) + first
         shares = {"foreground_precision": 0.7 * value, "points_kept": 0.4 * value}

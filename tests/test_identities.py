@@ -15,6 +15,7 @@ from polyrepro.recipes import (
     ClassificationRecipe,
     Detection3DRecipe,
     DetectionRecipe,
+    SegmentationRecipe,
 )
 from polyrepro.runs import Run, _what_differs
 from polyrepro.settings import CONFIGURATIONS, check_settings, read_config
@@ -41,7 +42,10 @@ def defaults():
             for name, field in model.model_fields.items()
             if not field.is_required()
         }
-        for model in (ClassificationRecipe, DetectionRecipe, Detection3DRecipe, Loss)
+        for model in (
+            *(ClassificationRecipe, DetectionRecipe, Detection3DRecipe, SegmentationRecipe),
+            Loss,
+        )
     }
 
 

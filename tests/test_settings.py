@@ -7,8 +7,8 @@ import shlex
 import pytest
 import yaml
 
-from polyrepro.options import add_settings, settings_of
-from polyrepro.settings import SettingsError, check_settings, command
+from polyrepro.options import add_settings, command, settings_of
+from polyrepro.settings import SettingsError, check_settings
 
 GOOD = {
     "scale": "embedded",

@@ -20,6 +20,7 @@ def label(loss, factor=1.0, prefix=(), **names):
         (label(Loss()), "cross-entropy"),
         (label(Loss(), 2.0), "cross-entropy (learning rate 0.2)"),
         (label(poly_loss((2.0,))), "Poly-1 (ε₁ = 2)"),
+        (label(Loss(arguments={"epsilon": 2.0})), "Poly-1 (ε₁ = 2)"),
         (label(poly_loss((-1 / 3,)), prefix=(3.0, 0.0)), "Poly-3 (ε₁ = 3, ε₂ = 0, ε₃ = −0.333)"),
         (label(poly_loss(terms=1)), "first term"),
         (label(poly_loss(terms=5), 0.5), "first 5 terms (learning rate 0.05)"),

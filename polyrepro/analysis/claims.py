@@ -19,11 +19,9 @@ from polyrepro.analysis.contrasts import (
     measure,
 )
 from polyrepro.analysis.images import interval_over_seeds_and_images
-from polyrepro.analysis.inference import SIGNIFICANCE
 from polyrepro.analysis.metrics_checks import ELSEWHERE
 from polyrepro.analysis.not_run import rows_not_run, with_commands
 from polyrepro.analysis.outcomes import (
-    OUTCOMES,
     Evidence,
     Judgement,
     contrast_levels,
@@ -39,11 +37,10 @@ from polyrepro.analysis.published import (
     statement_of,
 )
 from polyrepro.analysis.selection import winners
+from polyrepro.analysis.significance import CONFIDENCE
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast
 from polyrepro.studies.study import Study
-
-WORST_FIRST = tuple(reversed(OUTCOMES))
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,7 @@ def _rows(
     rows = []
     for measurement, level, own_level, own_outcome in of_contrasts:
         contrast, estimates = measurement.contrast, measurement.estimates
-        low, high = estimates.interval(1 - SIGNIFICANCE)
+        low, high = estimates.interval(CONFIDENCE)
         decisive = estimates.interval(1 - own_level)
         over_images = interval_over_seeds_and_images(measurement, runs, results)
         rows.append(

@@ -9,7 +9,14 @@ from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.metrics_checks import MetricsError, row_number
 from polyrepro.analysis.not_run import NUMBERS as MEASURED
 from polyrepro.analysis.outcomes import OUTCOMES
-from polyrepro.analysis.tables import read_table, refuse
+from polyrepro.analysis.published import STATUSES
+from polyrepro.analysis.tables import (
+    read_table,
+    refuse,
+    refuse_impossible,
+    refuse_other_than,
+    refuse_outside,
+)
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast
 
@@ -33,8 +40,11 @@ def read_claims(path: Path) -> pd.DataFrame:
     """
     table = read_table(path, TEXTS, NUMBERS, COUNTS)
     for column in ("contrast_outcome", "outcome"):
-        known = ", ".join(OUTCOMES)
-        refuse(~table[column].isin(list(OUTCOMES)), table[column], path, f"is none of: {known}")
+        refuse_other_than(table, column, OUTCOMES, path)
+    refuse_other_than(table, "published_status", ("", *STATUSES), path)
+    refuse_impossible(table, ("p_value", "p_holm"), path)
+    for column in (name for name in MEASURED if name.startswith("seeds_for_")):
+        refuse(table[column] < 2, table[column], path, "seeds are too few for an interval")
     judged = table[table["contrast"] != ""]
     first = judged["scale"].iloc[0] if len(judged) else ""
     refuse(
@@ -43,12 +53,8 @@ def read_claims(path: Path) -> pd.DataFrame:
         path,
         f"beside {first!r}: one report judges the claims of one scale",
     )
-    for low, high in INTERVALS:
-        for column, outside in (
-            (low, judged[low] > judged["measured"]),
-            (high, judged[high] < judged["measured"]),
-        ):
-            refuse(outside, judged[column], path, "does not lie around the value measured")
+    for ends in INTERVALS:
+        refuse_outside(judged, "measured", ends, path)
     refuse(
         (judged["n"] > 0) != np.isfinite(judged["measured"]),
         judged["measured"],
@@ -61,6 +67,7 @@ def read_claims(path: Path) -> pd.DataFrame:
     refuse(unknown, judged["claim"], path, "is no claim of the study in this version")
     for _, rows in judged.groupby(["study", "claim"], sort=False):
         _check_claim(rows, path)
+        _check_contrasts(rows, path)
     keys = list(dict.fromkeys(zip(table["claim"], table["scale"], strict=True)))
     numbers = {key: f"C{position}" for position, key in enumerate(keys, start=1)}
     table["number"] = [numbers[key] for key in zip(table["claim"], table["scale"], strict=True)]
@@ -93,3 +100,16 @@ def _check_claim(rows: pd.DataFrame, path: Path) -> None:
         path,
         f"beside {first['outcome']!r} of the same claim",
     )
+
+
+def _check_contrasts(rows: pd.DataFrame, path: Path) -> None:
+    """Each row must be about the metric, the margin and the seeds that the study states."""
+    contrasts = contrasts_of(rows)
+    beginnings = [f"{contrast.metric} ({contrast.split}): " for contrast in contrasts]
+    begins = [text.startswith(b) for text, b in zip(rows["contrast"], beginnings, strict=True)]
+    refuse(~pd.Series(begins, rows.index), rows["contrast"], path, "is not what the study compares")
+    margins = np.array([np.nan if c.margin is None else c.margin for c in contrasts])
+    other = ~pd.Series(np.isclose(rows["margin"], margins, equal_nan=True), rows.index)
+    refuse(other, rows["margin"], path, "is not the study's margin")
+    planned = rows["planned"] != claim_of(rows.iloc[0]).seeds
+    refuse(planned, rows["planned"], path, "is not the number of seeds that the study plans")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_table import read_metrics
-from polyrepro.analysis.metrics_units import require_percent
 from polyrepro.analysis.outcomes import OUTCOMES
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 
-HEADER = ("claim", "measured", "95 % interval", "decides", "n", "published", "outcome")
+INTERVAL = f"{CONFIDENCE_PERCENT} % interval"
+HEADER = ("claim", "measured", INTERVAL, "decides", "n", "published", "outcome")
 
 
 def verdict_table(path: Path) -> str:
@@ -23,7 +24,6 @@ def verdict_table(path: Path) -> str:
         MetricsError: naming file, row and column, if the table cannot be used.
     """
     metrics = read_metrics(path)
-    require_percent(metrics, path)
     claims = evaluate_claims(metrics)
     judged = claims[claims["contrast"] != ""]
     rows = [HEADER, *(_cells(row) for row in judged.to_dict("records"))]

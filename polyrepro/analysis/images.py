@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 
 from polyrepro.analysis.contrasts import Measurement
-from polyrepro.analysis.inference import SIGNIFICANCE, student_quantile
+from polyrepro.analysis.inference import student_quantile
 from polyrepro.analysis.resampled_metrics import RESAMPLED, kept_images, weighted_metric
+from polyrepro.analysis.significance import CONFIDENCE
 from polyrepro.compact_predictions import read_arrays
 from polyrepro.data import DATASETS, IMAGE_DATASETS, IMAGES32, ImageArrays, open_dataset
 from polyrepro.data.indexed.indexed_images import IndexedImages
@@ -118,7 +119,7 @@ def drawn_images(images: int, samples: int) -> np.ndarray:
 
 
 def bootstrap_interval(
-    whole: np.ndarray, samples: np.ndarray, confidence: float = 1 - SIGNIFICANCE
+    whole: np.ndarray, samples: np.ndarray, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
     """Interval of the mean over seeds of a contrast, for new seeds and new images.
 

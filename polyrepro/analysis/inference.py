@@ -21,8 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-SIGNIFICANCE = 0.05
-"""Probability of any false verdict in a report; also that of an interval to miss its value."""
+from polyrepro.analysis.significance import SIGNIFICANCE
 
 FEWEST_LEFT = 3
 """Pairs that trimming must leave."""

@@ -22,6 +22,7 @@ from polyrepro.analysis.steps_to_accuracy import steps_to_accuracy
 from polyrepro.analysis.tables import read_cells
 from polyrepro.plan import Plan
 from polyrepro.running.records import read_record
+from polyrepro.runs import Run
 from polyrepro.variants import Loss
 
 WITHIN_EPOCH = {"mean_pt", "leading_share", "leading_share_weighted"}
@@ -122,7 +123,9 @@ def collect(plan: Plan) -> pd.DataFrame:
     """The table of all studies of a plan; a run shared by studies has rows under each of them."""
     records = {run.id: read_record(plan.settings, run) for run in plan.runs}
     warn_of_different_sources(records)
-    rows = {run_id: record_rows(record) for run_id, record in records.items()}
+    # A record has the label of its day.
+    labels = {run.id: {"label": label_today(run, records[run.id])} for run in plan.runs}
+    rows = {run_id: record_rows(record | labels[run_id]) for run_id, record in records.items()}
     table = pd.DataFrame(
         {"study": study.name, "scale": plan.settings.scale_label} | row
         for study in plan.studies
@@ -130,6 +133,12 @@ def collect(plan: Plan) -> pd.DataFrame:
         for row in rows[run.id]
     )
     return table[COLUMNS].astype({"terms": "Int64"})
+
+
+def label_today(run: Run, record: dict) -> str:
+    """What a study now calls the variant of a record; a search may have chosen coefficients."""
+    loss = Loss.model_validate_json(json.dumps(record["loss"]))
+    return run.variant.label_with(loss, record["learning_rate"])
 
 
 def training_sources(records: dict[str, dict]) -> dict[str, dict[str, list[str]]]:

@@ -5,12 +5,35 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from polyrepro.analysis.metrics_checks import KEY, MetricsError, first_row, row_number
+from polyrepro.analysis.metrics_checks import (
+    KEY,
+    OVERRIDDEN,
+    MetricsError,
+    first_row,
+    row_number,
+)
 from polyrepro.variants import POLY_SERIES
 
-PERCENT = ("top1", "ece", "box_", "mask_")
+PRECISION = (
+    "box_",
+    "mask_",
+    "ap_",
+    "aph_",
+    "vehicle_",
+    "pedestrian_",
+    "foreground_",
+    "points_kept",
+)
+PERCENT = ("top1", "ece", *PRECISION)
 FRACTIONS = ("mean_pt", "leading_share")
-ACCURACIES = ("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap")
+ACCURACIES = (
+    *("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap"),
+    *("ap_l1", "vehicle_ap_l1", "pedestrian_ap_l1", "foreground_ap"),
+)
+"""Of which a trained network has more than 1 %."""
+
+RECALL_TOLERANCE = 1.0
+"""Points by which AP, interpolated, may exceed AR."""
 
 ROUNDING = 1e-6
 """A share that is 1 may be summed up to a little more."""
@@ -26,14 +49,13 @@ def check_units(table: pd.DataFrame, path: Path) -> None:
         MetricsError: naming file, row and column, and how to mend it.
     """
     _check_chance(table, path)
-    percent, fraction = _begins(table, *PERCENT), _begins(table, *FRACTIONS)
+    percent, fraction = begins(table, *PERCENT), begins(table, *FRACTIONS)
     # Where a term of the series counts against the first one, its share may lie outside.
     of_family = table["series"].isin(["", POLY_SERIES]) if "series" in table else True
-    fraction &= ~_begins(table, "leading_share") | of_family
+    fraction &= ~begins(table, "leading_share") | of_family
     highest = np.select([percent, fraction], [100.0, 1.0], np.inf)
     outside = (percent | fraction) & ((table["value"] < 0) | (table["value"] > highest + ROUNDING))
-    # Detectors of which nothing can be said record -1.
-    outside &= ~(_begins(table, "box_", "mask_") & (table["value"] == -1))
+    outside &= ~_says_nothing(table)
     if outside.any():
         row = first_row(outside)
         raise MetricsError(
@@ -41,14 +63,44 @@ def check_units(table: pd.DataFrame, path: Path) -> None:
             f"{table['value'][row]:g}, outside 0 to {highest[table.index.get_loc(row)]:g}; "
             "accuracies, AP, AR and calibration errors are in percent, P_t and shares in 0..1"
         )
+    _check_below_recall(table, path)
     last = table["epoch"] == table.groupby(KEY[:-1])["epoch"].transform("max")
     # A calibration error of nearly zero is usual, above all of runs that have collapsed.
-    accuracy = percent & ~_begins(table, "ece")
-    for _, rows in table[accuracy & last].groupby(["study", "metric", "split"]):
+    accuracy = percent & ~begins(table, "ece")
+    for (_, metric, _), rows in table[accuracy & last].groupby(["study", "metric", "split"]):
         _check_no_fraction(rows, table, path)
+        if metric in ACCURACIES:
+            _check_not_all_fractions(rows, table, path)
 
 
-def _begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
+def _says_nothing(table: pd.DataFrame) -> pd.Series:
+    """Rows of detectors of which nothing can be said, without objects of a size: -1 in all runs."""
+    nothing = begins(table, *PRECISION) & (table["value"] == -1)
+    groups = table[nothing.groupby(table["metric"]).transform("any")]
+    measured = groups.groupby(["study", "metric", "split"])["value"].transform("max") > -1
+    return nothing & ~measured.reindex(table.index, fill_value=False)
+
+
+def _check_below_recall(table: pd.DataFrame, path: Path) -> None:
+    """Average precision cannot be above the recall that it averages up to."""
+    for kind in ("box", "mask"):
+        both = table[table["metric"].isin([f"{kind}_ap", f"{kind}_ar100"])]
+        if both["metric"].nunique() < 2:
+            continue
+        place = [name for name in KEY if name != "metric"]
+        pairs = both.pivot(index=place, columns="metric", values="value")
+        above = pairs[f"{kind}_ap"] > pairs[f"{kind}_ar100"] + RECALL_TOLERANCE
+        if above.any():
+            at = pd.MultiIndex.from_frame(both[place]).isin(pairs.index[above])
+            row = both.index[at & (both["metric"] == f"{kind}_ap")][0]
+            raise MetricsError(
+                f"{path}, row {row_number(row)}, column value: {kind}_ap is "
+                f"{table['value'][row]:g}, above the {kind}_ar100 of the same run, which cannot "
+                "be; exchange the two metrics if their names were"
+            )
+
+
+def begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
     """Whether the metric of each row begins so; each metric is looked at once."""
     names = table["metric"].unique()
     return table["metric"].map({name: str(name).startswith(beginnings) for name in names})
@@ -88,20 +140,26 @@ def _has_learnt_little(rows: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
     return pd.Series(100 * found < 2 * rows["value"].to_numpy(), index=rows.index)
 
 
-def require_percent(table: pd.DataFrame, path: Path) -> None:
-    """Refuse a table made elsewhere whose accuracies are all fractions.
+def _check_not_all_fractions(rows: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
+    """Refuse an accuracy, AP or AR that no run of a study has above 1.
 
-    Raises:
-        MetricsError: naming the first of them.
+    Runs that have learnt next to nothing may be there: those whose accuracy is that of guessing or
+    whose mean P_t is as low, and all of a trial with fewer epochs or images. Zero has no unit.
     """
-    accuracies = table[table["metric"].isin(ACCURACIES)]
-    for (study, metric, _), rows in accuracies.groupby(["study", "metric", "split"], sort=False):
-        if rows["value"].max() <= 1:
-            raise MetricsError(
-                f"{path}, row {row_number(rows.index[0])}, column value: {metric} of {study} is "
-                f"{rows['value'].iloc[0]:g} and never above 1: fractions; multiply by 100, "
-                "published gains and margins are in points"
-            )
+    highest = rows["value"].max()
+    trial = rows["scale"].iloc[0].endswith(OVERRIDDEN)
+    if trial or not 0 < highest <= 1:
+        return
+    chance = rows["chance"].fillna(0)
+    guessing = (rows["value"] > chance / 2) & (rows["value"] < 2 * chance)
+    suspect = ~(guessing | _has_learnt_little(rows, table))
+    if suspect.any():
+        row = first_row(suspect)
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column value: {rows['metric'][row]} of "
+            f"{rows['study'][row]} is {rows['value'][row]:g} and never above 1: fractions; "
+            "multiply by 100, published gains and margins are in points"
+        )
 
 
 def _check_chance(table: pd.DataFrame, path: Path) -> None:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyrepro.analysis.inference import SIGNIFICANCE, Estimates, holm
+from polyrepro.analysis.inference import Estimates, holm
+from polyrepro.analysis.significance import CONFIDENCE, SIGNIFICANCE
 from polyrepro.studies.claim import Claim, Contrast
 
 OUTCOMES = {
@@ -158,13 +159,13 @@ def judge(report: list[Evidence]) -> list[Judgement]:
     Args:
         report: one element per claim; the arrays in it have one element per report.
     """
-    asked = [questions(evidence) for evidence in report]
-    if not asked:
+    answered = [questions(evidence) for evidence in report]
+    if not answered:
         return []
-    family = np.stack([p for answers in asked for p in answers.values()], axis=-1)
+    family = np.stack([p for answers in answered for p in answers.values()], axis=-1)
     corrected, levels = holm(family)
     judgements, start = [], 0
-    for evidence, answers in zip(report, asked, strict=True):
+    for evidence, answers in zip(report, answered, strict=True):
         part = slice(start, start + len(answers))
         start += len(answers)
         names, count = list(answers), len(evidence.contrasts)
@@ -251,7 +252,7 @@ def _size_agrees(evidence: Evidence) -> np.ndarray:
     """
     if not evidence.paper_scale or len(evidence.contrasts) > 1:
         return np.zeros(evidence.complete.shape, dtype=bool)
-    low, high = evidence.estimates[0].interval(1 - SIGNIFICANCE)
+    low, high = evidence.estimates[0].interval(CONFIDENCE)
     return (low <= evidence.gain) & (evidence.gain <= high)
 
 

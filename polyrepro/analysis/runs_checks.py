@@ -6,6 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.metrics_checks import MetricsError, row_number
+from polyrepro.analysis.metrics_units import FRACTIONS, PERCENT, begins
+from polyrepro.studies import STUDIES
+from polyrepro.studies.study import Study
 
 FEWEST_EQUAL = 5
 """Two seeds that agree in so many different values, and differ in none, are one run."""
@@ -28,13 +31,41 @@ def check_runs(table: pd.DataFrame, path: Path) -> None:
 
 
 def check_metric_names(table: pd.DataFrame, path: Path) -> None:
-    """Refuse a table with a misspelt metric: rare, and where one of a similar name is missing.
+    """Refuse a table with a misspelt metric, or without any that can be judged.
+
+    Misspelt is one that differs from such a metric in capitals and signs alone, or one that is rare
+    and stands where one of a similar name is missing.
 
     Raises:
         MetricsError: naming file, row and column, and the metric that is meant.
     """
-    for _, of_study in table.groupby("study"):
+    for name, of_study in table.groupby("study"):
+        if name in STUDIES:
+            _check_metrics_of_study(of_study, STUDIES[str(name)], path)
         _check_metric_names(of_study, path)
+
+
+def _check_metrics_of_study(rows: pd.DataFrame, study: Study, path: Path) -> None:
+    compared = [contrast.metric for claim in study.claims for contrast in claim.contrasts]
+    about = list(dict.fromkeys([study.metric, *study.also, *compared]))
+    plain = {_plain(name): name for name in about}
+    for metric in rows["metric"].unique():
+        meant = plain.get(_plain(metric))
+        if meant and metric not in about:
+            row = rows.index[rows["metric"] == metric][0]
+            raise MetricsError(
+                f"{path}, row {row_number(row)}, column metric: unknown metric {metric!r}; "
+                f"did you mean {meant!r}?"
+            )
+    if not rows["metric"].isin(about).any() and not begins(rows, *PERCENT, *FRACTIONS).any():
+        raise MetricsError(
+            f"{path}, row {row_number(rows.index[0])}, column metric: {rows['metric'].iloc[0]!r} "
+            f"is no metric that the study {study.name} is about; it has: {', '.join(about)}"
+        )
+
+
+def _plain(metric: str) -> str:
+    return "".join(filter(str.isalnum, metric)).lower()
 
 
 def _check_run_ids(table: pd.DataFrame, path: Path) -> None:

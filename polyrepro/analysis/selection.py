@@ -11,10 +11,10 @@ import pandas as pd
 
 from polyrepro.analysis.metrics_table import final_values, record_rows
 from polyrepro.files import selection_path, write_json
+from polyrepro.options import command
 from polyrepro.plan import Plan, PlanError
 from polyrepro.running.records import read_record
 from polyrepro.running.selections import SelectionError, read_selection
-from polyrepro.settings import command
 from polyrepro.studies.study import Selection, Study
 
 SPLIT = "validation"

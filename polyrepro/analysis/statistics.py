@@ -7,14 +7,21 @@ import numpy as np
 import pandas as pd
 
 from polyrepro.analysis.collapse import collapsed_runs
-from polyrepro.analysis.inference import SIGNIFICANCE, estimate_means, holm, student_quantile
+from polyrepro.analysis.inference import estimate_means, holm, student_quantile
+from polyrepro.analysis.metrics_checks import SPLITS
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
-from polyrepro.analysis.tables import read_table, refuse
+from polyrepro.analysis.significance import CONFIDENCE, SIGNIFICANCE
+from polyrepro.analysis.tables import (
+    read_table,
+    refuse,
+    refuse_impossible,
+    refuse_other_than,
+    refuse_outside,
+)
 from polyrepro.studies import STUDIES
 from polyrepro.studies.study import Study
 
-CONFIDENCE = 1 - SIGNIFICANCE
 ENDS = ("difference_low", "difference_high", "simultaneous_low", "simultaneous_high")
 TEXTS = (
     *("study", "scale", "recipe", "variant", "metric", "split", "label", "series", "epsilon"),
@@ -59,9 +66,9 @@ def paired_difference(
         values: a row per seed, a column per variant.
         collapsed: the same, True for runs that have collapsed.
         comparisons: variants that are compared with the reference; Bonferroni widens the
-            simultaneous interval by it. The differences share the reference and are correlated,
-            which no assumption of Bonferroni minds, and a handful of seeds cannot tell how much,
-            which Dunnett's narrower intervals would need.
+            simultaneous interval by it. The differences share the reference and are correlated:
+            Bonferroni holds all the same, while Dunnett's narrower intervals would need the size
+            of the correlation, which a handful of seeds cannot give.
     """
     difference = (values[variant] - values[reference]).dropna()
     seeds, pair = difference.index, (variant, reference)
@@ -155,8 +162,21 @@ def read_statistics(path: Path) -> pd.DataFrame:
         MetricsError: naming file, row and column, if the table was damaged.
     """
     table = read_table(path, TEXTS, NUMBERS, ("n", "collapsed"))
-    known = ", ".join(STUDIES)
-    refuse(~table["study"].isin(list(STUDIES)), table["study"], path, f"is none of: {known}")
+    refuse_other_than(table, "study", STUDIES, path)
+    refuse_other_than(table, "split", SPLITS, path)
+    for study, rows in table.groupby("study"):
+        refuse_other_than(rows, "variant", [v.name for v in STUDIES[str(study)].variants], path)
+        known = {selection.name for selection in STUDIES[str(study)].selections}
+        other = ~rows["selected"].map(lambda names, known=known: set(names.split()) <= known)
+        refuse(other, rows["selected"], path, "names no selection of the study")
+    one_scale = f"beside {table['scale'].iloc[0]!r}: one table holds one scale"
+    refuse(table["scale"] != table["scale"].iloc[0], table["scale"], path, one_scale)
+    refuse(table["n"] == 0, table["n"], path, "seeds have no mean")
+    refuse(table["sd"] < 0, table["sd"], path, "is no standard deviation")
+    refuse_outside(table, "mean", ("low", "high"), path)
+    for ends in (ENDS[:2], ENDS[2:]):
+        refuse_outside(table, "difference", ends, path)
+    refuse_impossible(table, ("p_value", "p_holm"), path)
     keys = ["study", "variant", "metric", "split"]
     refuse(table.duplicated(keys), table["variant"], path, "has this metric twice in its study")
     return table

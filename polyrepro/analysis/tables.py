@@ -97,6 +97,41 @@ def refuse(bad: pd.Series, values: pd.Series, path: Path, reason: str) -> None:
         )
 
 
+def refuse_other_than(table: pd.DataFrame, column: str, known: Collection[str], path: Path) -> None:
+    """Refuse a table whose column has a value that is not among the known ones.
+
+    Raises:
+        MetricsError: naming file, row and column.
+    """
+    words = f"is none of: {', '.join(known)}"
+    refuse(~table[column].isin(list(known)), table[column], path, words)
+
+
+def refuse_outside(table: pd.DataFrame, middle: str, ends: tuple[str, str], path: Path) -> None:
+    """Refuse a table with an interval that does not lie around its mean; NaN is no interval.
+
+    Raises:
+        MetricsError: naming file, row and column.
+    """
+    low, high = ends
+    words = f"does not lie around the value in the column {middle}"
+    refuse(table[low] > table[middle], table[low], path, words)
+    refuse(table[high] < table[middle], table[high], path, words)
+
+
+def refuse_impossible(table: pd.DataFrame, probabilities: Collection[str], path: Path) -> None:
+    """Refuse p values outside 0..1, and more collapsed runs than there are runs.
+
+    Raises:
+        MetricsError: naming file, row and column.
+    """
+    for column in probabilities:
+        outside = (table[column] < 0) | (table[column] > 1)
+        refuse(outside, table[column], path, "is no probability")
+    more = table["collapsed"] > table["n"]
+    refuse(more, table["collapsed"], path, "is more than the number of runs in the column n")
+
+
 def _numbers(texts: pd.Series, path: Path) -> pd.Series:
     values = pd.to_numeric(texts.replace({"": "nan"}), errors="coerce").astype(float)
     refuse(values.isna() & ~texts.str.lower().isin(["", "nan"]), texts, path, "is no number")

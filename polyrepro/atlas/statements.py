@@ -11,11 +11,12 @@ from types import ModuleType
 import numpy as np
 from scipy import stats
 
+from polyrepro.analysis.significance import CONFIDENCE, CONFIDENCE_PERCENT
+
 SURVEY, ESSAY, ADDED = "survey", "essay", "this study"
 """Where a statement comes from; what is added here qualifies one of the other two."""
 
 SHOWN, CONTRADICTED, UNDECIDED, LEFT_OUT = "shown", "contradicted", "undecided", "left out"
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,14 @@ def finding(holds: bool, evidence: str) -> Finding:
 
 
 def finding_above(values: Sequence[float] | np.ndarray, threshold: float, evidence: str) -> Finding:
-    """Whether a mean over independent draws lies above a threshold, by its 95 % t interval.
+    """Whether a mean over independent draws lies above a threshold, by its t interval.
 
     Args:
         values: one per draw of the data, at least two.
         evidence: text before the interval.
     """
     low, high = t_interval(values)
-    text = f"{evidence} (95 % interval {low:.3g} to {high:.3g})"
+    text = f"{evidence} ({CONFIDENCE_PERCENT} % interval {low:.3g} to {high:.3g})"
     if low <= threshold <= high:
         return Finding(UNDECIDED, text)
     return finding(low > threshold, text)

@@ -25,8 +25,12 @@ LAST_LINES = 12
 """Of what a part printed that are shown when it failed."""
 
 
+OUTCOMES = ("passed", "failed", "skipped", "no time")
+"""A part without time has found nothing wrong, and nothing right."""
+
+
 class Result(NamedTuple):
-    """How a part ended: `passed`, `failed` or `skipped`, and what it found or why."""
+    """How a part ended: one of `OUTCOMES`, and what it found or why."""
 
     part: str
     outcome: str
@@ -57,9 +61,13 @@ def _check(options: argparse.Namespace) -> None:
         )
     results = run_parts([PARTS[name] for name in options.parts], options.device, options.minutes)
     print(f"\n{table(results)}")
-    failed = [result.part for result in results if result.outcome == "failed"]
-    if failed:
-        raise CheckFailedError(f"check-gpu: failed: {', '.join(failed)}")
+    wrong = []
+    for outcome, words in (("failed", "failed"), ("no time", "not finished in time")):
+        parts = [result.part for result in results if result.outcome == outcome]
+        if parts:
+            wrong.append(f"{words}: {', '.join(parts)}")
+    if wrong:
+        raise CheckFailedError(f"check-gpu: {'; '.join(wrong)}")
 
 
 def _one_part(part: Part, device: str) -> None:
@@ -75,18 +83,17 @@ def run_parts(parts: list[Part], device: str, minutes: float) -> list[Result]:
     """Run parts one after the other; says what it does and when it will be done.
 
     Args:
-        minutes: for all of them; what is running then is stopped, what is left has failed.
+        minutes: for all of them; what is running then is stopped, what is left is not tried.
     """
     deadline = time.monotonic() + 60 * minutes
     latest = datetime.now() + timedelta(minutes=minutes)
-    usual = datetime.now() + timedelta(seconds=sum(part.seconds for part in parts))
     _say(
-        f"{len(parts)} parts on {device}; usually done at {min(usual, latest):%H:%M:%S}, "
-        f"at {latest:%H:%M:%S} at the latest"
+        f"{len(parts)} part{'s' if len(parts) > 1 else ''} on {device}, done at {latest:%H:%M:%S} "
+        "at the latest; how long each takes is a guess, which no GPU has confirmed yet"
     )
     results = []
     for number, part in enumerate(parts, start=1):
-        _say(f"[{number}/{len(parts)}] {part.name}: {part.purpose}; about {part.seconds} s")
+        _say(f"[{number}/{len(parts)}] {part.name}: {part.purpose}; perhaps {part.seconds} s")
         result = _run_part(part, device, deadline - time.monotonic())
         _say(f"      {result.outcome} after {result.seconds:.0f} s: {result.text}")
         results.append(result)
@@ -95,7 +102,7 @@ def run_parts(parts: list[Part], device: str, minutes: float) -> list[Result]:
 
 def _run_part(part: Part, device: str, left: float) -> Result:
     if left <= 0:
-        return Result(part.name, "failed", 0.0, "no time was left; give it more with --minutes")
+        return Result(part.name, "no time", 0.0, "none was left; give it more with --minutes")
     command = [sys.executable, "-m", "polyrepro", "check-gpu", "--device", device]
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as found, tempfile.TemporaryFile("w+") as log:
@@ -116,9 +123,9 @@ def _run_part(part: Part, device: str, left: float) -> Result:
         return Result(part.name, "passed" if status == 0 else "skipped", seconds, texts[0][-1])
     _say("\n".join(f"      | {line}" for line in texts[1][-LAST_LINES:]))
     if status is None:
-        text = f"stopped after {seconds:.0f} s; give it more time with --minutes"
-    else:
-        text = texts[1][-1] if texts[1] else f"exit status {status}"
+        text = f"stopped after {seconds:.0f} s; give it more with --minutes"
+        return Result(part.name, "no time", seconds, text)
+    text = texts[1][-1] if texts[1] else f"exit status {status}"
     return Result(part.name, "failed", seconds, text.removeprefix("polyrepro: error: "))
 
 

@@ -15,7 +15,7 @@ class Part:
 
     Attributes:
         purpose: what it does, for the person who waits.
-        seconds: how long it takes on a data-centre GPU, roughly.
+        seconds: a guess of how long it takes on a data-centre GPU; none has been measured.
         check: takes `cpu` or `cuda`; returns what it found, raises what it did not like.
     """
 

@@ -8,13 +8,15 @@ would be another training, which only the user can decide on (`images_per_device
 from dataclasses import replace
 
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 
 from polyrepro.classification.loop import Trained, train
 from polyrepro.classification.networks import forget_network, fresh_network
 from polyrepro.running.checkpoints import Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
+
+BATCH_NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def train_within_memory(
@@ -58,4 +60,5 @@ def smaller_passes_are_the_same(run: Run, data, execution: Execution) -> bool:
         return False
     network = fresh_network(run, data.channels, len(data.classes))
     running = any(buffer.is_floating_point() for buffer in network.buffers())
-    return not running and not any(isinstance(part, _BatchNorm) for part in network.modules())
+    coupled = any(isinstance(part, BATCH_NORMALISATION) for part in network.modules())
+    return not running and not coupled

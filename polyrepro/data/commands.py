@@ -12,7 +12,7 @@ from polyrepro.data import (
     DataError,
     load,
 )
-from polyrepro.data.detection import MADE, verify_detection
+from polyrepro.data.detection import LIDAR_FOLDERS, MADE, verify_detection
 from polyrepro.data.in_memory.cifar_files import CIFAR, download_cifar
 from polyrepro.data.in_memory.images32 import verify_images32
 from polyrepro.data.manifests import write_manifest
@@ -49,8 +49,13 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
     action.set_defaults(command=_cache)
 
     action = actions.add_parser("convert", help="make the layout that `verify` reads")
-    action.add_argument("dataset", choices=("waymo",))
-    action.add_argument("--root", type=Path, required=True, help="folder of version 2, of parquet")
+    action.add_argument("dataset", choices=LIDAR_FOLDERS)
+    action.add_argument(
+        "--root",
+        type=Path,
+        required=True,
+        help="Waymo's version 2, of parquet; or KITTI's training/ and ImageSets/",
+    )
     action.add_argument("--output", type=Path, required=True, help="folder for the layout")
     action.set_defaults(command=_convert)
 
@@ -73,9 +78,11 @@ def _cache(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
+    from polyrepro.data.lidar.kitti_convert import convert_kitti
     from polyrepro.data.lidar.waymo_convert import convert_waymo
 
-    counts = convert_waymo(options.root, options.output)
+    convert = {"kitti": convert_kitti, "waymo": convert_waymo}[options.dataset]
+    counts = convert(options.root, options.output)
     listed = ", ".join(f"{count:,} frames of {split}" for split, count in counts.items())
     print(
         f"{listed}; verify them: polyrepro data verify {options.dataset} --root {options.output} "
@@ -110,7 +117,7 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _verify_images(options: argparse.Namespace) -> None:
-    """Verify a data set of class folders, and tell what was found."""
+    """Verify a data set of class folders, and print what was found."""
     from polyrepro.data.indexed.verification import verify
 
     name, full = options.dataset, options.checksums == "full"

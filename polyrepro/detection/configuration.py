@@ -153,16 +153,7 @@ def _light(run: Run, data: CocoData) -> Config:
             "default_scope": "mmdet",
             "model": model,
             "load_from": str(small_models.WEIGHTS),
-            "optim_wrapper": {
-                "type": "OptimWrapper",
-                "optimizer": {
-                    "type": "AdamW",
-                    "lr": run.learning_rate,
-                    "weight_decay": recipe.weight_decay,
-                },
-                "clip_grad": {"max_norm": CLIP_NORM},
-            },
-            "param_scheduler": warmup_and_cosine(recipe, images),
+            **light_training(run, images),
             "train_dataloader": {
                 "sampler": {"type": "DefaultSampler", "shuffle": True},
                 "dataset": {
@@ -180,14 +171,31 @@ def _light(run: Run, data: CocoData) -> Config:
                     "test_mode": True,
                 },
             },
-            "default_hooks": {"logger": {"type": "LoggerHook", "interval": 50}},
-            "custom_hooks": [],
-            "log_level": "WARNING",
         }
     )
 
 
-def warmup_and_cosine(recipe: DetectionRecipe | Detection3DRecipe, samples: int) -> list[dict]:
+def light_training(run: Run, samples: int) -> dict:
+    """How every light detector is trained, of pictures and of point clouds."""
+    recipe = run.recipe
+    return {
+        "optim_wrapper": {
+            "type": "OptimWrapper",
+            "optimizer": {
+                "type": "AdamW",
+                "lr": run.learning_rate,
+                "weight_decay": recipe.weight_decay,
+            },
+            "clip_grad": {"max_norm": CLIP_NORM},
+        },
+        "param_scheduler": _warmup_and_cosine(recipe, samples),
+        "default_hooks": {"logger": {"type": "LoggerHook", "interval": 50}},
+        "custom_hooks": [],
+        "log_level": "WARNING",
+    }
+
+
+def _warmup_and_cosine(recipe: DetectionRecipe | Detection3DRecipe, samples: int) -> list[dict]:
     """A linear warm-up, then a cosine to zero; at least one step is left for the cosine."""
     steps = recipe.epochs * math.ceil(samples / recipe.batch_size)
     warmup = min(math.ceil(recipe.warmup * steps), steps - 1)

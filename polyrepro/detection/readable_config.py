@@ -1,7 +1,7 @@
 """A configuration that is quickly turned into text.
 
 mmengine writes the text of a configuration four times per run: to its log, twice to the run's
-folder, and among what it tells hooks; with each checkpoint it does again. Formatting it with yapf
+folder, and into the information for hooks; with each checkpoint again. Formatting it with yapf
 takes up to half a CPU second each time.
 """
 

@@ -65,10 +65,11 @@ def sums(estimate: Estimate) -> str:
     """Runs, hours and disk of the whole plan, in sentences."""
     unit, count, hours = estimate.processor.upper(), estimate.processes_per_run, estimate.hours
     unknown = estimate.unknown_runs
+    took = _hours(hours / count, unknown > 0)
+    days = f" ({short(hours / count / 24)} days)" if hours else ""
     lines = [
         f"{estimate.runs} runs, {_hours(hours, unknown > 0)} {unit}-hours; one run after the other "
-        f"on {count} {unit}{'s' if count > 1 else ''}: {_hours(hours / count, unknown > 0)} hours "
-        f"({short(hours / count / 24)} days)."
+        f"on {count} {unit}{'s' if count > 1 else ''}: {took} hours{days}."
     ]
     if unknown:
         lines.append(

@@ -30,6 +30,7 @@ OWN: dict[str, str] = {
     "pointpillars_epsilon": "pointpillars_epsilon",
     "pointpillars_pt": "pointpillars_epsilon",
     "pointpillars_detections": "pointpillars_epsilon",
+    "pointpillars_kitti": "pointpillars_kitti",
     "range_segmentation": "range_segmentation",
     "range_segmentation_pt": "range_segmentation",
     "range_images": "range_segmentation",

@@ -14,9 +14,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import StrMethodFormatter
 
 from polyrepro.analysis.outcomes import EQUIVALENT
 from polyrepro.analysis.references import Source, claim_numbers, contrasts_by_source
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 from polyrepro.figures import rows, style
 from polyrepro.figures.names import contrast_label, labels_of, mathematical, unit_of
 from polyrepro.studies import STUDIES
@@ -42,7 +44,7 @@ BETWEEN_SOURCES = 0.62
 """Distance between the marks of two sources, in units of a row."""
 ABOVE, AROUND_PANEL = 0.5, 0.6
 """Inches: legend, and axis and title of each panel."""
-INNER, OUTER = "95 % interval", "interval that decides"
+INNER, OUTER = f"{CONFIDENCE_PERCENT} % interval", "interval that decides"
 GAIN = "published gain (verified)"
 
 
@@ -186,6 +188,8 @@ def _draw_unit(axes: Axes, unit: str, part: list[Row]) -> None:
     _limit(axes, part, logarithmic=bool(scale))
     for threshold in sorted({row.contrast.threshold for row in part}):
         axes.axvline(threshold, color=style.NEUTRAL, linewidth=0.8, zorder=1.5)
+    if all(len(row.contrast.weights) == 1 for row in part):  # values, no differences
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_xlabel(mathematical(f"{unit}{scale}"))
     for width, label in ((2.0, INNER), (0.7, OUTER)):
         axes.plot([math.nan] * 2, [0, 0], color=style.NEUTRAL, linewidth=width, label=label)

@@ -20,16 +20,13 @@ from polyrepro.data.decoding import decode_rgb, open_image
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
 from polyrepro.figures.names import mathematical
+from polyrepro.figures.shown import IMAGES, LEAST_OBJECTS, LEAST_SCORE, MATCH
 from polyrepro.files import data_folder, predictions_path
 from polyrepro.studies.mask_rcnn_epsilon import BEST, STUDY
 
-IMAGES, LEAST_OBJECTS = 3, 4
-LEAST_SCORE = 0.3
-MATCH = 0.5
-"""Intersection over union from which a detection counts as right."""
 LOOKS = {
     "object": style.CROSS_ENTROPY,
-    "right class, IoU ≥ 0.5": style.POLY,
+    f"right class, IoU ≥ {MATCH:g}": style.POLY,
     "wrong, or found twice": style.POLY_NEGATIVE,
 }
 OBJECT, RIGHT, WRONG = LOOKS

@@ -18,16 +18,13 @@ from polyrepro.data.lidar.format import LidarData, open_lidar
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
 from polyrepro.figures.names import mathematical
+from polyrepro.figures.shown import LEAST_OBJECTS_3D, LEAST_SCORE, MATCH_3D, SCENES
 from polyrepro.files import data_folder, predictions_path
 from polyrepro.studies.pointpillars_epsilon import BEST, STUDY
 
-SCENES, LEAST_OBJECTS = 3, 8
-LEAST_SCORE = 0.3
-MATCH = {"Car": 0.7, "Pedestrian": 0.5}
-"""Intersection over union from which a detection counts as right, as in Waymo's metrics."""
 LOOKS = {
     "object": style.CROSS_ENTROPY,
-    "right class, IoU ≥ 0.7 (pedestrian 0.5)": style.POLY,
+    "right class, IoU ≥ {Car:g} (pedestrian {Pedestrian:g})".format(**MATCH_3D): style.POLY,
     "wrong, or found twice": style.POLY_NEGATIVE,
 }
 OBJECT, RIGHT, WRONG = LOOKS
@@ -44,7 +41,7 @@ def figure(tables: Tables) -> Figure:
     seed = runs["seed"].min()
     data = open_lidar(data_folder(tables.results, runs["dataset"].iloc[0]))
     frames = json.loads(data.annotations["test"].read_text())["data_list"]
-    scenes = [f for f in frames if len(f["instances"]) >= LEAST_OBJECTS][:SCENES]
+    scenes = [f for f in frames if len(f["instances"]) >= LEAST_OBJECTS_3D][:SCENES]
     scenes = scenes or frames[:SCENES]
     rows = {"objects": [_objects(scene) for scene in scenes]}
     for variant in (STUDY.reference, *chosen):
@@ -125,7 +122,7 @@ def _judged(found: list[dict], scene: dict, classes: tuple[str, ...]) -> Boxes:
             for number, value in enumerate(overlap)
             if number not in taken
             and objects[number]["bbox_label_3d"] == label
-            and value >= MATCH[classes[label]]
+            and value >= MATCH_3D[classes[label]]
         ]
         if matches:
             taken.add(max(matches)[1])

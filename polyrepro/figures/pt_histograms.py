@@ -33,7 +33,7 @@ def last_epoch(tables: Tables, run: str) -> dict:
 
 def draw_histograms(tables: Tables, study: str, reference_label: str) -> Figure:
     """Foreground and background: share of the samples of the last epoch per bin of P_t."""
-    drawing, panels = style.new_figure(style.TEXT_WIDTH, 2.4, ncols=2)
+    drawing, panels = style.new_figure(style.TEXT_WIDTH, 1.95, ncols=2)
     runs = tables.runs(study)
     epsilons = tables.measured(study, STUDIES[study].metric).epsilon_curve.epsilon1.sort_values()
     for axes, group in zip(panels, GROUPS, strict=True):

@@ -67,6 +67,8 @@ def scale_differences(axes: Axes, values: Iterable[float], axis: str = "x") -> s
     set_scale("symlog", linthresh=1, linscale=1)
     ends = [float(finite.min()), float(finite.max())]
     ticks = [-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100]
+    if max(-ends[0], ends[1]) > ticks[-1]:  # no room for two in a decade
+        ticks = [-1000, -100, -10, -1, 0, 1, 10, 100, 1000]
     along.set_ticks([tick for tick in ticks if 1.2 * min(*ends, -1) <= tick <= 1.2 * max(*ends, 1)])
     along.set_major_formatter(FuncFormatter(_signed))
     axes.minorticks_off()

@@ -8,13 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 from polyrepro.figures import rows, style
 from polyrepro.figures.measured import Measured, Tables
 from polyrepro.figures.names import METRIC_LABELS, mathematical, unit_of
 from polyrepro.studies import STUDIES
 from polyrepro.variants import POLY_SERIES
 
-INNER = "mean and 95 % interval"
+INNER = f"mean and {CONFIDENCE_PERCENT} % interval"
 OUTER = "interval for all rows together"
 SEED, COLLAPSED = "seed", "seed with a collapsed run"
 

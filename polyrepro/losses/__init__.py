@@ -1,6 +1,5 @@
 """The PolyLoss family (Leng et al., ICLR 2022) in PyTorch, drop-in for torch's cross-entropy."""
 
-from polyrepro.losses.backend import get_backend, set_backend
 from polyrepro.losses.binary_cross_entropy import (
     PolyBinaryCrossEntropyLoss,
     SeriesBinaryCrossEntropyLoss,
@@ -15,10 +14,10 @@ from polyrepro.losses.cross_entropy import (
     series_cross_entropy,
 )
 from polyrepro.losses.gates import HardGate, SoftGate, soft_gated_cross_entropy
-from polyrepro.losses.leading_term import leading_term
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.power_term import PowerTerm
-from polyrepro.losses.series import Series
+from polyrepro.losses.row_statistics import get_backend, set_backend
+from polyrepro.losses.series import Series, leading_term
 from polyrepro.losses.series_check import check_series
 
 __all__ = [

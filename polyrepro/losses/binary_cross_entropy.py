@@ -1,14 +1,14 @@
 """The sigmoid form of the PolyLoss family: multi-label classification and dense detection."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from polyrepro.losses.checks import (
-    check_alpha,
-    check_element_weight,
+    check_fraction,
     check_is_series,
     check_reduction,
     check_sigmoid_input,
@@ -53,10 +53,7 @@ def poly_binary_cross_entropy(
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.
     """
-    series = PolySeries(epsilon, terms, gamma)
-    return series_binary_cross_entropy(
-        input, target, series, alpha=alpha, weight=weight, reduction=reduction
-    )
+    return _loss(input, target, PolySeries(epsilon, terms, gamma), alpha, weight, reduction)
 
 
 def series_binary_cross_entropy(
@@ -69,11 +66,15 @@ def series_binary_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series`, per element; arguments as in :func:`poly_binary_cross_entropy`."""
+    return _loss(input, target, series, alpha, weight, reduction)
+
+
+def _loss(input, target, series, alpha, weight, reduction) -> Tensor:
     check_is_series(series)
     check_reduction(reduction)
-    check_sigmoid_input(input, target)
-    check_alpha(alpha)
-    check_element_weight(weight, input)
+    check_sigmoid_input(input, target, weight)
+    if alpha is not None:
+        check_fraction("alpha", alpha)
     if series.is_cross_entropy and alpha is None:
         return functional.binary_cross_entropy_with_logits(
             input,
@@ -104,7 +105,8 @@ class SeriesBinaryCrossEntropyLoss(nn.Module):
         super().__init__()
         check_is_series(series)
         check_reduction(reduction)
-        check_alpha(alpha)
+        if alpha is not None:
+            check_fraction("alpha", alpha)
         self.series = series
         self.series_for_compilation = series.for_compilation()
         self.alpha = alpha
@@ -112,18 +114,11 @@ class SeriesBinaryCrossEntropyLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        compiling = torch.compiler.is_compiling()
-        return series_binary_cross_entropy(
-            input,
-            target,
-            self.series_for_compilation if compiling else self.series,
-            alpha=self.alpha,
-            weight=self.weight,
-            reduction=self.reduction,
-        )
+        series = self.series_for_compilation if torch.compiler.is_compiling() else self.series
+        return _loss(input, target, series, self.alpha, self.weight, self.reduction)
 
     def extra_repr(self) -> str:
-        return f"{self.series.describe()}, alpha={self.alpha}, reduction={self.reduction!r}"
+        return f"{self.series!r}, alpha={self.alpha}, reduction={self.reduction!r}"
 
 
 class PolyBinaryCrossEntropyLoss(SeriesBinaryCrossEntropyLoss):
@@ -138,9 +133,6 @@ class PolyBinaryCrossEntropyLoss(SeriesBinaryCrossEntropyLoss):
         *,
         terms: int | None = None,
         gamma: float = 0.0,
-        alpha: float | None = None,
-        weight: Tensor | None = None,
-        reduction: str = "mean",
+        **arguments: Any,
     ) -> None:
-        series = PolySeries(epsilon, terms, gamma)
-        super().__init__(series, alpha=alpha, weight=weight, reduction=reduction)
+        super().__init__(PolySeries(epsilon, terms, gamma), **arguments)

@@ -34,11 +34,10 @@ def series_by_name(name: str, arguments: Mapping[str, object]) -> Series:
         )
     accepted = inspect.signature(cls).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
-    for argument in arguments:
-        if argument not in accepted and not open_ended:
-            raise ValueError(
-                f"series {name} has no argument {argument!r}{_known(argument, accepted)}"
-            )
+    for argument in arguments if not open_ended else ():
+        if argument not in accepted:
+            known = _known(argument, accepted)
+            raise ValueError(f"series {name} has no argument {argument!r}{known}")
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:
@@ -56,6 +55,11 @@ def _outside(name: str) -> type[Series]:
         ) from error
     except AttributeError:
         raise ValueError(f"series {name!r}: {module_name!r} has no {class_name!r}") from None
+    except Exception as error:
+        raise ValueError(
+            f"series {name!r}: {module_name!r} fails when it is imported, with "
+            f"{type(error).__name__}: {error}; mend it there"
+        ) from error
     if not (isinstance(cls, type) and issubclass(cls, Series)):
         raise TypeError(f"series {name!r} is not a subclass of polyrepro.losses.Series")
     return cls

@@ -7,7 +7,7 @@ import numbers
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -19,69 +19,20 @@ LARGEST = sys.float_info.max
 REDUCTIONS = ("none", "mean", "sum")
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float | numbers.Real) and not isinstance(value, bool)
 
 
-def is_integer(value: object) -> bool:
+def is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def checked_number(name: str, value: object, allowed: str, fits: Callable[[float], bool]) -> float:
     """``value`` as a float, if it is a number and fits."""
-    if is_number(value) and fits(cast(float, value)):
-        return float(cast(float, value))
+    if is_number(value) and fits(value):
+        return float(value)
     error = ValueError if is_number(value) else TypeError
     raise error(f"{name} must be {allowed}, got {value!r}")
-
-
-def checked_epsilon(epsilon: object) -> tuple[float, ...]:
-    """e_1 .. e_N as a tuple of finite floats; warns about coefficients that turn negative."""
-    if is_number(epsilon):
-        epsilon = (epsilon,)
-    elif isinstance(epsilon, str | Tensor) or not isinstance(epsilon, Iterable):
-        raise TypeError(
-            f"epsilon must be a number or a sequence of numbers e_1 .. e_N, got {epsilon!r}"
-        )
-    values = []
-    for j, value in enumerate(epsilon, start=1):
-        if not is_number(value) or not abs(value) <= LARGEST:
-            error = ValueError if is_number(value) else TypeError
-            raise error(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
-        if not torch.compiler.is_compiling() and value < -1 / j:
-            _warn_about_negative_coefficient(j, value)
-        values.append(float(value))
-    return tuple(values)
-
-
-def _warn_about_negative_coefficient(j: int, value: float) -> None:
-    warnings.warn(
-        f"epsilon e_{j} = {value!r} is below -1/{j}, so the coefficient of (1 - P_t)^{j} is "
-        "negative: the loss need no longer fall as P_t grows (Leng et al. use e_j >= -1/j)",
-        UserWarning,
-        stacklevel=_frames_of_this_package(),
-    )
-
-
-def _frames_of_this_package() -> int:
-    """How far up the caller's own line is, for the warning to point there."""
-    frame, count = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(str(__package__)):
-        frame, count = frame.f_back, count + 1
-    return count
-
-
-def checked_gamma(gamma: object) -> float:
-    return checked_number("gamma", gamma, "a finite number >= 0", lambda x: 0 <= x <= LARGEST)
-
-
-def checked_terms(terms: object) -> int | None:
-    if terms is None:
-        return None
-    if not is_integer(terms) or cast(int, terms) < 1:
-        error = ValueError if is_integer(terms) else TypeError
-        raise error(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
-    return int(cast(int, terms))
 
 
 def check_fraction(name: str, value: object) -> None:
@@ -92,35 +43,47 @@ def check_positive(name: str, value: object) -> None:
     checked_number(name, value, "a finite number > 0", lambda x: 0 < x <= LARGEST)
 
 
-def check_finite(name: str, value: object) -> None:
-    checked_number(name, value, "a finite number", lambda x: abs(x) <= LARGEST)
+def checked_terms(terms: object) -> int | None:
+    if terms is None:
+        return None
+    if is_integer(terms) and terms >= 1:
+        return int(terms)
+    error = ValueError if is_integer(terms) else TypeError
+    raise error(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
 
 
-def check_alpha(alpha: object) -> None:
-    if alpha is not None:
-        check_fraction("alpha", alpha)
+def checked_epsilon(epsilon: object) -> tuple[float, ...]:
+    """e_1 .. e_N as a tuple of finite floats; warns about coefficients that turn negative."""
+    values = (epsilon,) if is_number(epsilon) else epsilon
+    if isinstance(values, str | Tensor) or not isinstance(values, Iterable):
+        rule = "epsilon must be a number or a sequence of numbers e_1 .. e_N"
+        raise TypeError(f"{rule}, got {epsilon!r}")
+    values = tuple(values)
+    for j, value in enumerate(values, start=1):
+        if not is_number(value) or not abs(value) <= LARGEST:
+            error = ValueError if is_number(value) else TypeError
+            raise error(f"epsilon must hold finite numbers, got e_{j} = {value!r}")
+        if not torch.compiler.is_compiling() and value < -1 / j:
+            warnings.warn(
+                f"epsilon e_{j} = {value!r} is below -1/{j}, so the coefficient of (1 - P_t)^{j} "
+                "is negative: the loss need no longer fall as P_t grows (Leng et al. use "
+                "e_j >= -1/j)",
+                stacklevel=_frames_of_this_package(),
+            )
+    return tuple(float(value) for value in values)
+
+
+def _frames_of_this_package() -> int:
+    """How far up the caller's own line is, for a warning to point there."""
+    frame, count = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(str(__package__)):
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def check_is_series(series: object) -> None:
     if not isinstance(series, Series):
         raise TypeError(f"series must be a polyrepro.losses.Series, got {series!r}")
-
-
-def check_element_weight(weight: object, input: Tensor) -> None:
-    """A weight per loss of the sigmoid form, of a shape that broadcasts to theirs."""
-    if weight is None:
-        return
-    if not isinstance(weight, Tensor) or weight.dtype.is_complex:
-        raise TypeError(f"weight must be None or a tensor of real numbers, got {weight!r}")
-    try:
-        fits = torch.broadcast_shapes(weight.shape, input.shape) == input.shape
-    except RuntimeError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"weight must have a shape that broadcasts to that of input, {tuple(input.shape)}, "
-            f"got {tuple(weight.shape)}"
-        )
 
 
 def check_reduction(reduction: object) -> None:
@@ -138,24 +101,18 @@ def check_softmax_input(
     if input.dim() == 0:
         raise ValueError("input must have a class dimension: (C,), (N, C) or (N, C, d1, ...)")
     if probabilities and target.is_floating_point():
-        _check_same_shape("target of probabilities", target, input)
+        _check_shape("target of probabilities must have the shape of input", target, input)
         if ignore_index >= 0:
-            raise ValueError(
-                "ignore_index applies to class indices; with probability targets leave it at "
-                f"-100, got {ignore_index!r}"
-            )
+            rule = "ignore_index applies to class indices; with probability targets leave it at"
+            raise ValueError(f"{rule} -100, got {ignore_index!r}")
         return
     if target.dtype not in (torch.int64, torch.uint8):
-        raise TypeError(
-            "target must hold class indices (torch.int64) or probabilities (floating point), "
-            f"got {target.dtype}"
-        )
+        rule = "target must hold class indices (torch.int64) or probabilities (floating point)"
+        raise TypeError(f"{rule}, got {target.dtype}")
     expected = input.shape[:1] + input.shape[2:] if input.dim() > 1 else ()
     if target.shape != expected:
-        raise ValueError(
-            f"target of class indices must have shape {tuple(expected)} for input "
-            f"{tuple(input.shape)}, got {tuple(target.shape)}"
-        )
+        rule = f"target of class indices must have shape {tuple(expected)} for input"
+        raise ValueError(f"{rule} {tuple(input.shape)}, got {tuple(target.shape)}")
 
 
 def check_class_weight(weight: Tensor | None, input: Tensor) -> None:
@@ -165,17 +122,27 @@ def check_class_weight(weight: Tensor | None, input: Tensor) -> None:
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         raise TypeError(f"weight must be None or a floating point tensor, got {weight!r}")
     if weight.shape != (classes,):
-        raise ValueError(
-            f"weight must have one value per class, shape ({classes},), got {tuple(weight.shape)}"
-        )
+        rule = f"weight must have one value per class, shape ({classes},)"
+        raise ValueError(f"{rule}, got {tuple(weight.shape)}")
 
 
-def check_sigmoid_input(input: Tensor, target: Tensor) -> None:
-    """Shapes and dtypes of logits and of per-element labels."""
+def check_sigmoid_input(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
+    """Shapes and dtypes of logits, of labels, and of weights that broadcast to them."""
     _check_tensors(input, target)
     if target.dtype.is_complex:
         raise TypeError(f"target must hold real labels in [0, 1], got {target.dtype}")
-    _check_same_shape("target", target, input)
+    _check_shape("target must have the shape of input", target, input)
+    if weight is None:
+        return
+    if not isinstance(weight, Tensor) or weight.dtype.is_complex:
+        raise TypeError(f"weight must be None or a tensor of real numbers, got {weight!r}")
+    try:
+        fits = torch.broadcast_shapes(weight.shape, input.shape) == input.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        rule = f"weight must have a shape that broadcasts to that of input, {tuple(input.shape)}"
+        raise ValueError(f"{rule}, got {tuple(weight.shape)}")
 
 
 def _check_tensors(input: Tensor, target: Tensor) -> None:
@@ -186,9 +153,6 @@ def _check_tensors(input: Tensor, target: Tensor) -> None:
         raise TypeError(f"input must hold floating point logits, got {input.dtype}")
 
 
-def _check_same_shape(what: str, target: Tensor, input: Tensor) -> None:
+def _check_shape(rule: str, target: Tensor, input: Tensor) -> None:
     if target.shape != input.shape:
-        raise ValueError(
-            f"{what} must have the shape of input, got {tuple(target.shape)} for input "
-            f"{tuple(input.shape)}"
-        )
+        raise ValueError(f"{rule}, got {tuple(target.shape)} for input {tuple(input.shape)}")

@@ -1,6 +1,7 @@
 """The softmax form of the PolyLoss family: a drop-in for ``torch.nn.functional.cross_entropy``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from polyrepro.losses.checks import (
 )
 from polyrepro.losses.poly_series import PolySeries
 from polyrepro.losses.reduction import computing_dtype, is_known, reduced
-from polyrepro.losses.row_statistics import index_statistics, label_statistics
+from polyrepro.losses.row_statistics import row_statistics
 from polyrepro.losses.series import Series
 
 
@@ -65,15 +66,8 @@ def poly_cross_entropy(
         TypeError, ValueError: naming the argument, its value and what is allowed.
         IndexError: a class index out of range (on a GPU a device assertion, as in torch).
     """
-    return series_cross_entropy(
-        input,
-        target,
-        PolySeries(epsilon, terms, gamma),
-        weight=weight,
-        ignore_index=ignore_index,
-        label_smoothing=label_smoothing,
-        reduction=reduction,
-    )
+    series = PolySeries(epsilon, terms, gamma)
+    return _loss(input, target, series, weight, ignore_index, label_smoothing, reduction)
 
 
 def series_cross_entropy(
@@ -87,6 +81,10 @@ def series_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series` on softmax probabilities; arguments as in :func:`poly_cross_entropy`."""
+    return _loss(input, target, series, weight, ignore_index, label_smoothing, reduction)
+
+
+def _loss(input, target, series, weight, ignore_index, label_smoothing, reduction) -> Tensor:
     check_is_series(series)
     check_reduction(reduction)
     check_fraction("label_smoothing", label_smoothing)
@@ -101,39 +99,31 @@ def series_cross_entropy(
             label_smoothing=label_smoothing,
             reduction=reduction,
         )
-    logits = input
-    weight = None if weight is None else weight.to(computing_dtype(logits))
-    if logits.dim() == 1:
+    logits, dtype, smoothing = input, computing_dtype(input), float(label_smoothing)
+    weight = None if weight is None else weight.to(dtype)
+    if input.dim() == 1:
         logits, target = logits.unsqueeze(0), target.unsqueeze(0)
-    arguments = (logits, target, series, weight, float(label_smoothing))
+    sample_weight = None
     if target.is_floating_point():
-        result = reduced(_label_losses(*arguments), None, reduction)
+        labels = target.to(dtype)
+        if smoothing:
+            labels = labels * (1 - smoothing) + smoothing / logits.shape[1]
+        losses = _label_losses(logits, labels, series, weight)
     else:
-        result = reduced(*_index_losses(*arguments, ignore_index), reduction)
+        arguments = (series, weight, smoothing, ignore_index)
+        losses, sample_weight = _index_losses(logits, target, *arguments)
+    result = reduced(losses, sample_weight, reduction)
     return result.squeeze(0) if input.dim() == 1 else result
 
 
-def _label_losses(
-    logits: Tensor,
-    labels: Tensor,
-    series: Series,
-    class_weight: Tensor | None,
-    smoothing: float,
-) -> Tensor:
-    """One loss per sample for probabilities, class weights included."""
-    labels = labels.to(computing_dtype(logits))
-    if smoothing:
-        labels = labels * (1 - smoothing) + smoothing / logits.shape[1]
-    return series.combine(*label_statistics(logits, labels, series, class_weight))
+def _label_losses(logits, labels, series, class_weight) -> Tensor:
+    """One loss per sample, class weights included."""
+    base, q, mass = row_statistics(logits, labels, series, class_weight)
+    return series.combine(base, q, None if class_weight is None else mass)
 
 
 def _index_losses(
-    logits: Tensor,
-    target: Tensor,
-    series: Series,
-    class_weight: Tensor | None,
-    smoothing: float,
-    ignore_index: int,
+    logits, target, series, class_weight, smoothing, ignore_index
 ) -> tuple[Tensor, Tensor | None]:
     """One loss per sample, times its weight, and the weights that a mean divides by, if any."""
     index, kept = target.long(), target != ignore_index
@@ -147,42 +137,22 @@ def _index_losses(
     if smoothing:
         # The classes' terms of the expectation bring their own weights.
         losses = _smoothed_losses(logits, index, dropped, series, class_weight, smoothing)
-        return _without(dropped, losses), sample_weight
-    if sample_weight is None:
-        return _target_losses(logits, index, None, series), None
-    return _target_losses(logits, index, sample_weight == 0, series) * sample_weight, sample_weight
+        return losses if dropped is None else losses.masked_fill(dropped, 0), sample_weight
+    dropped = None if sample_weight is None else sample_weight == 0
+    nll, q, _ = row_statistics(logits, index, series, None, dropped=dropped)
+    losses = series.combine(series.base_of(nll, q), q)
+    return losses if sample_weight is None else losses * sample_weight, sample_weight
 
 
-def _without(dropped: Tensor | None, values: Tensor) -> Tensor:
-    """Without the samples that are dropped: they have no gradient, whatever their logits are."""
-    return values if dropped is None else values.masked_fill(dropped, 0)
-
-
-def _target_losses(logits: Tensor, index: Tensor, dropped: Tensor | None, series: Series) -> Tensor:
-    """One loss per sample."""
-    statistics = index_statistics(logits, index, averaged=False)
-    nll, q = (_without(dropped, each) for each in statistics[:2])
-    base = series.bounded_base(q) if series.has_bounded_base else series.base(nll)
-    return series.combine(base, q)
-
-
-def _smoothed_losses(
-    logits: Tensor,
-    index: Tensor,
-    dropped: Tensor | None,
-    series: Series,
-    class_weight: Tensor | None,
-    smoothing: float,
-) -> Tensor:
+def _smoothed_losses(logits, index, dropped, series, class_weight, smoothing) -> Tensor:
     """One loss per sample for the labels ``(1 - s) [i == t] + s / C``."""
     share, classes = smoothing / logits.shape[1], logits.shape[1]
     if not series.has_cross_entropy_base:
         labels = torch.full_like(logits, share, dtype=computing_dtype(logits))
         labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
-        return _label_losses(logits, labels, series, class_weight, smoothing=0.0)
+        return _label_losses(logits, labels, series, class_weight)
     # Two numbers per sample are all that is needed, without ever making the array of labels.
-    statistics = index_statistics(logits, index, averaged=True, class_weight=class_weight)
-    nll, q, mean_nll = (_without(dropped, each) for each in statistics)
+    nll, q, mean_nll = row_statistics(logits, index, series, class_weight, True, dropped)
     q = (1 - smoothing) * q + share * (classes - 1)
     if class_weight is None:
         return series.combine((1 - smoothing) * nll + smoothing * mean_nll, q)
@@ -217,20 +187,13 @@ class SeriesCrossEntropyLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        compiling = torch.compiler.is_compiling()
-        return series_cross_entropy(
-            input,
-            target,
-            self.series_for_compilation if compiling else self.series,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            reduction=self.reduction,
-        )
+        series = self.series_for_compilation if torch.compiler.is_compiling() else self.series
+        arguments = (self.weight, self.ignore_index, self.label_smoothing, self.reduction)
+        return _loss(input, target, series, *arguments)
 
     def extra_repr(self) -> str:
         return (
-            f"{self.series.describe()}, ignore_index={self.ignore_index}, "
+            f"{self.series!r}, ignore_index={self.ignore_index}, "
             f"label_smoothing={self.label_smoothing}, reduction={self.reduction!r}"
         )
 
@@ -247,15 +210,6 @@ class PolyCrossEntropyLoss(SeriesCrossEntropyLoss):
         *,
         terms: int | None = None,
         gamma: float = 0.0,
-        weight: Tensor | None = None,
-        ignore_index: int = -100,
-        label_smoothing: float = 0.0,
-        reduction: str = "mean",
+        **arguments: Any,
     ) -> None:
-        super().__init__(
-            PolySeries(epsilon, terms, gamma),
-            weight=weight,
-            ignore_index=ignore_index,
-            label_smoothing=label_smoothing,
-            reduction=reduction,
-        )
+        super().__init__(PolySeries(epsilon, terms, gamma), **arguments)

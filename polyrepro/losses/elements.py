@@ -6,21 +6,19 @@ cache, and computed again in the backward pass.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from polyrepro.losses.reduction import (
+    Function,
     collected,
     computing_dtype,
     is_known,
     joined,
     row_blocks,
-    with_signature,
 )
-from polyrepro.losses.rows import Rows
 from polyrepro.losses.series import Series
 
 
@@ -48,57 +46,46 @@ def are_hard(labels: Tensor) -> bool:
     return all(is_known(torch.linalg.vector_norm(distance) == 0) for distance in distances)
 
 
-class Statistics(NamedTuple):
-    """What a series takes, and what its derivative by the logit needs; one value per element."""
+def element_statistics(logits: Tensor, labels: Tensor, series: Series, hard: bool) -> tuple:
+    """The base term and q, and what their derivatives by the logit need: one value per element.
 
-    base: Tensor
-    q: Tensor
-    sign: Tensor
-    wrong: Tensor
-    nll: Tensor
-    rest: Tensor | None
-
-
-def element_statistics(logits: Tensor, labels: Tensor, series: Series, hard: bool) -> Statistics:
-    """The base term and q, as seen from the likelier label, which is 0 or 1.
-
-    ``wrong`` is the probability that the logit gives to the other label, ``nll`` minus the
-    logarithm of 1 - wrong, and ``rest`` the probability that the other label has, at most one half;
-    for hard labels it is 0 and left out. So nothing cancels for labels of 0 and 1::
+    All is as seen from the likelier label, which is 0 or 1: ``wrong`` is the probability that the
+    logit gives to the other label, ``nll`` minus the logarithm of 1 - wrong, and ``rest`` the
+    probability that the other label has, at most one half; for hard labels it is 0 and left out
+    (None). So nothing cancels for labels of 0 and 1::
 
         base = (1 - rest) base(nll) + rest base(-log wrong)
         q = (1 - rest) wrong + rest (1 - wrong)
+
+    Returns:
+        base, q, ``sign``, which is -1 where the likelier label is 1, wrong, nll and rest.
     """
     likelier = labels if hard else labels.round()
     sign = torch.rsub(likelier, 1, alpha=2)
     margin = sign * logits
     wrong, nll = torch.sigmoid(margin), softplus(margin)
     if hard:
-        return Statistics(series.base(nll), wrong, sign, wrong, nll, None)
+        return series.base(nll), wrong, sign, wrong, nll, None
     rest = sign * (labels - likelier)
     if series.has_cross_entropy_base:
         # -log wrong is nll - margin.
         base = torch.addcmul(nll, rest, margin, value=-1)
     else:
         base = torch.lerp(series.base(nll), series.base(softplus(-margin)), rest)
-    return Statistics(base, torch.lerp(wrong, 1 - wrong, rest), sign, wrong, nll, rest)
+    return base, torch.lerp(wrong, 1 - wrong, rest), sign, wrong, nll, rest
 
 
-def element_value(
-    logits: Tensor, labels: Tensor, series: Series, alpha: float | None, hard: bool
-) -> Tensor:
+def element_value(logits, labels, series, alpha, hard) -> Tensor:
     """The loss of every element in plain torch operations."""
     base, q, *_ = element_statistics(logits, labels, series, hard)
     return _balanced(series.combine(base, q), labels, alpha)
 
 
-def element_derivative(
-    logits: Tensor, labels: Tensor, series: Series, alpha: float | None, hard: bool
-) -> Tensor:
+def element_derivative(logits, labels, series, alpha, hard) -> Tensor:
     """The derivative of :func:`element_value` by the logits."""
     base, q, sign, wrong, nll, rest = element_statistics(logits, labels, series, hard)
     _, by_base, by_q = series.combine_with_derivatives(base, q)
-    if rest is None:
+    if hard:
         # With 1 - q = P_t this is q times the gradient weight w(P_t).
         slope = wrong * (by_q * (1 - wrong) + by_base * series.base_weight(nll))
     else:
@@ -111,8 +98,7 @@ def element_derivative(
     return _balanced(sign * slope, labels, alpha)
 
 
-@with_signature
-class Elements(Rows):
+class Elements(Function):
     """The losses, or their sum; keeps logits and labels."""
 
     @staticmethod
@@ -137,7 +123,7 @@ class Elements(Rows):
         # Writing in place would make a long chain of what has to be differentiated.
         once = not torch.is_grad_enabled()
         gradient = collected(blocks, logits.numel()) if once else joined(blocks)
-        return gradient.view(logits.shape), None, None, None, None, None
+        return gradient.view(logits.shape), *[None] * 5
 
 
 def softplus(x: Tensor) -> Tensor:

@@ -15,15 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.checks import (
-    check_fraction,
-    check_positive,
-    check_reduction,
-    check_softmax_input,
-)
+from polyrepro.losses import checks
 from polyrepro.losses.polynomial import smallest_base
 from polyrepro.losses.reduction import computing_dtype, reduced
-from polyrepro.losses.rows import NO_INDEX
 from polyrepro.losses.series import Series
 
 
@@ -38,7 +32,7 @@ class HardGate(Series):
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        check_fraction("threshold", self.threshold)
+        checks.check_fraction("threshold", self.threshold)
 
     def modulation(self, q: Tensor) -> Tensor:
         return (q >= 1 - self.threshold).to(q.dtype)
@@ -59,7 +53,7 @@ class SoftGate(Series):
     sharpness: float = 1.0
 
     def __post_init__(self) -> None:
-        check_positive("sharpness", self.sharpness)
+        checks.check_positive("sharpness", self.sharpness)
 
     def modulation(self, q: Tensor) -> Tensor:
         # The floor keeps both logarithms, and their derivatives, finite at P_t = 0 and 1.
@@ -88,19 +82,14 @@ def soft_gated_cross_entropy(
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.
     """
-    check_reduction(reduction)
-    check_positive("sharpness", sharpness)
-    check_softmax_input(input, target, ignore_index, probabilities=False)
-    logits = input.to(computing_dtype(input))
-    if logits.dim() == 1:
-        logits, target = logits.unsqueeze(0), target.unsqueeze(0)
-    target = target.long()
-    kept = target != ignore_index
-    index = target * kept
+    checks.check_reduction(reduction)
+    checks.check_positive("sharpness", sharpness)
+    checks.check_softmax_input(input, target, ignore_index, probabilities=False)
+    logits, classes = input.to(computing_dtype(input)), min(input.dim() - 1, 1)
+    # Both are 0 for ignored samples.
     nll, negative_gate = (
-        functional.nll_loss(values, index, reduction="none", ignore_index=NO_INDEX)
-        for values in (logits.log_softmax(1), (-sharpness * logits).softmax(1))
+        functional.nll_loss(values, target, reduction="none", ignore_index=ignore_index)
+        for values in (logits.log_softmax(classes), (-sharpness * logits).softmax(classes))
     )
-    losses = (-negative_gate * nll).masked_fill(~kept, 0)
-    result = reduced(losses, kept.to(losses.dtype), reduction)
-    return result.squeeze(0) if input.dim() == 1 else result
+    losses = (0 - negative_gate) * nll
+    return reduced(losses, (target != ignore_index).to(losses.dtype), reduction)

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from polyrepro.losses.checks import checked_epsilon, checked_gamma, checked_terms
+from polyrepro.losses.checks import LARGEST, checked_epsilon, checked_number, checked_terms
 from polyrepro.losses.polynomial import (
     HORNER_LIMIT,
     evaluate_derivative,
@@ -41,15 +41,18 @@ class PolySeries(Series):
     is_perturbed = False
 
     def __post_init__(self) -> None:
+        gamma = checked_number(
+            "gamma", self.gamma, "a finite number >= 0", lambda x: 0 <= x <= LARGEST
+        )
         object.__setattr__(self, "epsilon", checked_epsilon(self.epsilon))
-        object.__setattr__(self, "gamma", checked_gamma(self.gamma))
+        object.__setattr__(self, "gamma", gamma)
         object.__setattr__(self, "terms", checked_terms(self.terms))
         object.__setattr__(self, "is_perturbed", any(self._values))
 
     @property
     def _values(self) -> tuple[float, ...]:
         """Epsilon as it is kept."""
-        return self.epsilon  # type: ignore[return-value]
+        return cast(tuple[float, ...], self.epsilon)
 
     @property
     def is_cross_entropy(self) -> bool:
@@ -69,10 +72,8 @@ class PolySeries(Series):
         return self._focus(q) if self.gamma else None
 
     def polynomial(self, q: Tensor) -> Tensor | None:
-        if not self.is_perturbed:
-            return None
-        polynomial = evaluate_polynomial(q, self._values)
-        return self._focus(q) * polynomial if self.gamma else polynomial
+        polynomial = evaluate_polynomial(q, self._values) if self.is_perturbed else None
+        return polynomial if polynomial is None or not self.gamma else self._focus(q) * polynomial
 
     def combine(self, base: Tensor, q: Tensor, weight: Tensor | None = None) -> Tensor:
         """As for any series, but with one power of q."""
@@ -97,20 +98,15 @@ class PolySeries(Series):
         return clamped * scaled, modulation, by_q
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
-        """The leading term's part of ``gradient_weight``.
-
-        That term is ``alpha_1 q^(1 + gamma)``; its part is
-        ``(1 + gamma) alpha_1 P_t q^gamma``.
-        """
+        """Of the term ``alpha_1 q^(1 + gamma)``: ``(1 + gamma) alpha_1 P_t q^gamma``."""
         leading = (1 + self.gamma) * self.coefficients(1)[0] * torch.exp(log_pt)
         return leading * self._focus(-torch.expm1(log_pt)) if self.gamma else leading
 
     def coefficients(self, count: int) -> list[float]:
         """alpha_1 .. alpha_count, where alpha_j is the coefficient of q^(j + gamma)."""
         kept = count if self.terms is None else self.terms
-        base = (1 / j if j <= kept else 0.0 for j in range(1, count + 1))
-        added = self._values[:count] + (0.0,) * (count - len(self._values))
-        return [first + second for first, second in zip(base, added, strict=True)]
+        added = (*self._values, *[0.0] * count)
+        return [(1 / j if j <= kept else 0.0) + added[j - 1] for j in range(1, count + 1)]
 
     def for_compilation(self) -> "PolySeries":
         """The same series with e_j as 0-dimensional tensors.
@@ -124,10 +120,6 @@ class PolySeries(Series):
         values = tuple(torch.tensor(value, dtype=torch.float64) for value in self._values)
         object.__setattr__(series, "epsilon", values)
         return series
-
-    def describe(self) -> str:
-        """The arguments, for the ``repr`` of modules."""
-        return f"epsilon={self.epsilon}, terms={self.terms}, gamma={self.gamma}"
 
     def _focus(self, q: Tensor) -> Tensor:
         """q^gamma, whose floor keeps both derivatives free of 0 * inf at P_t = 1 for gamma < 1."""

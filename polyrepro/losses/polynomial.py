@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from polyrepro.losses.reduction import is_known, with_signature
+from polyrepro.losses.reduction import Function, is_known
 
 HORNER_LIMIT = 12
 SHORT_VECTOR = 2**13
@@ -73,11 +73,8 @@ def smallest_base(q: Tensor) -> float:
     return torch.finfo(q.dtype).tiny ** 0.5
 
 
-@with_signature
-class LongPolynomial(torch.autograd.Function):
+class LongPolynomial(Function):
     """The value, and the derivative, which shares its powers of q and so costs little there."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(q, coefficients):
@@ -97,17 +94,15 @@ class LongPolynomial(torch.autograd.Function):
         q, derivative = ctx.saved_tensors
         gradient = 0 if by_value is None else by_value * derivative
         if by_derivative is not None:
-            gradient = gradient + by_derivative * _second_derivative(q, ctx.coefficients)
+            second = evaluate_derivative(q, _derived(ctx.coefficients)[1:])
+            gradient = gradient + by_derivative * second
         return gradient, None
 
     @staticmethod
     def jvp(ctx, tangent, _):
         q, derivative = ctx.saved_tensors
-        return tangent * derivative, tangent * _second_derivative(q, ctx.coefficients)
-
-
-def _second_derivative(q: Tensor, coefficients: Sequence[float]) -> Tensor | float:
-    return evaluate_derivative(q, _derived(coefficients)[1:])
+        second = evaluate_derivative(q, _derived(ctx.coefficients)[1:])
+        return tangent * derivative, tangent * second
 
 
 def _horner(q: Tensor, coefficients: Sequence[float]) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from polyrepro.losses.checks import check_finite, check_positive
+from polyrepro.losses.checks import LARGEST, check_positive, checked_number
 from polyrepro.losses.polynomial import smallest_base
 from polyrepro.losses.series import Series
 
@@ -30,7 +30,7 @@ class PowerTerm(Series):
     power: float
 
     def __post_init__(self) -> None:
-        check_finite("epsilon", self.epsilon)
+        checked_number("epsilon", self.epsilon, "a finite number", lambda x: abs(x) <= LARGEST)
         check_positive("power", self.power)
 
     @property

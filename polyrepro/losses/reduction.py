@@ -3,14 +3,38 @@
 import inspect
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
-Function = TypeVar("Function", bound=type[torch.autograd.Function])
 # Several passes over a block cost one pass over memory, while a block stays in the cache.
 ELEMENTS_PER_BLOCK = 2**18
+
+
+class _AllGiven(inspect.Signature):
+    """Of a function that is always given all its arguments, by position."""
+
+    def bind(self, *arguments):
+        return SimpleNamespace(args=arguments, kwargs={}, apply_defaults=lambda: None)
+
+
+class Function(torch.autograd.Function):
+    """An autograd function that can be mapped over; in reverse mode only, by default."""
+
+    generate_vmap_rule = True
+
+    def __init_subclass__(cls, **arguments) -> None:
+        """torch looks signatures up and binds them at every call, which takes as long as a sum."""
+        super().__init_subclass__(**arguments)
+        cls.forward.__signature__ = _AllGiven()  # type: ignore[attr-defined]
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise NotImplementedError(
+            "the losses have no forward mode (torch.func.jvp, jacfwd, hessian); use reverse mode: "
+            "torch.func.vjp, jacrev, and jacrev(jacrev(f)) for the Hessian"
+        )
 
 
 def computing_dtype(logits: Tensor) -> torch.dtype:
@@ -43,8 +67,7 @@ def row_blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
         return iter([tensors])
     rows = max(ELEMENTS_PER_BLOCK * len(first) // first.numel(), 1)
     blocks = -(-len(first) // rows)
-    pieces = ([t] * blocks if t.dim() == 0 else t.split(rows) for t in tensors)
-    return zip(*pieces, strict=True)
+    return zip(*([t] * blocks if t.dim() == 0 else t.split(rows) for t in tensors), strict=True)
 
 
 def joined(blocks: Iterable[Tensor]) -> Tensor:
@@ -84,13 +107,3 @@ def known_number(value: Tensor) -> float | None:
 def is_known(condition: Tensor) -> bool:
     """Whether a condition holds and this can be read at once."""
     return known_number(condition) is True
-
-
-def with_signature(function: Function) -> Function:
-    """Look the signature of an autograd function up once.
-
-    torch does so at every call, which costs more than the arithmetic on the samples.
-    """
-    forward = function.forward
-    forward.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
-    return function

@@ -1,72 +1,107 @@
-"""From rows of logits to numbers per sample: which code computes them for which arguments."""
+"""From rows of logits to numbers per sample: which code computes them for which arguments.
+
+torch's operations are the default everywhere, on a GPU too, until the Triton kernels have been
+measured on one. ``triton`` chooses the kernels, for the softmax form on a CUDA device; what they do
+not cover (the sigmoid form, float64, logits that are not ``(N, C)``, a main term other than
+``-log p``) stays with torch. The environment variable ``POLYREPRO_LOSSES_BACKEND`` sets the choice
+at start, :func:`set_backend` later.
+
+On the CPU the kernels work in Triton's interpreter only (``TRITON_INTERPRET=1``, set before triton
+is imported): slow, for tests.
+"""
+
+import os
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.backend import use_triton_rows
 from polyrepro.losses.reduction import computing_dtype
-from polyrepro.losses.rows import NO_INDEX, IndexRows, LabelRows, weighted_values
+from polyrepro.losses.rows import NO_INDEX, TorchRows, weighted_values
 from polyrepro.losses.series import Series
 
+BACKENDS = ("auto", "torch", "triton")
+_choice = {"backend": os.environ.get("POLYREPRO_LOSSES_BACKEND", "auto")}
 
-def index_statistics(
-    logits: Tensor, index: Tensor, averaged: bool, class_weight: Tensor | None = None
-) -> tuple[Tensor, ...]:
-    """``-log P_t``, ``1 - P_t`` and the mean over the classes of ``-w_i log p_i``.
+
+def set_backend(name: str) -> None:
+    """Choose ``auto`` (now the same as ``torch``), ``torch`` or ``triton`` for all losses."""
+    if name not in BACKENDS:
+        raise ValueError(f"backend must be one of {BACKENDS}, got {name!r}")
+    _choice["backend"] = name
+
+
+def get_backend() -> str:
+    """The current choice."""
+    return _choice["backend"]
+
+
+def row_statistics(
+    logits: Tensor,
+    target: Tensor,
+    series: Series,
+    class_weight: Tensor | None,
+    averaged: bool = False,
+    dropped: Tensor | None = None,
+) -> list[Tensor]:
+    """Three numbers per sample.
+
+    With class indices t: ``-log P_t``, ``1 - P_t`` and, if ``averaged``, the mean over the classes
+    of ``-w_i log p_i``. With labels y: ``sum_i y_i w_i base(-log p_i)``, ``1 - sum_i y_i p_i`` and,
+    if there are weights, ``sum_i y_i w_i``. The third has no meaning otherwise.
 
     Args:
         logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
-        index: the classes t, ``(N)`` or ``(N, d1, ...)``.
-        averaged: whether the mean is wanted; what stands in its place otherwise has no meaning.
-        class_weight: w, ``(C,)``, for the mean; None for 1.
+        target: indices, ``(N)`` or ``(N, d1, ...)``; or labels, the shape of ``logits``, in the
+            precision of the computation.
+        class_weight: w, ``(C,)``; None for 1.
+        dropped: samples that get zeros and have no gradient, whatever their logits are; or None.
 
     Raises:
         IndexError: a class index out of range.
     """
-    if torch.compiler.is_compiling() or _is_learnt(class_weight):
-        return _plain_index_statistics(logits, index, averaged, class_weight)
-    if use_triton_rows(logits):
+    soft = target.is_floating_point()
+    fast = not soft or series.has_cross_entropy_base or series.has_bounded_base
+    learnt = target.requires_grad or (class_weight is not None and class_weight.requires_grad)
+    if torch.compiler.is_compiling() or learnt or not fast:
+        logits = logits.to(computing_dtype(logits))
+        if soft:
+            results = _plain_label_statistics(logits, target, series, class_weight)
+        else:
+            results = _plain_index_statistics(logits, target, averaged, class_weight)
+    elif _use_triton(logits) and (series.has_cross_entropy_base or not soft):
         # Imported here, because triton is needed on a GPU only.
         from polyrepro.losses.rows_cuda import TritonRows
 
-        results = TritonRows.apply(logits, index, averaged, class_weight)
+        results = TritonRows.apply(logits, target, averaged, class_weight)
     else:
         logits = logits.to(computing_dtype(logits))
-        results = IndexRows.apply(logits, index, averaged, class_weight)
-    return results[:-1]
+        results = TorchRows.apply(logits, target, averaged, class_weight, series)
+    if dropped is None:
+        return results[:3]
+    return [each if each is None else each.masked_fill(dropped, 0) for each in results[:3]]
 
 
-def label_statistics(
-    logits: Tensor, labels: Tensor, series: Series, class_weight: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """``sum_i y_i w_i base(-log p_i)``, ``1 - sum_i y_i p_i``, and ``sum_i y_i w_i``.
-
-    Args:
-        logits: ``(N, C)`` or ``(N, C, d1, ...)``; half precision is computed in float32.
-        labels: y, the shape of ``logits``, in the precision of the computation.
-        class_weight: w, ``(C,)``; None for 1, and the last result is None, too.
-    """
-    fast = series.has_cross_entropy_base or series.has_bounded_base
-    if torch.compiler.is_compiling() or not fast or _is_learnt(labels, class_weight):
-        return _plain_label_statistics(logits, labels, series, class_weight)
-    if series.has_cross_entropy_base and use_triton_rows(logits):
-        from polyrepro.losses.rows_cuda import TritonRows
-
-        base, q, mass, _ = TritonRows.apply(logits, labels, False, class_weight)
-    else:
-        logits = logits.to(computing_dtype(logits))
-        base, q, mass, _ = LabelRows.apply(logits, labels, class_weight, series)
-    return base, q, None if class_weight is None else mass
+def _use_triton(logits: Tensor) -> bool:
+    """Whether a kernel should compute on these rows, as far as shape and dtype are concerned."""
+    name = get_backend()
+    if name not in BACKENDS:
+        raise ValueError(f"POLYREPRO_LOSSES_BACKEND must be one of {BACKENDS}, got {name!r}")
+    if name != "triton":
+        return False
+    return logits.dim() == 2 and logits.shape[1] > 0 and logits.dtype != torch.float64
 
 
-def _is_learnt(*tensors: Tensor | None) -> bool:
-    return any(each is not None and each.requires_grad for each in tensors)
+def _plain_label_statistics(logits, labels, series, class_weight) -> list[Tensor]:
+    """In operations that a compiler can fuse; for any series, and all derivatives."""
+    weighted = weighted_values(labels, class_weight)
+    base = (weighted * series.base(-logits.log_softmax(1))).sum(1)
+    q = ((1 - labels) * logits.softmax(1)).sum(1)
+    return [base, q, None if class_weight is None else weighted.sum(1)]
 
 
-def _plain_index_statistics(logits, index, averaged, class_weight):
-    """In operations that a compiler can fuse, and with derivatives by the weights."""
-    logits = logits.to(computing_dtype(logits))
+def _plain_index_statistics(logits, index, averaged, class_weight) -> list[Tensor]:
+    """The same for class indices."""
     own = -functional.nll_loss(logits, index, reduction="none", ignore_index=NO_INDEX)
     # A comparison is fused with what follows; writing to the target's place is not.
     classes = torch.arange(logits.shape[1], device=logits.device)
@@ -75,16 +110,7 @@ def _plain_index_statistics(logits, index, averaged, class_weight):
     margin = own - logits.masked_fill(is_target, -torch.inf).logsumexp(1)
     nll, q = -functional.logsigmoid(margin), torch.sigmoid(-margin)
     if not averaged:
-        return nll, q, None
-    mean_weight = 1 if class_weight is None else class_weight.mean()
+        return [nll, q, None]
     apart = weighted_values(own.unsqueeze(1) - logits, class_weight)
-    return nll, q, apart.mean(1) + mean_weight * nll
-
-
-def _plain_label_statistics(logits, labels, series, class_weight):
-    """The same, for any series; these operations keep more for the backward pass."""
-    logits = logits.to(computing_dtype(logits))
-    weighted = weighted_values(labels, class_weight)
-    base = (weighted * series.base(-logits.log_softmax(1))).sum(1)
-    q = ((1 - labels) * logits.softmax(1)).sum(1)
-    return base, q, None if class_weight is None else weighted.sum(1)
+    mean_weight = 1 if class_weight is None else class_weight.mean()
+    return [nll, q, apart.mean(1) + mean_weight * nll]

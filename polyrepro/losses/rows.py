@@ -17,63 +17,74 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import joined, known_number, row_blocks, with_signature
+from polyrepro.losses.reduction import Function, joined, known_number, row_blocks
 
 # nll_loss is given an ignored index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
 
 
-class Rows(torch.autograd.Function):
-    """What all forms have in common."""
+class TorchRows(Function):
+    """Three numbers per sample, and p.
 
-    generate_vmap_rule = True
-
-    @staticmethod
-    def jvp(ctx, *_):
-        raise NotImplementedError(
-            "the losses have no forward mode (torch.func.jvp, jacfwd, hessian); use reverse mode: "
-            "torch.func.vjp, jacrev, and jacrev(jacrev(f)) for the Hessian"
-        )
-
-
-@with_signature
-class IndexRows(Rows):
-    """``-log P_t``, q, the mean of ``-w_i log p_i`` if it is wanted (otherwise None), and p."""
+    With class indices they are ``-log P_t``, q, and the mean of ``-w_i log p_i`` if ``averaged``
+    (otherwise None); with labels the base term, q, and ``sum_i y_i w_i``.
+    """
 
     @staticmethod
-    def forward(logits, index, averaged, class_weight):
-        column = index.unsqueeze(1)
+    def forward(logits, target, averaged, class_weight, series):
         p = logits.softmax(1)
-        pt = _of_target(p, column)
-        lowest, highest = _known_range(pt)
-        # Where P_t is large, 1 - P_t cancels; the sum over the other classes does not.
-        q = 1 - pt if highest <= 0.5 else _of_others(p, column)
-        # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
-        nll = torch.log1p(q / pt)
-        if not lowest > torch.finfo(pt.dtype).tiny:
-            far = (logits.amax(1) - _of_target(logits, column)) - p.amax(1).log()
-            nll = torch.where(pt > 0.5, nll, far)
-        mean = _mean_nll(logits, column, nll, class_weight) if averaged else None
-        return nll, q, mean, p
+        if target.is_floating_point():
+            return *_label_numbers(logits, target, class_weight, series, p), p
+        return *_index_numbers(logits, target.unsqueeze(1), averaged, class_weight, p), p
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, index, _, class_weight = inputs
-        nll, q, _, p = output
+        _, target, _, class_weight, ctx.series = inputs
+        if target.is_floating_point():
+            ctx.mark_non_differentiable(output[2])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(index, class_weight, nll, q, p)
+        ctx.save_for_backward(target, class_weight, *output)
 
     @staticmethod
-    def backward(ctx, by_nll, by_q, by_mean, by_p):
-        gradient = None
-        if by_nll is not None or by_q is not None or by_mean is not None:
-            gradient = index_gradient(*ctx.saved_tensors, by_nll, by_q, by_mean)
+    def backward(ctx, by_first, by_q, by_third, by_p):
+        gradient = row_gradient(*ctx.saved_tensors, by_first, by_q, by_third, ctx.series)
         if by_p is not None:
-            gradient = _sum(gradient, softmax_derivative(ctx.saved_tensors[-1], by_p))
-        return gradient, None, None, None
+            # The Jacobian of softmax, which is symmetric, times ``by_p``.
+            p = ctx.saved_tensors[-1]
+            gradient = gradient + p * (by_p - (p * by_p).sum(1, keepdim=True))
+        return gradient, None, None, None, None
 
 
-def index_gradient(index, class_weight, nll, q, p, by_nll, by_q, by_mean) -> Tensor:
+def row_gradient(target, class_weight, first, q, third, p, by_first, by_q, by_third, series):
+    """The gradient by the logits, from those by the three numbers; None for 0."""
+    if target.is_floating_point():
+        return _label_gradient(target, class_weight, q, third, p, by_first, by_q, series)
+    return _index_gradient(target, class_weight, first, q, p, by_first, by_q, by_third)
+
+
+def _index_numbers(
+    logits, column, averaged, class_weight, p
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    pt = _of_target(p, column)
+    lowest, highest = _known_range(pt)
+    q = 1 - pt
+    if not highest <= 0.5:
+        # There 1 - P_t cancels; the sum over the other classes does not.
+        q = joined(each.scatter(1, own, 0).sum(1) for each, own in row_blocks(p, column))
+    # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
+    nll = torch.log1p(q / pt)
+    if not lowest > torch.finfo(pt.dtype).tiny:
+        far = (logits.amax(1) - _of_target(logits, column)) - p.amax(1).log()
+        nll = torch.where(pt > 0.5, nll, far)
+    if not averaged:
+        return nll, q, None
+    # As distances to the target's logit, where large logits cancel exactly.
+    blocks = row_blocks(logits, logits.gather(1, column))
+    means = (weighted_values(own - z, class_weight).mean(1) for z, own in blocks)
+    return nll, q, joined(means) + (nll if class_weight is None else nll * class_weight.mean())
+
+
+def _index_gradient(index, class_weight, nll, q, p, by_nll, by_q, by_mean) -> Tensor:
     """``(by_nll + by_q P_t) (p_i - [i == t]) + by_mean (p_i mean(w) - w_i / C)``."""
     pt = torch.exp(-nll)
     weight = index_weight(pt, by_nll, by_q)
@@ -92,51 +103,23 @@ def index_gradient(index, class_weight, nll, q, p, by_nll, by_q, by_mean) -> Ten
 
 def index_weight(pt: Tensor, by_nll: Tensor | None, by_q: Tensor | None) -> Tensor:
     """The derivative by ``-log P_t``, on which q depends, too."""
-    if by_q is not None:
-        return _sum(by_nll, by_q * pt)
-    return torch.zeros_like(pt) if by_nll is None else by_nll
+    if by_q is None:
+        return torch.zeros_like(pt) if by_nll is None else by_nll
+    return by_q * pt if by_nll is None else by_nll + by_q * pt
 
 
-@with_signature
-class LabelRows(Rows):
-    """The base term, q, ``sum_i y_i w_i``, which is no function of the logits, and p."""
-
-    @staticmethod
-    def forward(logits, labels, class_weight, series):
-        p = logits.softmax(1)
-        blocks = row_blocks(logits, labels, p)
-        parts = [_label_sums(*block, series, class_weight) for block in blocks]
-        base, q, mass = (joined(part) for part in zip(*parts, strict=True))
-        if not series.has_bounded_base:
-            base = _cross_entropy(logits, labels, class_weight, p, base, mass)
-        return base, q, mass, p
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        _, labels, class_weight, ctx.series = inputs
-        _, q, mass, p = output
-        ctx.mark_non_differentiable(mass)
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(labels, class_weight, q, mass, p)
-
-    @staticmethod
-    def backward(ctx, by_base, by_q, _, by_p):
-        gradient = None
-        if by_base is not None or by_q is not None:
-            bounded = ctx.series if ctx.series.has_bounded_base else None
-            gradient = label_gradient(*ctx.saved_tensors, by_base, by_q, bounded)
-        if by_p is not None:
-            gradient = _sum(gradient, softmax_derivative(ctx.saved_tensors[-1], by_p))
-        return gradient, None, None, None
-
-
-def _label_sums(logits, labels, p, series, class_weight) -> tuple[Tensor, Tensor, Tensor]:
-    """``sum_i y_i w_i z_i`` or the bounded base term, q, and ``sum_i y_i w_i``."""
-    weighted = weighted_values(labels, class_weight)
-    term = series.bounded_base(1 - p) if series.has_bounded_base else logits
-    # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
-    q = torch.addcmul(p, p, labels, value=-1).sum(1)
-    return (weighted * term).sum(1), q, weighted.sum(1)
+def _label_numbers(logits, labels, class_weight, series, p) -> tuple[Tensor, Tensor, Tensor]:
+    parts = []
+    for z, y, each in row_blocks(logits, labels, p):
+        weighted = weighted_values(y, class_weight)
+        term = series.bounded_base(1 - each) if series.has_bounded_base else z
+        # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
+        q = torch.addcmul(each, each, y, value=-1).sum(1)
+        parts.append(((weighted * term).sum(1), q, weighted.sum(1)))
+    base, q, mass = (joined(part) for part in zip(*parts, strict=True))
+    if not series.has_bounded_base:
+        base = _cross_entropy(logits, labels, class_weight, p, base, mass)
+    return base, q, mass
 
 
 def _cross_entropy(logits, labels, class_weight, p, spread, mass) -> Tensor:
@@ -147,28 +130,26 @@ def _cross_entropy(logits, labels, class_weight, p, spread, mass) -> Tensor:
         # Neither has the first class underflowed, nor do differences to log_sum lose precision.
         return mass * log_sum - spread
     # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
-    blocks = row_blocks(logits, labels, p, mass)
     return joined(
         (weighted_values(y, class_weight) * (z.amax(1, keepdim=True) - z)).sum(1)
         - mass * p.amax(1).log()
-        for z, y, p, mass in blocks
+        for z, y, p, mass in row_blocks(logits, labels, p, mass)
     )
 
 
-def label_gradient(labels, class_weight, q, mass, p, by_base, by_q, series=None) -> Tensor:
+def _label_gradient(labels, class_weight, q, mass, p, by_base, by_q, series) -> Tensor:
     """``by_base (p_i sum_k v_k - v_i) + by_q p_i (1 - q - y_i)``.
 
-    Here ``v_i = y_i w_i``, times the gradient weight of the bounded base term of a ``series``.
+    Here ``v_i = y_i w_i``, times the gradient weight of a bounded base term.
     """
-    zero = torch.zeros_like(by_q if by_base is None else by_base)
-    given = (q, mass, zero if by_base is None else by_base, zero if by_q is None else by_q)
-    q, mass, by_base, by_q = (each.unsqueeze(1) for each in given)
+    given = (torch.zeros_like(q) if by is None else by for by in (by_base, by_q))
+    q, mass, by_base, by_q = (each.unsqueeze(1) for each in (q, mass, *given))
     along_q = by_q * (1 - q)
 
     def parts(p, labels, mass, by_base, along_q) -> tuple[Tensor, Tensor]:
         """v, and what p is multiplied by in every class."""
         v = weighted_values(labels, class_weight)
-        if series is not None:
+        if series.has_bounded_base:
             v = v * series.bounded_base_weight(1 - p)
             mass = v.sum(1, keepdim=True)
         return v, by_base * mass + along_q
@@ -184,28 +165,11 @@ def label_gradient(labels, class_weight, q, mass, p, by_base, by_q, series=None)
     return gradient
 
 
-def softmax_derivative(p: Tensor, direction: Tensor) -> Tensor:
-    """The Jacobian of softmax (it is symmetric) times ``direction``."""
-    return p * (direction - (p * direction).sum(1, keepdim=True))
-
-
 def weighted_values(values: Tensor, class_weight: Tensor | None) -> Tensor:
     """``values`` (N, C, d1, ...), or (N, 1, d1, ...), times one weight per class, if there are."""
     if class_weight is None:
         return values
     return values * class_weight.view(-1, *[1] * (values.dim() - 2))
-
-
-def _mean_nll(logits, column, nll, class_weight) -> Tensor:
-    """The mean of ``-w_i log p_i``."""
-    # As distances to the target's logit, where large logits cancel exactly.
-    blocks = row_blocks(logits, logits.gather(1, column))
-    means = (weighted_values(own - logits, class_weight).mean(1) for logits, own in blocks)
-    return joined(means) + (nll if class_weight is None else nll * class_weight.mean())
-
-
-def _sum(first: Tensor | None, second: Tensor) -> Tensor:
-    return second if first is None else first + second
 
 
 def _known_range(values: Tensor) -> tuple[float, float]:
@@ -214,12 +178,6 @@ def _known_range(values: Tensor) -> tuple[float, float]:
         return -math.inf, math.inf
     lowest, highest = (known_number(each) for each in torch.aminmax(values))
     return (-math.inf, math.inf) if lowest is None or highest is None else (lowest, highest)
-
-
-def _of_others(p: Tensor, column: Tensor) -> Tensor:
-    """``1 - P_t``."""
-    blocks = row_blocks(p, column)
-    return joined(p.scatter(1, column, 0).sum(1) for p, column in blocks)
 
 
 def _of_target(values: Tensor, column: Tensor) -> Tensor:

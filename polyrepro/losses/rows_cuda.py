@@ -6,10 +6,12 @@ Where its backward pass is differentiated itself, that is computed by torch oper
 import torch
 
 from polyrepro.losses import rows_triton
-from polyrepro.losses.rows import Rows, index_gradient, index_weight, label_gradient
+from polyrepro.losses.reduction import Function
+from polyrepro.losses.rows import index_weight, row_gradient
+from polyrepro.losses.series import Series
 
 
-class TritonRows(Rows):
+class TritonRows(Function):
     """As the functions of :mod:`polyrepro.losses.rows`, with the statistics instead of p.
 
     ``target`` holds class indices, or labels for ``-log p`` as the base term.
@@ -27,7 +29,7 @@ class TritonRows(Rows):
 
     @staticmethod
     def forward(logits, target, averaged, class_weight):
-        statistics = rows_triton.row_statistics(logits, target, averaged, class_weight)
+        statistics = rows_triton.forward(logits, target, averaged, class_weight)
         return *statistics[:3].clone(), statistics
 
     @staticmethod
@@ -44,17 +46,15 @@ class TritonRows(Rows):
         logits, target, class_weight, base, q, statistics = ctx.saved_tensors
         by_mean = by_mean if ctx.averaged else None
         if not torch.is_grad_enabled():
-            along = (by_base, by_q)
+            along = (by_q, by_base)
             if not ctx.soft:
                 # Samples that do not count have no gradient, whatever their logits are.
                 pt = torch.exp(-base).masked_fill(by_q == 0, 0)
                 along = (index_weight(pt, by_base, by_q), by_mean)
-            gradient = rows_triton.row_gradient(logits, target, class_weight, statistics, *along)
+            gradient = rows_triton.backward(logits, target, class_weight, statistics, *along)
             return gradient, None, None, None
         p = logits.float().softmax(1)
-        if ctx.soft:
-            rows = (q, statistics[2], p, by_base, by_q)
-            gradient = label_gradient(target, class_weight, *rows)
-        else:
-            gradient = index_gradient(target, class_weight, base, q, p, by_base, by_q, by_mean)
+        numbers = (base, q, statistics[2], p)
+        along = (by_base, by_q, by_mean)
+        gradient = row_gradient(target, class_weight, *numbers, *along, Series())
         return gradient.to(logits.dtype), None, None, None

@@ -11,6 +11,7 @@ once, here or anywhere else (see ``docs/losses/adding_a_series.md``).
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -57,6 +58,10 @@ class Series:
         """Whether the main term is given by ``bounded_base``."""
         return type(self).bounded_base is not Series.bounded_base
 
+    def base_of(self, nll: Tensor, q: Tensor) -> Tensor:
+        """The main term from whichever of both it is defined by."""
+        return self.bounded_base(q) if self.has_bounded_base else self.base(nll)
+
     def combine(self, base: Tensor, q: Tensor, weight: Tensor | None = None) -> Tensor:
         """The loss from its base term and q.
 
@@ -71,8 +76,7 @@ class Series:
     def value(self, log_pt: Tensor) -> Tensor:
         """The loss f(P_t), from ``log P_t``; accurate also where P_t is next to 1."""
         q = -torch.expm1(log_pt)
-        base = self.bounded_base(q) if self.has_bounded_base else self.base(-log_pt)
-        return self.combine(base, q)
+        return self.combine(self.base_of(-log_pt, q), q)
 
     def base_weight(self, nll: Tensor) -> Tensor | float:
         """The derivative of ``base``: the gradient weight of the base term alone."""
@@ -96,8 +100,7 @@ class Series:
     def gradient_weight(self, log_pt: Tensor) -> Tensor:
         """w(P_t) = -dL/dlog P_t, from ``log P_t``; for cross-entropy 1."""
         q, nll = -torch.expm1(log_pt), -log_pt
-        base = self.bounded_base(q) if self.has_bounded_base else self.base(nll)
-        _, by_base, by_q = self.combine_with_derivatives(base, q)
+        _, by_base, by_q = self.combine_with_derivatives(self.base_of(nll, q), q)
         return by_q * torch.exp(log_pt) + by_base * self.base_weight(nll)
 
     def leading_weight(self, log_pt: Tensor) -> Tensor:
@@ -111,10 +114,6 @@ class Series:
         """The series to use inside ``torch.compile``; see :class:`PolySeries`."""
         return self
 
-    def describe(self) -> str:
-        """What the ``repr`` of a module says about the series."""
-        return repr(self)
-
 
 def derivative(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     """The derivative of an elementwise function, which can be differentiated again.
@@ -123,3 +122,32 @@ def derivative(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     checkpointing uses.
     """
     return torch.func.jvp(function, (at,), (torch.ones_like(at),))[1]
+
+
+class LeadingTerm(NamedTuple):
+    """Per sample, float64, in the shape of the probabilities.
+
+    ``share`` is the leading term's share of the gradient, 0 where the gradient vanishes.
+    ``leading`` and ``whole`` are the magnitudes of the gradients by the target's logit,
+    ``w(P_t) (1 - P_t)``, of the leading term alone and of the whole series.
+    """
+
+    share: Tensor
+    leading: Tensor
+    whole: Tensor
+
+
+def leading_term(series: Series, log_pt: Tensor) -> LeadingTerm:
+    """The leading term's part of the gradient of each sample, from ``log P_t``.
+
+    Per sample both gradients point the same way, so the share is a ratio of gradient weights; for
+    cross-entropy it is P_t.
+
+    Below P_t = 1e-13 the share has reached its limit, but not even float64 resolves 1 - P_t from 1,
+    so P_t is kept above that. At P_t = 1 a focal factor leaves 0 / 0, and 1 - P_t = 1e-12 is as
+    good as that limit.
+    """
+    log_pt = log_pt.double().clamp(min=-30, max=-1e-12)
+    leading, whole = series.leading_weight(log_pt), series.gradient_weight(log_pt)
+    q = -torch.expm1(log_pt)
+    return LeadingTerm(torch.where(whole == 0, 0, leading / whole), leading * q, whole * q)

@@ -7,12 +7,11 @@ from the lines of `target_probability.jsonl`.
 import torch
 from torch import Tensor
 
-from polyrepro.losses.leading_term import leading_term
-from polyrepro.losses.series import Series
+from polyrepro.losses.series import Series, leading_term
 
 GROUPS = ("foreground", "background")
 BINS = 20
-"""Equal bins of the histogram over [0, 1], where nobody has asked for another number."""
+"""Equal bins of the histogram over [0, 1], unless another number is given."""
 SUMS = 5
 """Sums after the histogram: 1, P_t, share of the leading term, leading and whole gradient."""
 

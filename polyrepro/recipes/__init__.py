@@ -27,6 +27,7 @@ from polyrepro.recipes.images32 import IMAGES32_RECIPES
 from polyrepro.recipes.kanji import KANJI_RECIPES
 from polyrepro.recipes.light_detectors import LIGHT_DETECTORS
 from polyrepro.recipes.light_pointpillars import POINTPILLARS_LIDAR_SCENES
+from polyrepro.recipes.pointpillars_kitti import POINTPILLARS_KITTI
 from polyrepro.recipes.pointpillars_waymo import POINTPILLARS_WAYMO
 from polyrepro.recipes.range_images import RANGE_UNET_LIDAR_SCENES
 from polyrepro.recipes.resnet50_imagenet1k import RESNET50_IMAGENET1K
@@ -68,6 +69,7 @@ RECIPES: dict[str, AnyRecipe] = {
         RETINANET_COCO,
         POINTPILLARS_LIDAR_SCENES,
         POINTPILLARS_WAYMO,
+        POINTPILLARS_KITTI,
         RANGE_UNET_LIDAR_SCENES,
     )
 }

@@ -1,11 +1,15 @@
 """The end of the pipeline: report.pdf, report.html and summary.md, from the tables alone."""
 
+import json
 from pathlib import Path
 
 from polyrepro.errors import PolyreproError
 from polyrepro.plan import Plan
 
 PAPER = Path(__file__).parents[2] / "report" / "paper.typ"
+
+MOST_PASSES = 30
+"""Rounds of typesetting; each settles at least one more section, most of them many."""
 
 
 class ReportError(PolyreproError):
@@ -16,7 +20,7 @@ def write_report(plan: Plan) -> None:
     """Write report.json (all values), report.pdf, report.html and summary.md.
 
     Raises:
-        ReportError: if a template asks for a value or figure that does not exist.
+        ReportError: if a template needs a value or figure that does not exist.
     """
     from polyrepro.files import write_atomically, write_json
     from polyrepro.report.page import interactive
@@ -33,21 +37,31 @@ def write_report(plan: Plan) -> None:
 
 
 def _typeset(values: Path, kind: str) -> bytes:
-    """The report as a PDF, or as the body of a page."""
+    """The report as a PDF, or as the body of a page.
+
+    Which figures of a study come before its table depends on where its text ends, and that on the
+    sections before it: the text is typeset again until what is done is what fits.
+    """
     import matplotlib
     import typst
 
     try:
         # The root is `/` so that a results folder may lie anywhere; the fonts are Typst's own and
         # those that come with matplotlib, so that the same values give the same bytes everywhere.
-        made, _ = typst.compile_with_warnings(
+        compiler = typst.Compiler(
             str(PAPER),
             root="/",
             ignore_system_fonts=True,
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
-            sys_inputs={"values": str(values)},
-            format=kind,
         )
+        fitting: dict[str, int] = {}
+        for _ in range(MOST_PASSES):
+            inputs = {"values": str(values), "before-tables": json.dumps(fitting)}
+            made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
+            found = json.loads(compiler.query("<before-tables>", field="value"))
+            if fitting == dict(found):
+                break
+            fitting = dict(found)
     except typst.TypstError as error:
         raise ReportError(f"{PAPER.name} cannot be typeset: {error}") from error
     return made if isinstance(made, bytes) else made.encode()

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from polyrepro.analysis.outcomes import OUTCOMES
+from polyrepro.report.labels import METRIC_LABELS
 
 MOST_EFFECTS = 6
 """An abstract is short; the table of all claims has the others."""
@@ -74,7 +75,9 @@ def _is(count: int) -> str:
 
 def _effect(claim: dict) -> str:
     first = claim["contrasts"][0]
-    text = f"{first['contrast']}: {first['measured']} ({first['interval']}"
+    points = " points" if first["unit"] in METRIC_LABELS.values() else ""
+    text = f"{claim['title'].partition(':')[0]}, {first['unit']}, {first['contrast']}: "
+    text += f"{first['measured']}{points} ({first['interval']}"
     if claim["gain"] != "–" and len(claim["contrasts"]) == 1:
         text += f"; published {claim['gain']}"
     return text + ")"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.atlas import PROPERTIES_FILE, STATEMENTS_FILE, THEMES
+from polyrepro.report.captions import caption
 
 OUTCOMES = ("shown", "contradicted", "undecided", "left out")
 
@@ -23,6 +24,7 @@ def atlas_values(results: Path) -> dict | None:
         "themes": {
             theme: {
                 "title": title,
+                "caption": caption(f"atlas_{theme}"),
                 "figure": str(folder / f"{theme}.pdf"),
                 "statements": [
                     row | {key: _with_minus_signs(row[key]) for key in ("text", "evidence")}

@@ -6,12 +6,14 @@ import pandas as pd
 
 from polyrepro.analysis.outcomes import OUTCOMES
 from polyrepro.estimate import plan_prices
-from polyrepro.figures.names import contrast_label
+from polyrepro.figures.names import contrast_label, unit_of
 from polyrepro.plan import Plan
 from polyrepro.report.labels import METRIC_LABELS, interval, number, seeds_text, signed
 from polyrepro.studies import STUDIES
 
 SIMULATED = Path(__file__).parents[2] / "results" / "reference" / "verdicts.csv"
+DIGITS = {"P_t": 3, "share of the gradient": 3, "steps": 1}
+"""Decimals of a unit; others, points of accuracy and precision, have two."""
 UNPRICED = "unknown"
 """Instead of a price where no throughput of the recipe is known."""
 
@@ -40,6 +42,7 @@ def judged_claims(
         entries.append(
             _about(first)
             | {
+                "title": STUDIES[first["study"]].title,
                 "verdict": first["verdict"],
                 "of_gain": _is_of_gain(rows),
                 "contrasts": [_contrast(row, known, folders) for row in rows.to_dict("records")],
@@ -72,10 +75,12 @@ def _is_of_gain(rows: pd.DataFrame) -> bool:
 
 
 def _contrast(row: dict, labels: dict[str, str], folders: dict[str, str]) -> dict:
-    digits = 2 if row["contrast"].split(" ")[0] in METRIC_LABELS else 3
+    metric = row["contrast"].split(" ")[0]
+    digits = DIGITS.get(unit_of(metric), 2)
     shown = signed if " - " in row["contrast"] else number  # a difference shows its sign
     gain = row["published_gain"]
     return {
+        "unit": METRIC_LABELS.get(metric, unit_of(metric)),
         "contrast": contrast_label(row["contrast"], labels),
         "records": [
             {"label": labels.get(name, name), "path": folders[name]}
@@ -93,8 +98,9 @@ def _contrast(row: dict, labels: dict[str, str], folders: dict[str, str]) -> dic
         "planned": int(row["planned"]),
         "collapsed": int(row["collapsed"]),
         "outcome": row["contrast_outcome"],
-        "seeds_for_published": seeds_text(row["seeds_for_published"]),
-        "seeds_for_measured": seeds_text(row["seeds_for_measured"]),
+        # No number of seeds shows that something is nothing; equality has a margin.
+        "seeds_for_published": seeds_text(row["seeds_for_published"]) if gain != 0 else "–",
+        "seeds_for_measured": seeds_text(row["seeds_for_measured"]) if row["measured"] else "–",
         "seeds_for_margin": seeds_text(row["seeds_for_margin"]),
     }
 

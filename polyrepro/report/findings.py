@@ -104,6 +104,11 @@ def pointpillars_epsilon(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     return _detection_changes(rows, "poly1_e-1_g2", shown)
 
 
+def pointpillars_kitti(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
+    """The same on KITTI."""
+    return _detection_changes(rows, "poly1_e-1_g2", ("ap40_moderate", "car_ap40_moderate"))
+
+
 def range_segmentation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """The same for the foreground of range images."""
     return _detection_changes(rows, "poly1_e-1_g2", ("foreground_ap", "foreground_precision"))
@@ -141,6 +146,7 @@ FINDINGS = {
         mask_rcnn_epsilon,
         retinanet_epsilon,
         pointpillars_epsilon,
+        pointpillars_kitti,
         range_segmentation,
     )
 }

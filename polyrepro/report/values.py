@@ -3,15 +3,18 @@
 import re
 from pathlib import Path
 
+import pandas as pd
+
 from polyrepro.analysis.metrics_table import read_metrics
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
 from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.analysis.references import read_sources
-from polyrepro.analysis.statistics import CONFIDENCE
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT, SIGNIFICANCE
 from polyrepro.figures.names import labels_of
 from polyrepro.plan import Plan
 from polyrepro.report.abstract import abstract
 from polyrepro.report.atlas import atlas_values
+from polyrepro.report.captions import captions
 from polyrepro.report.claim_values import (
     claims_not_run,
     judged_claims,
@@ -33,7 +36,7 @@ from polyrepro.report.source_values import (
     studies_elsewhere,
     verdicts_elsewhere,
 )
-from polyrepro.report.study_values import recipe_values, study_values
+from polyrepro.report.study_values import recipe_values, shown_values, study_values
 
 PAGE = re.compile(rb"/Type /Page\b(?!s)")
 """A page in a PDF of matplotlib's."""
@@ -61,12 +64,13 @@ def report_values(plan: Plan) -> dict:
         "analogue": scale not in (PAPER_SCALE, *SHORTENED),
         "shortened": scale in SHORTENED,
         "date": date_of(plan),
-        "confidence": f"{100 * CONFIDENCE:g}",
-        "significance": f"{100 * (1 - CONFIDENCE):g}",
+        "confidence": CONFIDENCE_PERCENT,
+        "significance": f"{100 * SIGNIFICANCE:g}",
         "ece_bins": ECE_BINS,
-        "seeds": _seeds(plan),
+        "seeds": _seeds(plan, statistics),
         "abstract": abstract(claims),
         "recipes": recipe_values(plan),
+        "drawn": shown_values(),
         "tuning": tuning_values(),
         "studies": {
             study.name: study_values(plan, study, metrics, statistics)
@@ -82,6 +86,7 @@ def report_values(plan: Plan) -> dict:
         "not_run_count": sum(len(entry["claims"]) for entry in not_run),
         "prices": run_prices(plan),
         "outcomes": outcome_counts(claims),
+        "captions": captions(),
         "losses_figure": str((results / "figures/losses.pdf").resolve()),
         "forest_figure": str((results / "figures/forest.pdf").resolve()),
         "forest_pages": _pages(results / "figures/forest.pdf"),
@@ -100,8 +105,9 @@ def _pages(figure: Path) -> int:
     return len(PAGE.findall(figure.read_bytes())) if figure.exists() else 1
 
 
-def _seeds(plan: Plan) -> str:
-    """Seeds per variant, as a range where studies differ."""
-    settings = plan.settings
-    counts = {study.seeds_at(settings.scale, settings.seeds) for study in plan.studies}
-    return " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+def _seeds(plan: Plan, statistics: pd.DataFrame) -> str:
+    """Seeds per variant that were run, as a range where variants differ."""
+    metrics = {study.name: study.metric for study in plan.studies}
+    of_metric = statistics["metric"] == statistics["study"].map(metrics)
+    counts = statistics.loc[of_metric & (statistics["split"] == "test"), "n"]
+    return " to ".join(str(count) for count in sorted({counts.min(), counts.max()}))

@@ -24,10 +24,13 @@ def closing_words(plan: Plan, failed: bool) -> str:
             words.append(f"failed: {len(chosen) - SHOWN} more")
         for failure in step_failures(results)[:SHOWN]:
             words.append(f"failed: {failure.step}: {failure.message} (log: {failure.log})")
-        finished = sum(status.state == "finished" for status in runs)
+        states = [status.state for status in runs]
+        finished = states.count("finished")
         if not plan.settings.finished_only:
             words.append("A report of what has finished: the same with --config finished_only=true")
         words.append(f"{finished} of {len(runs)} runs have finished and are not trained again.")
+        if "waiting" in states:
+            words.append("What needs no failed run goes on with: the same and --keep-going")
     if report.exists():
         age = "from before this failure, " if failed else ""
         words.append(f"The report is {report} ({age}{_written(report)}), for a browser report.html")

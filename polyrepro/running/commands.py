@@ -48,12 +48,17 @@ def _positive(text: str) -> int:
 
 def _losses(options: argparse.Namespace) -> None:
     from polyrepro.plan import Plan
-    from polyrepro.running.losses import check_losses
+    from polyrepro.running.loss_checks import check_losses
 
-    losses = {run.variant.name: run.variant.loss for run in Plan(settings_of(options)).runs}
-    check_losses(losses)
-    for name, loss in losses.items():
-        print(f"{name}: {loss.label}")
+    plan = Plan(settings_of(options))
+    variants = {v.name: v for study in plan.studies for v in study.variants}
+    check_losses({name: variant.loss for name, variant in variants.items()})
+    labels = {run.variant.name: run.label for run in plan.runs}
+    for name, variant in variants.items():
+        line = f"{name}: {labels.get(name, variant.label or variant.loss.label)}"
+        line += f", with the coefficients of {variant.after}" if variant.after else ""
+        line += "" if name in labels else f"; not run at the scale {plan.settings.scale}"
+        print(line)
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -15,7 +15,15 @@ LINE = re.compile(
 )
 """What `nvidia-smi -L` writes: a line per GPU, and below it one per instance it is divided into."""
 
-COUNT = "import torch; print(torch.cuda.device_count())"
+QUESTION = """
+import torch
+for index in range(torch.cuda.device_count()):
+    try:
+        print(index, f"GPU-{torch.cuda.get_device_properties(index).uuid}")
+    except (RuntimeError, AttributeError):  # in use by a process that shares it with no other
+        print(index)
+"""
+"""What torch knows of the devices. It opens them, so a process of its own is asked."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +59,11 @@ def installed_gpus() -> Gpus:
     """All GPUs of this machine, whatever `CUDA_VISIBLE_DEVICES` says."""
     listing = _output(["nvidia-smi", "-L"])
     if listing is None:
-        # Not NVIDIA's, or a container without the tool; torch may know, in a process of its own.
-        count = (_output([sys.executable, "-c", COUNT]) or "0").strip()
-        return Gpus(tuple(map(str, range(int(count)))), {})
+        # Not NVIDIA's, or a container without the tool; torch may know.
+        answer = _output([sys.executable, "-c", QUESTION]) or ""
+        known = [line.partition(" ") for line in answer.splitlines()]
+        uuids = {index: uuid for index, _, uuid in known if uuid}
+        return Gpus(tuple(index for index, _, _ in known), uuids)
     names: list[str] = []
     uuids: dict[str, str] = {}
     instances: list[str] = []
@@ -81,6 +91,8 @@ def visible_devices(gpus: Gpus) -> list[str]:
 
 def _output(command: list[str]) -> str | None:
     environment = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
+    # torch then counts as nvidia-smi does, and as the processes will that are given devices.
+    environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=120, check=True, env=environment

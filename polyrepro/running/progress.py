@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INTERVAL = 10.0
 """Seconds between two writes at least."""
 
-METRICS = ("top1", "box_ar100", "ap_l1", "foreground_ap", "loss")
+METRICS = ("top1", "box_ar100", "ap_l1", "ap40_moderate", "foreground_ap", "loss")
 """The last value of the first of these that a row of the history has is shown."""
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from polyrepro.errors import PolyreproError
 from polyrepro.files import PREDICTIONS_FILE, RECORD_FILE, record_path, write_json
+from polyrepro.options import command
 from polyrepro.running.run_folders import run_folder
 from polyrepro.runs import InitialWeights, Run
-from polyrepro.settings import Settings, command
+from polyrepro.settings import Settings
 
 if TYPE_CHECKING:
     from polyrepro.running.execution import Execution
@@ -20,7 +21,7 @@ SCHEMA = 3
 
 
 class RecordError(PolyreproError):
-    """A record that is missing, damaged, or of another training than the one asked for."""
+    """A record that is missing, damaged, or of another training than the requested one."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def read_record(settings: Settings, run: Run) -> dict:
     record = load_record(path)
     if not describes(record, run):
         raise RecordError(
-            f"{path} was made with another recipe or loss than the configuration asks for; {again}"
+            f"{path} was made with another recipe or loss than the configuration has; {again}"
         )
     return record
 

@@ -3,7 +3,7 @@
 Snakemake deletes the declared outputs of failed and re-run jobs; what cost GPU-hours must not be
 among them. Each training has a folder of its own, `runs/<recipe>/<variant>/seed<N>.<key>`, where
 the key comes from the identity of the run and the checksums of its data. `seed<N>` is a link to the
-one that was asked for last, so that a trial with other settings never overwrites a result.
+one that was requested last, so that a trial with other settings never overwrites a result.
 """
 
 import hashlib

@@ -81,18 +81,21 @@ class StatusReader:
 def seconds_left(runs: dict[str, RunStatus]) -> float | None:
     """Until all runs have finished, if as many go on at the same time as now; None if unknown.
 
-    A waiting run is expected to take as long as the finished ones of its recipe on average.
+    A waiting run is expected to take as long as the finished ones of its recipe on average; so is
+    a running one whose speed is unknown, because it is shorter than the time between two progress
+    files.
     """
     durations: dict[str, list[float]] = {}
     for status in runs.values():
         if status.seconds is not None:
             durations.setdefault(status.run.recipe.name, []).append(status.seconds)
     running = [status for status in runs.values() if status.state == "running"]
-    left = [status.seconds_left for status in running]
+    left = []
     for status in runs.values():
-        if status.state not in ("finished", "running"):
+        if status.state != "finished":
             known = durations.get(status.run.recipe.name)
-            left.append(statistics.fmean(known) if known else None)
+            usual = statistics.fmean(known) if known else None
+            left.append(usual if status.seconds_left is None else status.seconds_left)
     if not running or None in left:
         return None
     return sum(left) / len(running)
@@ -110,12 +113,20 @@ def _unfinished(run: Run, path: Path) -> RunStatus:
         return RunStatus(run, "waiting")
     if details["state"] != "running":
         return RunStatus(run, details["state"], details)
-    silent = time.time() - details["time"]
-    here = details["host"] == socket.gethostname()
-    if (here and not _alive(details["process"])) or silent > LOST_SECONDS:
-        message = f"its process on {details['host']} ended without a word, or hangs"
-        return RunStatus(run, "failed", details | {"message": message})
-    return RunStatus(run, "running", details)
+    message = _lost(details)
+    if message is None:
+        return RunStatus(run, "running", details)
+    return RunStatus(run, "failed", details | {"message": message})
+
+
+def _lost(details: dict) -> str | None:
+    """Why a run that has not said how it ended is not running any more; None if it may be."""
+    host, silent = details["host"], time.time() - details["time"]
+    if host == socket.gethostname() and not _alive(details["process"]):
+        return f"its process on {host} ended and could not say why: killed, or the disk is full"
+    if silent > LOST_SECONDS:
+        return f"no word from {host} for {silent / 60:.0f} minutes: its process was killed or hangs"
+    return None
 
 
 def _alive(process: int) -> bool:

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from polyrepro.errors import PolyreproError
 from polyrepro.files import run_link
+from polyrepro.options import command
 from polyrepro.plan import Plan
 from polyrepro.running.status import SHOWN, STATES, RunStatus, StatusReader, seconds_left
 from polyrepro.running.step_failures import StepFailure, step_failures
-from polyrepro.settings import command
 
 WIDTH = 12
 """Of a bar, in characters; with the longest name of a study it fits on 80 columns."""
@@ -141,7 +141,7 @@ def _time_left(runs: dict[str, RunStatus]) -> Text:
         return Text("everything has been trained", style="green")
     running = states.count("running")
     if not running:
-        return Text("no training is running")
+        return Text("no training is running, or none has come as far as its first run")
     left = seconds_left(runs)
     if left is None:
         return Text(

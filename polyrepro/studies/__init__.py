@@ -13,6 +13,7 @@ from polyrepro.studies import (
     many_coefficients,
     mask_rcnn_epsilon,
     pointpillars_epsilon,
+    pointpillars_kitti,
     poly1_lr,
     poly_n,
     powers,
@@ -46,6 +47,7 @@ STUDIES = {
         mask_rcnn_epsilon.STUDY,
         retinanet_epsilon.STUDY,
         pointpillars_epsilon.STUDY,
+        pointpillars_kitti.STUDY,
         range_segmentation.STUDY,
     )
 }
@@ -56,6 +58,7 @@ SCALES = (
     "cifar_cpu",
     "imagenet_short",
     "coco_short",
+    "kitti",
     "paper",
     "coco_folder",
 )

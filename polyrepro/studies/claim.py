@@ -127,12 +127,16 @@ class Claim(Frozen):
     statement: str
     published: str | None = None
     quantity: str
-    contrasts: tuple[Contrast, ...] = Field(min_length=1)
+    contrasts: tuple[Contrast, ...]
     seeds: int = Field(default=PLANNED_SEEDS, ge=2)
     step_down: bool = False
 
     @model_validator(mode="after")
-    def _steps_are_equivalences(self) -> "Claim":
+    def _can_be_decided(self) -> "Claim":
+        if not self.contrasts:
+            raise ValueError(
+                f"claim {self.name} has no contrasts, so no run could decide it; give at least one"
+            )
         if self.step_down and any(c.kind != "equivalence" for c in self.contrasts):
             raise ValueError(
                 f"claim {self.name}: step_down needs equivalence contrasts with margins"

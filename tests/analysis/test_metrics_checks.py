@@ -76,6 +76,7 @@ CELLS = [
     ("seed", "1e30", "'1e30' is not a whole number, at least 0 and at most"),
     ("terms", "1.5", "'1.5' is not a whole number, at least 0"),
     ("epsilon", "two", "'two' are no coefficients; give numbers with blanks between them"),
+    ("metric", "Top-1", "unknown metric 'Top-1'; did you mean 'top1'?"),
     ("metric", "topl", "has no 'top1' (test, epoch 2); did you mean 'top1'?"),
 ]
 
@@ -98,6 +99,11 @@ def test_a_damaged_cell_is_named(table, tmp_path, column, value, message):
         ("chance", 200, "200 is no accuracy of guessing, which is 100 divided by the number of"),
         ("chance", -1, "-1 is no accuracy of guessing"),
         ("scale", "embeded", "unknown scale 'embeded'; did you mean 'embedded'?"),
+        (
+            "metric",
+            "accuracy",
+            "'accuracy' is no metric that the study truncation is about; it has",
+        ),
         ("scale", "Paper", "unknown scale 'Paper'; did you mean 'paper'?"),
     ],
 )
@@ -255,14 +261,41 @@ def test_records_made_elsewhere_are_compared(tmp_path, capsys):
     assert lines[-1] == f"{others} further claims have no runs in this table. Scale: elsewhere."
 
 
-def test_fractions_throughout_are_refused_when_records_come_from_elsewhere(tmp_path):
-    table = full_table("truncation", {})[ESSENTIAL]
-    fractions = table.assign(value=table["value"] / 100)
-    others = full_table("poly_n", {})[ESSENTIAL]
-    for number, made in enumerate((fractions, pd.concat([others, fractions]))):
-        path = written(made, tmp_path / f"my{number}.csv")
-        with pytest.raises(SystemExit, match="never above 1: fractions; multiply by 100"):
-            main(["compare", "--metrics", str(path)])
+def test_fractions_throughout_are_refused_by_all_commands(tmp_path):
+    whole, others = full_table("truncation", {}), full_table("poly_n", {})[ESSENTIAL]
+    few = whole[ESSENTIAL]
+    for number, made in enumerate((whole, few, pd.concat([few, others], ignore_index=True))):
+        fractions = made["value"].where(made["study"] != "truncation", made["value"] / 100)
+        path = str(written(made.assign(value=fractions), tmp_path / f"my{number}.csv"))
+        for words in (["compare", "--metrics", path], ["claims", path, "--output", f"{path}.csv"]):
+            with pytest.raises(SystemExit, match="never above 1: fractions; multiply by 100"):
+                main(words)
+
+
+def test_precision_of_boxes_in_point_clouds_has_the_unit_of_others(tmp_path):
+    values = {"cross_entropy": [31.0, 32.0], "poly1_e-1": [30.0, 29.0]}
+    table = metrics_table(values, "mask_rcnn_epsilon", "vehicle_ap_l1", epochs=(2,))
+    read_metrics(written(table, tmp_path / "sound.csv"))
+    table.loc[2, "value"] = 0.3
+    with pytest.raises(MetricsError, match=r"row 4, column value: .* a fraction among percents"):
+        read_metrics(written(table, tmp_path / "mixed.csv"))
+    table.loc[2, "value"] = 130.0
+    with pytest.raises(MetricsError, match=r"row 4, .* is 130, outside 0 to 100"):
+        read_metrics(written(table, tmp_path / "outside.csv"))
+
+
+def test_a_study_that_learns_nothing_is_not_taken_for_fractions(tmp_path):
+    """Guessing among a thousand classes, a mean P_t as low, and a trial of one epoch."""
+    low = metrics_table({"cross_entropy": [0.15, 0.1], "truncated_n10": [0.1, 0.1]}, "truncation")
+    read_metrics(written(low.assign(chance=0.1), tmp_path / "guessing.csv"))
+    values = {"cross_entropy": [0.8, 0.9], "truncated_n10": [0.7, 0.6]}
+    little = metrics_table(values, "truncation").assign(chance=0.1)
+    probability = little.assign(metric="mean_pt", value=little["value"] / 100)
+    read_metrics(written(pd.concat([little, probability]), tmp_path / "little.csv"))
+    trial = little.assign(scale="embedded, overridden")
+    read_metrics(written(trial, tmp_path / "trial.csv"))
+    with pytest.raises(MetricsError, match=r"top1 of truncation is 0\.8 and never above 1"):
+        read_metrics(written(little, tmp_path / "fractions.csv"))
 
 
 def test_a_loss_that_learns_next_to_nothing_is_no_fraction(tmp_path):
@@ -293,3 +326,31 @@ def test_calibration_errors_near_zero_are_no_fractions(tmp_path):
     values = {"cross_entropy": [6.0, 6.2, 6.1], "truncated_n10": [0.05, 0.06, 0.07]}
     table = metrics_table(values, study="truncation", metric="ece_scaled")
     read_metrics(written(table, tmp_path / "metrics.csv"))
+
+
+def detector(**metrics):
+    """Two runs each of two variants."""
+    names = ("cross_entropy", "poly1_e-1")
+    parts = [
+        metrics_table(dict(zip(names, values, strict=True)), "mask_rcnn_epsilon", metric)
+        for metric, values in metrics.items()
+    ]
+    return pd.concat(parts, ignore_index=True).query("epoch == 2").reset_index(drop=True)
+
+
+def test_precision_above_recall_is_refused(tmp_path):
+    recall = [[40.0, 41.0], [42.0, 43.0]]
+    sound = detector(box_ap=[[20.0, 21.0], [19.0, 18.0]], box_ar100=recall)
+    read_metrics(written(sound, tmp_path / "sound.csv"))
+    names = {"box_ap": "box_ar100", "box_ar100": "box_ap"}
+    swapped = sound["metric"].map(names).where(sound["variant"] == "poly1_e-1", sound["metric"])
+    with pytest.raises(MetricsError, match="row 8, column value: box_ap is 42, above the box_ar1"):
+        read_metrics(written(sound.assign(metric=swapped), tmp_path / "swapped.csv"))
+
+
+def test_minus_one_means_nothing_to_measure_only_if_it_does_in_all_runs(tmp_path):
+    table = detector(box_ap=[[20.0, 21.0], [19.0, 18.0]], box_ap_small=[[-1.0, -1.0], [-1.0, -1.0]])
+    read_metrics(written(table, tmp_path / "no_small_objects.csv"))
+    table.loc[2, "value"] = -1.0
+    with pytest.raises(MetricsError, match="row 4, column value: box_ap is -1, outside 0 to 100"):
+        read_metrics(written(table, tmp_path / "one_run.csv"))

@@ -1,4 +1,4 @@
-"""Annotation files as exporters and people leave them: what works, and what is told."""
+"""Annotation files as exporters and people leave them: what works, and what is reported."""
 
 import json
 from pathlib import Path

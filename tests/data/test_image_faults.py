@@ -58,6 +58,13 @@ def test_unknown_class_in_a_sample(tree):
     refuse(tree, r"imagenet1k_sample has up to 1,000; move away .*: cats", imagenet1k_sample())
 
 
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_no_class_folder_in_a_sample(tree, part):
+    for path in (tree / part).iterdir():
+        shutil.rmtree(path)
+    refuse(tree, rf"{part} has no class folders; .* such as n01440764/1", imagenet1k_sample())
+
+
 def test_empty_class(tree):
     for path in (tree / "train" / CLASSES[1]).iterdir():
         path.unlink()

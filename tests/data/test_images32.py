@@ -183,6 +183,35 @@ def test_available_memory_is_less_than_there_is():
     assert 0 < memory_limit.available_memory() <= there
 
 
+@pytest.mark.parametrize(
+    ("line", "group", "names"),
+    [
+        ("0::/slurm/job_7/step_0", "slurm/job_7", ("memory.max", "memory.current", "inactive")),
+        (
+            "4:cpu,memory:/slurm/job_7",
+            "memory/slurm/job_7",
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive"),
+        ),
+    ],
+    ids=["version 2", "version 1"],
+)
+def test_the_limit_of_a_slurm_job_or_a_container_counts(tmp_path, line, group, names):
+    (tmp_path / "own").write_text(f"1:pids:/elsewhere\n{line}\n")
+    folder = tmp_path / "cgroup" / group
+    (folder / "step_0").mkdir(parents=True)
+    for name, content in zip(names, ("5000", "3000", None), strict=True):
+        if content:
+            (folder / name).write_text(f"{content}\n")
+            (folder / "step_0" / name).write_text("max\n")
+    (folder / "memory.stat").write_text(f"anon 7\n{names[2]}_file 400\n")
+    left = memory_limit._left_in_groups(tmp_path / "own", tmp_path / "cgroup")
+    assert list(left) == [2400]
+
+
+def test_where_there_are_no_control_groups_the_machine_is_the_limit(tmp_path):
+    assert list(memory_limit._left_in_groups(tmp_path / "absent", tmp_path)) == []
+
+
 def test_changed_arrays_are_refused(folders, tmp_path):
     verified(folders, tmp_path)
     path = data_folder(tmp_path, "images32") / ARRAYS_FILE

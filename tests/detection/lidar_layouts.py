@@ -115,6 +115,11 @@ def configuration(name: str, data: Path, work_dir: Path, hooks: list[dict], **mo
     return Config(plain | more)
 
 
+def small_grid(config: Config) -> Config:
+    """A configuration with a grid of 64 cells a side."""
+    return Config(_small(config.to_dict()))
+
+
 def _camera(number: int) -> dict:
     projection = [[50.0, 0, 50, 0], [0, 50, 50, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
     return {

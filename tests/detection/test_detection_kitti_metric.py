@@ -1,5 +1,8 @@
 """MMDetection3D's metric for KITTI with our overlaps, which need no GPU."""
 
+import json
+import math
+
 import numpy as np
 import pytest
 
@@ -8,8 +11,14 @@ pytest.importorskip(
 )
 pytest.importorskip("mmdet3d", reason="MMDetection3D is not installed")
 
+import torch
 from mmdet3d.evaluation import kitti_eval
 from mmdet3d.evaluation.functional.kitti_utils import rotate_iou
+from mmdet3d.evaluation.metrics import KittiMetric
+from mmdet3d.structures import LiDARInstance3DBoxes
+from mmengine.structures import InstanceData
+
+from polyrepro.detection.lidar.kitti_ap import kitti_metrics
 
 CARS = 20
 
@@ -51,3 +60,98 @@ def test_cars_count_up_to_an_overlap_of_seven_tenths():
     assert perfect[0] == perfect[1] > 40
     assert ap40(0.7) == perfect
     assert all(value < 0.8 * best for value, best in zip(ap40(0.71), perfect, strict=True))
+
+
+CLASSES = ("Pedestrian", "Cyclist", "Car")
+SIZES = ((0.8, 0.6, 1.7), (1.8, 0.6, 1.7), (3.9, 1.6, 1.5))
+TO_CAMERA = [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+PROJECTION = [[707.0, 0, 604, 45], [0, 707, 180, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def written_case(folder, frames: int = 12) -> tuple:
+    """Annotations and predictions of frames with right, shifted, doubled and wrong boxes."""
+    random = np.random.default_rng(5)
+    truth, found = [], []
+    for number in range(frames):
+        objects, boxes = [], []
+        for place in range(9 if number else 0):
+            label = int(random.integers(3))
+            x, y, yaw = 8 + 3.0 * place, random.uniform(-4, 4), random.uniform(-3, 3)
+            length, width, height = SIZES[label]
+            top = 600 * height / x
+            objects.append(
+                {
+                    "bbox": [500.0, 100.0, 560.0, 100.0 + top],
+                    "bbox_label": label,
+                    "bbox_label_3d": label,
+                    "bbox_3d": [-y, 1.7, x, length, height, width, -yaw - math.pi / 2],
+                    "truncated": float(random.choice([0, 0.2, 0.4])),
+                    "occluded": int(random.integers(3)),
+                    "alpha": 0.0,
+                    "score": 0.0,
+                }
+            )
+            shift = random.choice([0.0, 0.05, 0.2, 2.0], p=[0.4, 0.3, 0.2, 0.1])
+            for _ in range(int(random.choice([0, 1, 2], p=[0.2, 0.7, 0.1]))):
+                bottom = -1.7 + random.choice([0.0, 0.2])
+                box = [x + shift, y, bottom, length, width, height, yaw]
+                guess = label if random.uniform() < 0.9 else (label + 1) % 3
+                score = float(random.uniform(0.1, 1))
+                boxes.append({"bbox_3d": box, "bbox_label_3d": guess, "score": score})
+        camera = {"lidar2cam": TO_CAMERA, "cam2img": PROJECTION, "width": 1224, "height": 370}
+        truth.append({"sample_idx": number, "images": {"CAM2": camera}, "instances": objects})
+        found.append({"sample_idx": number, "instances": boxes})
+    # Its metric needs objects in the first frame; ours does not.
+    truth[0], truth[1] = truth[1] | {"sample_idx": 0}, truth[0] | {"sample_idx": 1}
+    found[0], found[1] = found[1] | {"sample_idx": 0}, found[0] | {"sample_idx": 1}
+    categories = {name: label for label, name in enumerate(CLASSES)}
+    content = {"metainfo": {"categories": categories}, "data_list": truth}
+    (folder / "truth.json").write_text(json.dumps(content))
+    (folder / "found.json").write_text(json.dumps(found))
+    return folder / "truth.json", folder / "found.json", found
+
+
+def test_metrics_are_those_of_mmdetection3ds_own_metric(tmp_path):
+    truth, predictions, found = written_case(tmp_path)
+    stock = KittiMetric(str(truth))
+    stock.dataset_meta = {"classes": CLASSES}
+    results = [
+        {
+            "sample_idx": frame["sample_idx"],
+            "pred_instances_3d": InstanceData(
+                bboxes_3d=LiDARInstance3DBoxes(
+                    torch.tensor([e["bbox_3d"] for e in frame["instances"]]).reshape(-1, 7)
+                ),
+                labels_3d=torch.tensor([e["bbox_label_3d"] for e in frame["instances"]]).long(),
+                scores_3d=torch.tensor([e["score"] for e in frame["instances"]]),
+            ),
+            "pred_instances": InstanceData(),
+        }
+        for frame in found
+    ]
+    expected = stock.compute_metrics(results)
+    metrics = kitti_metrics(truth, predictions, CLASSES)
+    for view, start in (("3D", ""), ("BEV", "bev_")):
+        for level in ("easy", "moderate", "hard"):
+            key = f"{view}_AP40_{level}"
+            for name in CLASSES:
+                value = expected[f"pred_instances_3d/KITTI/{name}_{key}_strict"]
+                assert metrics[f"{name.lower()}_{start}ap40_{level}"] == pytest.approx(
+                    value, abs=1e-4
+                )
+            overall = expected[f"pred_instances_3d/KITTI/Overall_{key}"]
+            assert metrics[f"{start}ap40_{level}"] == pytest.approx(overall, abs=1e-4)
+    eleven = expected["pred_instances_3d/KITTI/Overall_3D_AP11_moderate"]
+    assert metrics["ap11_moderate"] == pytest.approx(eleven, abs=1e-4)
+    assert metrics["ap40_easy"] > 0
+    assert 0 < metrics["car_ap40_hard"] < metrics["car_bev_ap40_hard"] < 95
+
+
+def test_frames_without_objects_may_come_first_and_found_may_be_nothing(tmp_path):
+    truth, predictions, found = written_case(tmp_path, frames=3)
+    content = json.loads(truth.read_text())
+    content["data_list"][0]["instances"] = []
+    truth.write_text(json.dumps(content))
+    assert len(kitti_metrics(truth, predictions, CLASSES)) == 25
+    predictions.write_text(json.dumps([frame | {"instances": []} for frame in found]))
+    assert set(kitti_metrics(truth, predictions, CLASSES).values()) == {0.0}

@@ -66,6 +66,10 @@ def test_the_affordable_scales_cost_a_few_hundred_hours_where_the_paper_costs_th
         assert 100 < cost.hours < most and cost.unknown_runs == 0
     assert cost_of(rows, "paper", studies=own).hours > 2_000
     assert 100 < cost_of(rows, "coco_short").hours < 400
+    kitti = cost_of(rows, "kitti")
+    assert kitti.runs == 12 and kitti.unknown_runs == 0
+    # 160 epochs of nine tenths of 3,712 frames at 13.4 a second, and an evaluation.
+    assert kitti.hours / 12 == pytest.approx((160 * 3_341 + 4_140 / 3) / 13.4 / 3600)
 
 
 def test_caches_are_priced(capsys):

@@ -1,5 +1,6 @@
 """The figures and claims of the affordable scales, from results that are made up."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from figures_drawn import figure_of
@@ -29,6 +30,18 @@ def test_the_scale_runs_the_studies_of_imagenet():
 def test_its_figures_can_be_drawn(results, name):
     figure = figure_of(name, results)
     assert all(box.x1 <= figure.bbox.x1 for box in (a.get_tightbbox() for a in figure.axes))
+
+
+def test_kitti_has_a_figure_of_its_own_and_verdicts(tmp_path):
+    folder = write_results(tmp_path, seeds=4, scale="kitti", studies="all")
+    figure = figure_of("pointpillars_kitti", folder)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    shown = ("AP40 moderate", "car AP40", "pedestrian AP40", "cyclist AP40")
+    assert all(name in title for name, title in zip(shown, titles, strict=True))
+    claims = pd.read_csv(folder / "claims.csv").set_index("claim")
+    gain = claims.loc["pointpillars_kitti_gain"]
+    assert np.isnan(gain["published"])  # the paper has no number
+    assert gain["measured"] > 0 and gain["study"] == "pointpillars_kitti"
 
 
 def test_its_verdicts_say_that_the_trainings_are_shorter(results):

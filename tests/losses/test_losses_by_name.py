@@ -1,5 +1,7 @@
 """Series by name, as studies and configurations give them."""
 
+import sys
+
 import pytest
 
 from polyrepro.losses import HardGate, PolySeries, SoftGate, series_by_name
@@ -11,6 +13,23 @@ def test_series_of_the_package_and_of_anywhere():
     )
     assert series_by_name("HardGate", {}) == HardGate()
     assert series_by_name("polyrepro.losses:SoftGate", {"sharpness": 2.0}) == SoftGate(2.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def broken(:\n", "fails when it is imported, with SyntaxError: invalid syntax"),
+        ("1 / 0\n", "fails when it is imported, with ZeroDivisionError: division by zero"),
+        ("import nowhere\n", "(No module named 'nowhere')"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named(tmp_path, monkeypatch, source, message):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_broken_losses", raising=False)
+    (tmp_path / "my_broken_losses.py").write_text(source)
+    with pytest.raises(ValueError, match="series 'my_broken_losses:X'") as error_info:
+        series_by_name("my_broken_losses:X", {})
+    assert message in str(error_info.value)
 
 
 @pytest.mark.parametrize(

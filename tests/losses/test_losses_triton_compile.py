@@ -10,14 +10,12 @@ from triton.compiler import ASTSource  # noqa: E402
 from polyrepro.losses import rows_triton  # noqa: E402
 
 HOPPER = GPUTarget("cuda", 90, 32)
-ROWS = dict.fromkeys(
-    ["statistics", "class_weight", "by_nll", "by_mean", "by_base", "by_q", "labels"], "*fp32"
-)
+ROWS = dict.fromkeys(["statistics", "class_weight", "by_row", "by_expected"], "*fp32")
 SIZES = dict.fromkeys(["rows", "classes"], "i32")
 
 
 def _compile(kernel, types, constants):
-    types = {**ROWS, **SIZES, "index": "*i64", **types}
+    types = {**ROWS, **SIZES, **types}
     names = kernel.arg_names
     signature = {name: "constexpr" if name in constants else types[name] for name in names}
     values = {(names.index(name),): value for name, value in constants.items()}
@@ -38,22 +36,22 @@ def _row_constants(weighted):
 
 
 @pytest.mark.parametrize("dtype", ["*fp32", "*bf16", "*fp16"])
-@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize("expected", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_kernels_for_indices(weighted, averaged, dtype):
-    types = {"logits": dtype, "by_logits": dtype}
-    constants = {"averaged": averaged, **_row_constants(weighted)}
-    forward = _compile(rows_triton.index_forward, types, constants)
+def test_kernels_for_indices(weighted, expected, dtype):
+    types = {"logits": dtype, "by_logits": dtype, "target": "*i64"}
+    constants = {"soft": False, "expected": expected, **_row_constants(weighted)}
+    forward = _compile(rows_triton.row_forward, types, constants)
     assert "__assertfail" in forward
-    absent = {} if averaged else {"by_mean": None}
-    backward = _compile(rows_triton.index_backward, types, {**constants, **absent})
+    absent = {} if expected else {"by_expected": None}
+    backward = _compile(rows_triton.row_backward, types, {**constants, **absent})
     assert ".target sm_90" in backward
 
 
 @pytest.mark.parametrize("dtype", ["*fp32", "*bf16"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_kernels_for_probabilities(weighted, dtype):
-    types = {"logits": dtype, "by_logits": dtype}
-    constants = _row_constants(weighted)
-    for kernel in (rows_triton.label_forward, rows_triton.label_backward):
+    types = {"logits": dtype, "by_logits": dtype, "target": "*fp32"}
+    constants = {"soft": True, "expected": True, **_row_constants(weighted)}
+    for kernel in (rows_triton.row_forward, rows_triton.row_backward):
         assert ".target sm_90" in _compile(kernel, types, constants)

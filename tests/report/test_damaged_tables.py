@@ -42,7 +42,7 @@ CLAIMS = [
     (cell(3, "measured", "-47,4"), "row 3, column measured: '-47,4' is no number"),
     (cell(3, "measured", "47.4"), "row 3, column high: "),
     (cell(3, "measured", ""), "row 3, column measured: nan does not go with the number of seeds"),
-    (cell(3, "low", "5"), "row 3, column low: 5 does not lie around the value measured"),
+    (cell(3, "low", "5"), "row 3, column low: 5 does not lie around the value in the column m"),
     (cell(3, "decisive_high", "-99"), "row 3, column decisive_high: -99 does not lie around"),
     (cell(3, "n", "2.5"), "row 3, column n: '2.5' is no whole number of at least 0"),
     (cell(3, "n", "-1"), "row 3, column n: '-1' is no whole number"),
@@ -56,6 +56,14 @@ CLAIMS = [
     (lambda t: t.drop(index=1), "column contrast: the claim 'few_terms_lose' has 1 rows where"),
     (lambda t: t.drop(columns="p_holm"), "row 1: there is no column 'p_holm'; another version"),
     (lambda t: t[:0], "has no rows; make it again from metrics.csv"),
+    (cell(3, "p_holm", "2"), "row 3, column p_holm: 2 is no probability"),
+    (cell(3, "published_status", "read"), "row 3, column published_status: 'read' is none of: , v"),
+    (cell(3, "planned", "3"), "row 3, column planned: 3 is not the number of seeds that the study"),
+    (cell(4, "margin", "30"), "row 4, column margin: 30 is not the study's margin"),
+    (cell(4, "margin", ""), "row 4, column margin: nan is not the study's margin"),
+    (cell(3, "collapsed", "77"), "row 3, column collapsed: 77 is more than the number of runs"),
+    (cell(3, "seeds_for_measured", "-4"), "row 3, column seeds_for_measured: -4 seeds are too few"),
+    (cell(3, "contrast", "top5 (test): x"), "row 3, column contrast: 'top5 (test): x' is not what"),
 ]
 
 
@@ -74,6 +82,16 @@ STATISTICS = [
     (cell(4, "study", "Truncation"), "row 4, column study: 'Truncation' is none of: truncation"),
     (lambda t: pd.concat([t, t[:1]]), "column variant: 'cross_entropy' has this metric twice in"),
     (lambda t: t.drop(columns="selected"), "row 1: there is no column 'selected'"),
+    (cell(4, "mean", "999"), "column high: "),
+    (cell(4, "difference", "999"), "column difference_high: "),
+    (cell(4, "sd", "-1"), "row 4, column sd: -1 is no standard deviation"),
+    (cell(4, "p_value", "1.5"), "row 4, column p_value: 1.5 is no probability"),
+    (cell(4, "variant", "poly9"), "row 4, column variant: 'poly9' is none of: cross_entropy, tru"),
+    (cell(4, "split", "tset"), "row 4, column split: 'tset' is none of: train, validation, test"),
+    (cell(4, "scale", "paper"), "row 4, column scale: 'paper' beside 'embedded': one table holds"),
+    (cell(4, "selected", "mine"), "row 4, column selected: 'mine' names no selection of the study"),
+    (cell(4, "collapsed", "99"), "row 4, column collapsed: 99 is more than the number of runs"),
+    (cell(4, "n", "0"), "row 4, column n: 0 seeds have no mean"),
 ]
 
 

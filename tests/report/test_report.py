@@ -95,8 +95,15 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
 
 
 CONTRAST = {"contrast": "a − b", "measured": "+0.40", "interval": "+0.1 to +0.7"}
-CONTRAST |= {"n": 10, "planned": 10}
-CLAIM = {"study": "s", "number": "C1", "outcome": "inconclusive", "gain": "–", "published": "yes"}
+CONTRAST |= {"n": 10, "planned": 10, "unit": "top-1"}
+CLAIM = {
+    "study": "s",
+    "title": "Long tail: few images",
+    "number": "C1",
+    "outcome": "inconclusive",
+    "gain": "–",
+    "published": "yes",
+}
 CLAIM |= {"of_gain": True, "contrasts": [CONTRAST]}
 
 
@@ -120,10 +127,13 @@ def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():
         CLAIM | {"number": "C4", "study": "ours", "published": ""},
         CLAIM | {"number": "C5", "study": "u", "contrasts": [CONTRAST | {"measured": "–"}]},
     ]
+    words = "Long tail, top-1, a − b: +0.40 points"
     assert abstract(claims)["effects"] == [
-        {"number": "C1", "text": "a − b: +0.40 (+0.1 to +0.7; published +0.6)"},
-        {"number": "C3", "text": "a − b: +0.40 (+0.1 to +0.7)"},
+        {"number": "C1", "text": f"{words} (+0.1 to +0.7; published +0.6)"},
+        {"number": "C3", "text": f"{words} (+0.1 to +0.7)"},
     ]
+    of_steps = CLAIM | {"contrasts": [CONTRAST | {"unit": "steps"}]}
+    assert "Long tail, steps, a − b: +0.40 (" in abstract([of_steps])["effects"][0]["text"]
     many = [CLAIM | {"number": f"C{i}", "study": str(i)} for i in range(20)]
     many.append(CLAIM | {"number": "C20", "gain": "+0.4"})
     shown = [effect["number"] for effect in abstract(many)["effects"]]

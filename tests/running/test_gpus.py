@@ -71,17 +71,45 @@ def test_without_an_answer_torch_is_the_one_to_say_in_another_process(
         nvidia_smi("Failed to initialize NVML: Driver/library version mismatch\n", status)
     else:
         monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(gpus, "COUNT", "print(3)")
-    assert installed_gpus() == Gpus(("0", "1", "2"), {})
+    answer = f"print('0 {A}'); print('1 {B}'); print('2')"
+    monkeypatch.setattr(gpus, "QUESTION", answer)
+    found = installed_gpus()
+    assert found == Gpus(("0", "1", "2"), {"0": A, "1": B})
+    # Two jobs that name one device in different ways get one lease.
+    assert found.identify("1") == found.identify(B) == found.identify(B[:12])
+
+
+def test_torch_is_asked_what_it_can_answer(tmp_path, monkeypatch):
+    """A torch with two devices, of which one is held by another process."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("")
+    (tmp_path / "torch" / "cuda.py").write_text(
+        "from types import SimpleNamespace\n"
+        "def device_count(): return 2\n"
+        "def get_device_properties(index):\n"
+        "    if index: raise RuntimeError('all CUDA-capable devices are busy')\n"
+        f"    return SimpleNamespace(uuid='{A.removeprefix('GPU-')}')\n"
+    )
+    monkeypatch.setattr(gpus, "QUESTION", "import torch.cuda" + gpus.QUESTION)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert installed_gpus() == Gpus(("0", "1"), {"0": A})
+
+
+def test_torch_counts_as_nvidia_smi_does(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    monkeypatch.setattr(gpus, "QUESTION", "import os; print(os.environ['CUDA_DEVICE_ORDER'])")
+    assert installed_gpus().names == ("PCI_BUS_ID",)
 
 
 def test_no_device_is_hidden_from_the_question_and_none_is_opened_here(nvidia_smi, monkeypatch):
     nvidia_smi("", 1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(
-        gpus, "COUNT", "import os; print(2 - ('CUDA_VISIBLE_DEVICES' in os.environ))"
+        gpus, "QUESTION", "import os; print(2 - ('CUDA_VISIBLE_DEVICES' in os.environ))"
     )
-    assert installed_gpus().names == ("0", "1")
+    assert installed_gpus().names == ("2",)
     code = (
         "import sys, polyrepro.running.gpus as g; g.installed_gpus(); print('torch' in sys.modules)"
     )

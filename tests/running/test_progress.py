@@ -14,6 +14,7 @@ from rich.console import Console
 from polyrepro.cli import main
 from polyrepro.errors import DeviceError
 from polyrepro.files import curves_folder, progress_path
+from polyrepro.options import command
 from polyrepro.plan import Plan, PlanError
 from polyrepro.running import progress
 from polyrepro.running.closing_words import closing_words
@@ -26,7 +27,7 @@ from polyrepro.running.progress import Progress, failure_noted
 from polyrepro.running.records import Outcome, write_record
 from polyrepro.running.status import LOST_SECONDS, StatusReader, seconds_left
 from polyrepro.running.status_screen import UnknownRunError, details, overview, show_status
-from polyrepro.settings import check_settings, command
+from polyrepro.settings import check_settings
 from polyrepro.studies import STUDIES
 
 HERE = Execution(Processes(torch.device("cpu")))
@@ -74,10 +75,12 @@ def test_states_of_runs(plan, tmp_path):
     begin(tmp_path, silent, host="node7", time=time.time() - LOST_SECONDS - 1)
     with pytest.raises(InterruptedTrainingError), Progress(tmp_path, stopped):
         raise InterruptedTrainingError("stopped after step 3")
-    found = states(plan)
+    found = StatusReader(plan).read()
     expected = ["finished", "running", "failed", "failed", "waiting", "stopped"]
-    assert [found[run.id] for run in plan.runs[:6]] == expected
-    assert found[waiting.id] == "waiting"
+    assert [found[run.id].state for run in plan.runs[:6]] == expected
+    assert found[waiting.id].state == "waiting"
+    assert re.search(r"its process on \S+ ended and could not", found[lost.id].details["message"])
+    assert "no word from node7 for 10 minutes" in found[silent.id].details["message"]
 
 
 def test_a_training_on_another_node_counts_as_running(plan, tmp_path):
@@ -147,6 +150,14 @@ def test_time_left(plan, tmp_path):
     assert seconds_left(StatusReader(plan).read()) == pytest.approx(25 + 30 * len(rest))
 
 
+def test_time_left_of_runs_that_are_too_short_to_state_their_speed(plan, tmp_path):
+    first, second, *rest = plan.runs
+    begin(tmp_path, second, steps_per_second=None)
+    assert seconds_left(StatusReader(plan).read()) is None
+    finish(plan, tmp_path, first)  # 30 seconds
+    assert seconds_left(StatusReader(plan).read()) == pytest.approx(30 + 30 * len(rest))
+
+
 def test_overview_and_details(plan, tmp_path):
     finished, running, failed, *_ = plan.runs
     finish(plan, tmp_path, finished)
@@ -197,6 +208,7 @@ def test_closing_words(plan, tmp_path):
     words = closing_words(plan, failed=True)
     assert f"failed: {plan.runs[0].id}: out of memory (log: /logs/k.log)" in words
     assert "0 of 10 runs have finished" in words and "There is no report" in words
+    assert "goes on with: the same and --keep-going" in words
     (tmp_path / "report.pdf").touch()
     assert f"The report is {tmp_path}/report.pdf (of 20" in closing_words(plan, failed=False)
     assert "from before this failure" in closing_words(plan, failed=True)

@@ -1,11 +1,14 @@
 """Trainings of the segmentation on a few drawn scenes: results, pairs, resuming, refusals."""
 
 import json
+import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked_commands import CONTEXT
 from torchvision.ops import sigmoid_focal_loss
 
 from polyrepro.classification.failures import TrainingError
@@ -17,6 +20,7 @@ from polyrepro.data.manifests import write_manifest
 from polyrepro.errors import DeviceError
 from polyrepro.losses import PolySeries
 from polyrepro.recipes import RECIPES
+from polyrepro.running import checkpoints
 from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.execution import Execution
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
@@ -160,6 +164,49 @@ def test_killed_after_a_checkpoint_it_ends_with_the_same_bits(data, whole, tmp_p
     assert record["recipe"]["kind"] == "segmentation"
     (folder,) = (tmp_path / "runs").glob("*/*/seed1.*")
     assert not (folder / "checkpoints").exists()
+
+
+def train_until_killed(module: object, name: str, calls: int, data: Path, folder: Path) -> None:
+    """In a process of its own: checkpoints after every step, and a real SIGKILL inside a call."""
+    original, seen = getattr(module, name), []
+
+    def killing(*arguments):
+        seen.append(arguments)
+        if len(seen) == calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments)
+
+    setattr(module, name, killing)
+    Checkpoints.due = property(lambda self: True)
+    torch.set_num_threads(1)
+    train_run(small_run(), open_lidar(data), folder, "x", HERE)
+
+
+def killed_in_a_step(data: Path, folder: Path) -> None:
+    """Before the optimiser has stepped, in the second step of the second epoch."""
+    train_until_killed(torch.optim.AdamW, "zero_grad", 5, data, folder)
+
+
+def killed_in_a_checkpoint(data: Path, folder: Path) -> None:
+    """When the files of the fifth one have been written, but not described."""
+    train_until_killed(checkpoints, "write_durably", 5, data, folder)
+
+
+@pytest.mark.parametrize("killed", [killed_in_a_step, killed_in_a_checkpoint])
+def test_after_a_real_kill_it_ends_with_the_same_bits(data, whole, tmp_path, killed):
+    process = CONTEXT.Process(target=killed, args=(data.annotations["train"].parent, tmp_path))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    left = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    unfinished = [f".writing_{process.pid}"] if killed is killed_in_a_checkpoint else []
+    assert left == [*unfinished, "step_000000003", "step_000000004"]
+    resumed = train_run(small_run(), data, tmp_path, "x", HERE)
+    folder, undisturbed = whole
+    assert without_times(resumed.history) == without_times(undisturbed.history)
+    assert resumed.predictions == undisturbed.predictions
+    course = "target_probability.jsonl"
+    assert (tmp_path / course).read_bytes() == (folder / course).read_bytes()
 
 
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):

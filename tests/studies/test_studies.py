@@ -145,6 +145,11 @@ def test_a_sign_where_it_says_nothing_is_refused(kind):
         Contrast(weights={"a": 1, "b": -1}, metric="top1", kind=kind, margin=0.3, sign=-1)
 
 
+def test_a_claim_without_contrasts_is_refused_by_name():
+    with pytest.raises(ValueError, match="claim c has no contrasts, so no run could decide it"):
+        Claim(name="c", statement="", quantity="", contrasts=())
+
+
 def test_only_equivalences_step_down():
     contrast = Contrast(weights={"a": 1, "b": -1}, metric="top1")
     with pytest.raises(ValueError, match="claim c: step_down needs equivalence contrasts"):

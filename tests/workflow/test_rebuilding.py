@@ -47,10 +47,10 @@ def edit(path, old, new):
         ("analysis/metrics_table.py", "import json", "import json  # x", SEARCHED),
         ("analysis/selection.py", "import Path", "import Path  # x", SEARCHED),
         (
-            "analysis/inference.py",
+            "analysis/significance.py",
             "SIGNIFICANCE = 0.05",
             "SIGNIFICANCE = 0.10",
-            {"statistics": 1} | JUDGED | FIGURES,
+            {"statistics": 1} | JUDGED | DRAWN,
         ),
         ("analysis/claims.py", "import math", "import math  # x", JUDGED),
         ("analysis/published.py", "import Path", "import Path  # x", JUDGED),
@@ -58,6 +58,7 @@ def edit(path, old, new):
         ("figures/style.py", "import io", "import io  # x", DRAWN),
         ("losses/series.py", "import torch", "import torch  # x", {"figure_losses": 1, "atlas": 1}),
         ("report/findings.py", "import pandas", "import pandas  ", {}),
+        ("../workflow/report/truncation.rst", "Only", "Here only", {}),
         ("../report/sections/limits.typ", "=", "= ", {}),
         ("../results/published/numbers.csv", "id", "id ", JUDGED),
         ("../config/paper.yaml", "seeds: 3", "seeds: 4", JUDGED),
@@ -71,6 +72,13 @@ def test_an_edit_rebuilds_what_depends_on_it(project, path, old, new, expected):
 def test_how_it_is_run_rebuilds_nothing(project):
     edit(project / "tiny.yaml", "seeds: 2", "seeds: 2\ncpus_per_process: 2")
     assert planned(project) == {}
+
+
+def test_a_figure_without_a_caption_is_refused_before_anything_is_trained(project):
+    (project / "workflow/report/poly_n.rst").unlink()
+    process = snakemake(project, "-n")
+    assert process.returncode != 0
+    assert "figure 'poly_n' has no caption; write one" in process.stdout + process.stderr
 
 
 def test_a_record_removed_by_hand_is_trained_again(project):

@@ -20,6 +20,7 @@ def project(tmp_path_factory):
     [
         ("imagenet_short", CACHE, {"verify_data": 2, "cache_data": 1}),
         ("coco_short", {}, {"verify_data": 1}),
+        ("kitti", {}, {"verify_data": 1}),
     ],
 )
 def test_the_planned_jobs_are_the_priced_runs(project, scale, changes, data_jobs):

@@ -16,7 +16,7 @@ rule collect:
     params:
         settings=SETTINGS_FILE,
         scale=SETTINGS.scale_label,
-        runs=[f"{run.id} {run.identity()}" for run in PLAN.runs],
+        runs=[f"{run.id} {run.identity()} {run.label}" for run in PLAN.runs],
         studies=digest(
             PLAN.studies,
             without=("title", "question", "claims", "selections", "reference", "also"),
@@ -41,6 +41,7 @@ rule statistics:
     conda:
         "../../environment.yml"
     params:
+        confidence=CONFIDENCE_PERCENT,  # for the caption
         studies=digest(PLAN.studies, without=("title", "question", "claims")),
     shell:
         "python -m polyrepro statistics {input.metrics:q} --output {output:q} 2> {log:q}"

@@ -7,8 +7,10 @@ from polyrepro.analysis.reference_folders import (
     files_shown,
     reference_folders,
 )
+from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 from polyrepro.files import write_atomically
 from polyrepro.plan import Plan, PlanError
+from polyrepro.report.captions import CaptionError, captions
 from polyrepro.running.closing_words import closing_words
 from polyrepro.settings import SettingsError, check_settings
 from polyrepro.sources import digest, project_files, source_files
@@ -16,12 +18,13 @@ from polyrepro.sources import digest, project_files, source_files
 try:
     PLAN = Plan(check_settings(config, tuple(Path(f) for f in workflow.configfiles)))
     PLAN.caches  # refused here if they do not fit the recipes
+    captions()  # and here if a figure has none
     RESULTS = PLAN.settings.results
     SETTINGS = PLAN.settings
     REFERENCES = reference_folders(
         Path(RESULTS), SETTINGS.scale_label, SETTINGS.references
     )
-except (SettingsError, PlanError, SourceError) as error:
+except (SettingsError, PlanError, SourceError, CaptionError) as error:
     raise WorkflowError(str(error))
 
 # The rules call `python`: the one that runs this Snakefile, whether or not it has been activated.

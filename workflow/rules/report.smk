@@ -12,6 +12,7 @@ rule report:
         simulated=project_files("results/reference", "verdicts.csv"),
         references=files_shown(REFERENCES),
         text=project_files("report", "**/*.typ"),
+        captions=project_files("workflow/report", "*.rst"),
         bibliography=project_files("report", "*.bib"),
         page=project_files("report", "page.*"),
         code=source_files(

@@ -1,8 +1,18 @@
+from polyrepro.running.own_series import warnings_of_changed_series
 from polyrepro.running.receipts import remove_stale_receipts
 
 # The declared output is a receipt. The records themselves lie in run folders that no rule declares,
 # because Snakemake deletes the declared outputs of failed and re-run jobs.
 remove_stale_receipts(PLAN)
+
+if workflow.is_main_process:
+    for line in warnings_of_changed_series(PLAN):
+        print(line, file=sys.stderr)
+
+
+def detectors_first(wildcards):
+    """They take longest: no core should wait at the end for the last of them."""
+    return int(PLAN.batches[wildcards.batch].runs[0].recipe.kind != "classification")
 
 
 rule train:
@@ -34,6 +44,7 @@ rule train:
         f"{RESULTS}/batches/{{batch}}.json",
     log:
         f"{RESULTS}/logs/train/{{batch}}.log",
+    priority: detectors_first
     conda:
         "../../environment.yml"
     threads: SETTINGS.processes_per_run * SETTINGS.cpus_per_process

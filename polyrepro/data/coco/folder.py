@@ -63,7 +63,7 @@ def _source(root: Path, split: str) -> CocoSource | None:
 
 
 def _image_folder(root: Path, annotations: Path, content: Content) -> Path:
-    """The folder that has the first image; if none has, the one that COCO's layout asks for."""
+    """The folder that has the first image; if none has, the one of COCO's layout."""
     name = annotations.stem.removeprefix("instances_")
     candidates = [root / name, root / "images" / name, root / "images", root]
     first = next(iter(content["images"].values()), {}).get("file_name")

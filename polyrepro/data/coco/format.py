@@ -58,7 +58,7 @@ def verify_coco(name: str, sources: dict[str, CocoSource], folder: Path) -> dict
     """Check the splits of a data set; write their annotation files and `folder/index.json`.
 
     Category ids may have gaps, and images may be without objects. What is corrected or left out is
-    counted and told, with the first ten entries of each kind.
+    counted and printed, with the first ten entries of each kind.
 
     Args:
         name: of the data set.
@@ -148,13 +148,13 @@ def _difference(found: list[tuple], expected: list[tuple]) -> str:
 
 
 def _all_have_masks(verified: dict[str, dict], notes: dict[str, Notes]) -> bool:
-    """Whether masks can be trained and evaluated; if a few lack them, that is told."""
+    """Whether masks can be trained and evaluated; if a few lack them, a line says so."""
     objects = [entry for content in verified.values() for entry in content["annotations"]]
     lacking = sum("segmentation" not in entry for entry in objects)
     unusable = sum(entry.counts.get(UNUSABLE_MASK, 0) for entry in notes.values())
     if lacking == len(objects) and not unusable:
         for entry in notes.values():
-            entry.counts.pop(NO_MASK, None)  # data of boxes only: nothing to tell
+            entry.counts.pop(NO_MASK, None)  # data of boxes only: nothing to report
     elif lacking:
         print(
             f"{lacking:,} of {len(objects):,} objects have no mask that can be used, so no masks "

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -48,11 +49,11 @@ class Thing:
         """
         reach = (min(self.size[:2]) + min(other.size[:2])) / math.sqrt(2) + clearance
         return all(
-            math.hypot(px - qx, py - qy) > reach
-            for px, py in self._row()
-            for qx, qy in other._row()
+            math.hypot(px - qx, py - qy) > reach for px, py in self._row for qx, qy in other._row
         )
 
+    # Each candidate is compared with all things that stand already, hence the cache.
+    @cached_property
     def _row(self) -> list[tuple[float, float]]:
         """Centres of circles that cover the thing."""
         long, short = max(self.size[:2]), min(self.size[:2])

@@ -10,7 +10,7 @@ from polyrepro.errors import PolyreproError
 
 
 class DataError(PolyreproError):
-    """Data that is missing, damaged or not what was asked for."""
+    """Data that is missing, damaged, or another than the requested."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def verify_images32(name: str, root: Path, folder: Path) -> tuple[dict, list[str
         folder: where the arrays are written.
 
     Returns:
-        The manifest, and lines that tell what was found.
+        The manifest, and lines that say what was found.
 
     Raises:
         DataError: if anything about the data is not as it should be; nothing is written then.

@@ -75,6 +75,11 @@ def check_classes(dataset: ImageDataset, part: Part) -> None:
         if unknown:
             text += f"; move away those that are not its own ({len(unknown):,}): {_first(unknown)}"
         raise DataError(text)
+    if not part.class_folders:
+        raise DataError(
+            f"{part.where} has no class folders; the class of an image is the folder that it lies "
+            f"in, named after its synset, such as {dataset.classes[0]}/1.JPEG"
+        )
     empty = sorted(part.class_folders - set(part.classes))
     if empty:
         raise DataError(

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.format import KITTI_CLASSES, WAYMO_CLASSES, verify_lidar
+from polyrepro.data.lidar.format import KITTI, KITTI_CLASSES, WAYMO_CLASSES, verify_lidar
 from polyrepro.data.lidar.frames import LidarSource, read_frames
-from polyrepro.data.lidar.kitti_boxes import in_lidar_coordinates
 
 NAMES = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
 """What a split may be called in the names of its annotation file."""
@@ -19,22 +18,19 @@ class Layout:
     """What distinguishes the layouts.
 
     Attributes:
-        points: names that the folder of the points may have.
+        points: name of the folder of the points. Of KITTI's only those that the camera sees count,
+            because nothing else has labels.
         in_segments: whether frames follow each other closely, in segments named `context_name`.
-        camera_boxes: whether boxes are in the coordinates of a camera.
     """
 
     classes: tuple[str, ...]
-    points: tuple[str, ...]
+    points: str
     in_segments: bool
-    camera_boxes: bool
 
 
 LAYOUTS = {
-    "waymo": Layout(WAYMO_CLASSES, ("velodyne",), in_segments=True, camera_boxes=False),
-    "kitti": Layout(
-        KITTI_CLASSES, ("velodyne_reduced", "velodyne"), in_segments=False, camera_boxes=True
-    ),
+    "waymo": Layout(WAYMO_CLASSES, "velodyne", in_segments=True),
+    KITTI: Layout(KITTI_CLASSES, "velodyne_reduced", in_segments=False),
 }
 AS_JSON = (
     "python -c \"import mmengine; mmengine.dump(mmengine.load('{pickle}'), '{json}')\" makes it of "
@@ -44,7 +40,7 @@ AS_JSON = (
 
 
 def verify_lidar_folder(name: str, root: Path, folder: Path) -> dict:
-    """Find, check and index a data set; for its layout see docs/detection.md.
+    """Find, check and index a data set; for its layout see docs/lidar.md.
 
     Without annotations of a test split (Waymo's and KITTI's own are not public) `val` is the test
     split, and a tenth of the training, of Waymo's whole segments, is held out for validation, so
@@ -63,8 +59,6 @@ def verify_lidar_folder(name: str, root: Path, folder: Path) -> dict:
     if sources["test"] is None:
         sources["test"] = sources["validation"]
         sources["train"], sources["validation"] = _held_out(name, sources["train"])
-    if LAYOUTS[name].camera_boxes:
-        sources = {split: in_lidar_coordinates(source) for split, source in sources.items()}
     return verify_lidar(name, sources, LAYOUTS[name].classes, folder)
 
 
@@ -79,7 +73,7 @@ def _source(name: str, root: Path, split: str) -> LidarSource | None:
             spelling = stem.rpartition("_")[2]
             # MMDetection3D keeps the points of training and validation in one folder.
             parts = (spelling, "training", "testing")
-            candidates = [root / part / p for part in parts for p in LAYOUTS[name].points]
+            candidates = [root / part / LAYOUTS[name].points for part in parts]
             places = [place for place in candidates if place.is_dir()]
             return LidarSource(annotations, (places or candidates)[0])
     return None

@@ -16,8 +16,11 @@ from polyrepro.data.lidar.frames import (
     checked_frames,
     checked_points,
 )
+from polyrepro.data.lidar.object_samples import checked_samples, write_samples
 from polyrepro.data.verified_splits import DetectionData, read_splits, write_splits
 
+KITTI = "kitti"
+"""The data set whose frames have what `kitti_frames` says."""
 WAYMO_CLASSES = ("Car", "Pedestrian", "Cyclist")
 """MMDetection3D's numbers of Waymo's classes; it leaves signs out."""
 KITTI_CLASSES = (
@@ -30,13 +33,18 @@ KITTI_CLASSES = (
 class LidarData(DetectionData):
     """A verified LiDAR data set, as a training reads it.
 
+    Its annotation files are those of MMDetection3D; KITTI's boxes are in the coordinates of a
+    camera there.
+
     Attributes:
         point_values: numbers per point in the files.
         points: folder of points of each split.
+        samples: of KITTI, the list that `object_samples` has written; None for others.
     """
 
     point_values: int
     points: dict[str, Path]
+    samples: Path | None = None
 
 
 def open_lidar(folder: Path) -> LidarData:
@@ -53,6 +61,7 @@ def open_lidar(folder: Path) -> LidarData:
         annotations=annotations,
         points=points,
         citation=manifest,
+        samples=checked_samples(folder, manifest) if manifest["dataset"] == KITTI else None,
     )
 
 
@@ -71,7 +80,8 @@ def verify_lidar(
     Returns:
         The manifest: `classes`, `point_values`, and by split the numbers of frames (`images`, as
         for pictures), `objects`, objects `per_class`, `images_without_objects`, `images_read`, and
-        `sha256` over annotations and points.
+        `sha256` over annotations and points. For KITTI also `samples`, what
+        :func:`polyrepro.data.lidar.object_samples.write_samples` has written.
 
     Raises:
         DataError: naming the file and what is wrong with it, as `checked_frames` and
@@ -79,7 +89,7 @@ def verify_lidar(
             points of several lengths.
     """
     frames = {
-        split: checked_frames(source.read(), classes, source.annotations)
+        split: checked_frames(source.read(), classes, source.annotations, kitti=name == KITTI)
         for split, source in sources.items()
     }
     _require_disjoint(frames, sources)
@@ -95,12 +105,16 @@ def verify_lidar(
         read, checksum = checked_points(frames[split], source)
         splits[split] = counted | {"images_read": read, "sha256": checksum}
     _write(frames, sources, classes, folder)
-    return {
+    manifest = {
         "dataset": name,
         "classes": list(classes),
         "point_values": values,
         "splits": splits,
     }
+    if name == KITTI:
+        points = sources["train"].points
+        manifest["samples"] = write_samples(frames["train"], points, values, classes, folder)
+    return manifest
 
 
 def _point_values(frames: dict[str, list[dict]], sources: dict[str, LidarSource]) -> int:

@@ -3,7 +3,7 @@
 The files are those that MMDetection3D makes of Waymo's data, as JSON: `metainfo`, and in
 `data_list` a frame per entry with `lidar_points` (`lidar_path`, `num_pts_feats`) and `instances`
 (`bbox_3d`, `bbox_label_3d`, `num_lidar_pts`, and `difficulty_level` if annotators stated Waymo's
-level). Points are float32 in files without header.
+level). KITTI's have more, see `kitti_frames`. Points are float32 in files without header.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from polyrepro.data.in_memory.image_arrays import DataError
+from polyrepro.data.lidar import kitti_frames
 
 FULLY_CHECKED = 2000
 """The points of at most about so many frames per split are read, evenly spaced."""
@@ -72,13 +73,16 @@ def read_frames(path: Path) -> list[dict]:
     return frames
 
 
-def checked_frames(frames: list[dict], classes: tuple[str, ...], path: Path) -> list[dict]:
+def checked_frames(
+    frames: list[dict], classes: tuple[str, ...], path: Path, kitti: bool = False
+) -> list[dict]:
     """The frames with what is used of them, checked.
 
     Args:
         classes: labels are positions in here; objects with the label -1 are left out, whatever
             else they have: KITTI gives no box to what nobody has to find.
         path: of the annotation file, for messages.
+        kitti: frames and objects have what `kitti_frames` says, too.
 
     Raises:
         DataError: naming the first entries that are wrong: no points named, the same points twice,
@@ -98,17 +102,19 @@ def checked_frames(frames: list[dict], classes: tuple[str, ...], path: Path) -> 
         if name in seen:
             faults.append(f"frame {number}: has the points {name} of frame {seen[name]}")
         seen.setdefault(name, number)
-        if not isinstance(instances, list):
-            faults.append(f"frame {number}: `instances` is no list")
+        fault = kitti_frames.frame_fault(frame) if kitti else None
+        if not isinstance(instances, list) or fault:
+            faults.append(f"frame {number}: {fault or '`instances` is no list'}")
             continue
-        wrong = [_fault(entry, classes) for entry in instances]
+        wrong = [_fault(entry, classes, kitti) for entry in instances]
         faults += [f"frame {number}, object {n}: {text}" for n, text in enumerate(wrong) if text]
         used.append(
             {
                 "sample_idx": number,
                 "lidar_points": {"lidar_path": name, "num_pts_feats": values},
+                **(kitti_frames.kept_of_frame(frame) if kitti else {}),
                 "instances": [
-                    {key: e.get(key, DEFAULTS.get(key)) for key in USED_KEYS}
+                    _kept(e, kitti)
                     for e, text in zip(instances, wrong, strict=True)
                     if not text and e["bbox_label_3d"] >= 0
                 ],
@@ -122,7 +128,12 @@ def checked_frames(frames: list[dict], classes: tuple[str, ...], path: Path) -> 
     return used
 
 
-def _fault(entry: object, classes: tuple[str, ...]) -> str | None:
+def _kept(entry: dict, kitti: bool) -> dict:
+    used = {key: entry.get(key, DEFAULTS.get(key)) for key in USED_KEYS}
+    return used | (kitti_frames.kept_of_object(entry) if kitti else {})
+
+
+def _fault(entry: object, classes: tuple[str, ...], kitti: bool) -> str | None:
     """What is wrong with an object; None if nothing is."""
     if not isinstance(entry, dict):
         return "is no entry with keys"
@@ -144,7 +155,7 @@ def _fault(entry: object, classes: tuple[str, ...]) -> str | None:
         return f"`num_lidar_pts` must be a whole number, 0 or more, got {points!r}"
     if entry.get("difficulty_level", 0) not in (0, 1, 2):
         return f"`difficulty_level` must be 0, 1 or 2, got {entry['difficulty_level']!r}"
-    return None
+    return kitti_frames.object_fault(entry) if kitti else None
 
 
 def checked_points(frames: list[dict], source: LidarSource) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""KITTI's boxes, which MMDetection3D keeps in the coordinates of a camera, as boxes of the LiDAR.
+"""KITTI's boxes, which lie in the coordinates of a camera, and which points its image shows.
 
 The camera's axes are right, down and ahead; a box is the middle of its bottom, length, height,
 width, and the turn around the axis that points down.
@@ -8,34 +8,9 @@ import math
 
 import numpy as np
 
-from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.frames import NAMED, LidarSource
-
-CAMERA = "CAM2"
-"""The left colour camera, whose coordinates the boxes are in."""
-
-
-def in_lidar_coordinates(source: LidarSource) -> LidarSource:
-    """The same split with its boxes in the coordinates of the LiDAR.
-
-    Raises:
-        DataError: naming the frames that lack a usable `images.CAM2.lidar2cam`.
-    """
-    frames = source.read()
-    wrong = [n for n, frame in enumerate(frames) if _lidar_to_camera(frame) is None]
-    if wrong:
-        listed = ", ".join(str(number) for number in wrong[:NAMED])
-        raise DataError(
-            f"{source.annotations}: {len(wrong)} frames have no `images.{CAMERA}.lidar2cam`, four "
-            f"times four finite numbers with an inverse, the first: {listed}; make the file again"
-        )
-    turned = [
-        frame | {"instances": [_turned(e, _lidar_to_camera(frame)) for e in frame["instances"]]}
-        if isinstance(frame.get("instances"), list)
-        else frame
-        for frame in frames
-    ]
-    return LidarSource(source.annotations, source.points, turned)
+FARTHEST = 100.0
+"""Metres ahead of the camera; MMDetection3D keeps points no farther in its reduced clouds."""
+NEAREST = 0.001
 
 
 def camera_to_lidar(box: list[float], lidar_to_camera: np.ndarray) -> list[float]:
@@ -52,19 +27,38 @@ def camera_to_lidar(box: list[float], lidar_to_camera: np.ndarray) -> list[float
     return [*centre[:3].tolist(), box[3], box[5], box[4], heading]
 
 
-def _turned(entry: object, lidar_to_camera: np.ndarray) -> object:
-    """An object with its box turned; one that cannot be is left for the checks to name."""
-    box = entry.get("bbox_3d") if isinstance(entry, dict) else None
-    usable = isinstance(box, list) and len(box) == 7
-    if not usable or not all(isinstance(v, int | float) and math.isfinite(v) for v in box):
-        return entry
-    return entry | {"bbox_3d": camera_to_lidar(box, lidar_to_camera)}
+def points_in_box(points: np.ndarray, box: list[float]) -> np.ndarray:
+    """Which of the points (n, 3 or more) lie in a box of the LiDAR, as `camera_to_lidar` gives it.
+
+    Returns:
+        (n,) booleans; points on the surface count.
+    """
+    x, y, z, length, width, height, heading = box
+    east, north, above = points[:, 0] - x, points[:, 1] - y, points[:, 2] - z
+    along = east * math.cos(heading) + north * math.sin(heading)
+    across = north * math.cos(heading) - east * math.sin(heading)
+    inside = (np.abs(along) <= length / 2) & (np.abs(across) <= width / 2)
+    return inside & (above >= 0) & (above <= height)
 
 
-def _lidar_to_camera(frame: dict) -> np.ndarray | None:
-    try:
-        matrix = np.array(frame["images"][CAMERA]["lidar2cam"], float)
-    except (KeyError, TypeError, ValueError):
-        return None
-    usable = matrix.shape == (4, 4) and np.isfinite(matrix).all()
-    return matrix if usable and np.linalg.matrix_rank(matrix) == 4 else None
+def points_in_image(
+    points: np.ndarray, lidar_to_camera: np.ndarray, projection: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Which of the points (n, 3 or more) of the LiDAR a camera's image shows.
+
+    MMDetection3D trains on no others: what lies elsewhere has no labels in KITTI.
+
+    Args:
+        lidar_to_camera: (4, 4), into the coordinates of the rectified cameras.
+        projection: (4, 4), the camera's matrix `P2` with a last row of 0, 0, 0, 1.
+        size: width and height in pixels.
+
+    Returns:
+        (n,) booleans.
+    """
+    whole = np.concatenate([points[:, :3], np.ones((len(points), 1))], 1)
+    across, down, ahead = (whole @ (projection @ lidar_to_camera).T)[:, :3].T
+    inside = (ahead > NEAREST) & (ahead < FARTHEST)
+    for place, pixels in zip((across, down), size, strict=True):
+        inside &= (place > 0) & (place < pixels * ahead)
+    return inside

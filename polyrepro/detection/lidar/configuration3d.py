@@ -7,15 +7,16 @@ from mmengine.hub import get_config
 
 from polyrepro.data.lidar.format import LidarData
 from polyrepro.detection.configuration import (
-    CLIP_NORM,
     finish,
+    light_training,
     make_resumable,
     place_of,
-    warmup_and_cosine,
 )
 from polyrepro.detection.errors import DetectionError
 from polyrepro.detection.lidar import small_pointpillars
 from polyrepro.detection.lidar.lidar_evaluation import LidarPredictions
+from polyrepro.detection.lidar.random_samples import RandomSamples
+from polyrepro.detection.lidar.schedules import set_schedule
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run
 
@@ -45,8 +46,13 @@ def evaluator(path: Path) -> dict:
 
 
 def lidar_place(data: LidarData, split: str) -> dict:
-    """Where annotations and points of a split are."""
-    return place_of(data, split, pts=data.points[split])
+    """Where annotations and points of a split are.
+
+    Without the classes: KITTI's data have more of them than its detectors, which MMDetection3D
+    sorts out.
+    """
+    place = place_of(data, split, pts=data.points[split])
+    return {name: value for name, value in place.items() if name != "metainfo"}
 
 
 def _packaged(run: Run, data: LidarData) -> Config:
@@ -60,22 +66,31 @@ def _packaged(run: Run, data: LidarData) -> Config:
     train, test = config.train_dataloader.dataset, config.test_dataloader.dataset
     if train.type == "RepeatDataset":
         train = train.dataset
-    train.update(**lidar_place(data, "train"), load_interval=recipe.every, filter_empty_gt=False)
+    train.update(**lidar_place(data, "train"), filter_empty_gt=False)
+    if recipe.every > 1:
+        train.load_interval = recipe.every
     test.update(**lidar_place(data, "test"))
     for step in (*train.pipeline, *test.pipeline):
         if step.type == "LoadPointsFromFile":
             _read_points(step, data, recipe.config)
+        if step.type == "ObjectSample":
+            _paste_from(step, data)
     config.train_dataloader.dataset = train
-    stretch = recipe.epochs / config.train_cfg.max_epochs
-    for scheduler in config.param_scheduler:
-        if scheduler.by_epoch:
-            scheduler.end = round(stretch * scheduler.end)
-            scheduler.milestones = [round(stretch * epoch) for epoch in scheduler.milestones]
-    config.optim_wrapper.optimizer.lr = run.learning_rate
+    set_schedule(config, recipe.epochs, run.learning_rate)
     config.auto_scale_lr = None
     config.default_hooks.pop("visualization")
     config.custom_hooks = []
     return config
+
+
+def _paste_from(step: dict, data: LidarData) -> None:
+    """Let a step of a pipeline paste the objects that the verification has cut out."""
+    step.db_sampler.update(
+        type=RandomSamples.__name__, info_path=str(data.samples), data_root=str(data.samples.parent)
+    )
+    step.db_sampler.points_loader.load_dim = data.point_values
+    # KITTI has no ground planes of its own.
+    step.use_ground_plane = step.use_ground_plane and data.citation["samples"]["ground_planes"]
 
 
 def _read_points(step: dict, data: LidarData, name: str) -> None:
@@ -92,9 +107,9 @@ def _read_points(step: dict, data: LidarData, name: str) -> None:
 
 def _light(run: Run, data: LidarData) -> Config:
     """A light detector, trained with AdamW and a cosine."""
-    recipe = run.recipe
     dataset = {
         "type": "WaymoDataset",
+        "metainfo": {"classes": data.classes},
         "modality": {"use_lidar": True, "use_camera": False},
         # An empty scene is one to learn from; a random one in its place could not be resumed.
         "filter_empty_gt": False,
@@ -104,16 +119,7 @@ def _light(run: Run, data: LidarData) -> Config:
             "default_scope": "mmdet3d",
             "model": small_pointpillars.pointpillars(data.classes),
             "load_from": str(small_pointpillars.weights()),
-            "optim_wrapper": {
-                "type": "OptimWrapper",
-                "optimizer": {
-                    "type": "AdamW",
-                    "lr": run.learning_rate,
-                    "weight_decay": recipe.weight_decay,
-                },
-                "clip_grad": {"max_norm": CLIP_NORM},
-            },
-            "param_scheduler": warmup_and_cosine(recipe, data.count("train", recipe.train_images)),
+            **light_training(run, data.count("train", run.recipe.train_images)),
             "train_dataloader": {
                 "sampler": {"type": "DefaultSampler", "shuffle": True},
                 "dataset": {
@@ -132,9 +138,6 @@ def _light(run: Run, data: LidarData) -> Config:
                     "test_mode": True,
                 },
             },
-            "default_hooks": {"logger": {"type": "LoggerHook", "interval": 50}},
-            "custom_hooks": [],
-            "log_level": "WARNING",
         }
     )
 

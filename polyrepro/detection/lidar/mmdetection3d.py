@@ -54,7 +54,7 @@ def prepare_mmdetection3d() -> None:
 
 
 def is_anchor3d_head(module: nn.Module) -> bool:
-    """Whether a module is an ``Anchor3DHead``, told without importing the class."""
+    """Whether a module is an ``Anchor3DHead``, found out without importing the class."""
     return any(base.__name__ == "Anchor3DHead" for base in type(module).__mro__)
 
 

@@ -1,4 +1,4 @@
-"""What a job calls to train a detector on point clouds: as for pictures, with Waymo's metrics."""
+"""What a job calls to train a detector on point clouds: as for pictures, with other metrics."""
 
 # ruff: noqa: E402 - without MMDetection3D the message has to come before the imports fail.
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner, TestLoop
 
-from polyrepro.data.lidar.format import LidarData
+from polyrepro.data.lidar.format import KITTI, LidarData
 from polyrepro.detection.lidar.mmdetection3d import require_mmdetection3d
 from polyrepro.files import naming_path
 from polyrepro.running.execution import Execution
@@ -22,6 +22,7 @@ import mmdet3d.models  # noqa: F401
 
 from polyrepro.detection.configuration import evaluation_loader
 from polyrepro.detection.lidar.configuration3d import evaluator, lidar_place, run_config
+from polyrepro.detection.lidar.kitti_ap import kitti_metrics
 from polyrepro.detection.lidar.lidar_evaluation import lidar_counts
 from polyrepro.detection.lidar.waymo_ap import metrics_of
 from polyrepro.detection.training import Evaluated, train_detector
@@ -33,9 +34,9 @@ def train_run(
     """Train a detector in the run's folder, from its last checkpoint on, and evaluate it.
 
     As :func:`polyrepro.detection.training.train_run`, but for the predictions, which are written to
-    `predictions_test.lidar.json` and for validation, and for the metrics, which are those of
-    :func:`polyrepro.detection.lidar.waymo_ap.waymo_ap`; `predictions.npz` has the counts per frame
-    that they are made of.
+    `predictions_test.lidar.json` and for validation, and for the metrics. They are Waymo's (see
+    :mod:`polyrepro.detection.lidar.waymo_ap`; `predictions.npz` has the counts per frame that they
+    are made of), on KITTI's data those of :func:`polyrepro.detection.lidar.kitti_ap.kitti_metrics`.
     """
 
     def configure(resume_from: Path | None) -> Config:
@@ -47,7 +48,10 @@ def train_run(
         with naming_path(folder):
             TestLoop(runner=runner, dataloader=loader, evaluator=evaluator(path)).run()
         found, counts = {}, {}
-        if execution.processes.first:
+        if execution.processes.first and data.name == KITTI:
+            classes = runner.test_dataloader.dataset.metainfo["classes"]
+            found = kitti_metrics(data.annotations[split], path, classes)
+        elif execution.processes.first:
             counts = lidar_counts(data.annotations[split], path, data.classes)
             found = metrics_of(counts)
         kept = {f"lidar_{name}": rows.astype(np.float32) for name, rows in counts.items()}

@@ -158,7 +158,7 @@ class PolyCrossEntropyLoss(nn.Module):
 
     def extra_repr(self) -> str:
         kind = "sigmoid" if self.use_sigmoid else "mask" if self.use_mask else "softmax"
-        return f"{kind}, {self.series.describe()}, loss_weight={self.loss_weight}"
+        return f"{kind}, {self.series!r}, loss_weight={self.loss_weight}"
 
 
 def _check_mask_arguments(ignore: int | None, reduction: str, avg_factor: float | None) -> None:

@@ -103,4 +103,4 @@ class PolyFocalLoss(nn.Module):
         return self.loss_weight * weight_reduce_loss(losses, weight, reduction, avg_factor)
 
     def extra_repr(self) -> str:
-        return f"{self.series.describe()}, alpha={self.alpha}, loss_weight={self.loss_weight}"
+        return f"{self.series!r}, alpha={self.alpha}, loss_weight={self.loss_weight}"
