@@ -7,6 +7,26 @@ import pandas as pd
 import pytest
 from made_up_results import write_results
 
+from polyrepro.figures import measured
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tables_are_read_once():
+    """Some hundred figures are drawn from the same few folders; each gets a copy of its own."""
+    read, known = measured.read_tables, {}
+
+    def read_once(results: Path) -> measured.Tables:
+        files = [(results / name).stat() for name in ("metrics.csv", "statistics.csv")]
+        key = (results, *((file.st_mtime_ns, file.st_size) for file in files))
+        if key not in known:
+            known[key] = read(results)
+        tables = known[key]
+        return measured.Tables(tables.metrics.copy(), tables.statistics.copy(), results)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured, "read_tables", read_once)
+        yield
+
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory) -> Path:
