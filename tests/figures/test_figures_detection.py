@@ -9,12 +9,11 @@ from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.lidar.range_images import BEAMS, COLUMNS, range_images
 from polyrepro.figures import FigureError, draw, style
 from polyrepro.figures.detection_curves import METRICS
-from polyrepro.figures.mask_rcnn_detections import IMAGES
 from polyrepro.figures.names import METRIC_LABELS
 from polyrepro.figures.pointpillars_detections import LOOKS, RIGHT, WRONG
 from polyrepro.figures.pointpillars_epsilon import METRICS as LIDAR_METRICS
 from polyrepro.figures.range_segmentation import METRICS as SEGMENTATION_METRICS
-from polyrepro.figures.shown import LEAST_OBJECTS_3D, SCENES
+from polyrepro.figures.shown import IMAGES, LEAST_OBJECTS_3D, SCENES
 from polyrepro.files import target_probability_path
 from polyrepro.studies import STUDIES
 
