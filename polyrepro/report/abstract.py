@@ -79,7 +79,8 @@ def _effect(claim: dict) -> str:
     text = f"{claim['title'].partition(':')[0]}, {first['unit']}, {first['contrast']}: "
     text += f"{first['measured']}{points} ({first['interval']}"
     if claim["gain"] != "–" and len(claim["contrasts"]) == 1:
-        text += f"; published {claim['gain']}"
+        by_others = claim["published_status"] == "re-run"
+        text += f"; {'re-run by others' if by_others else 'published'} {claim['gain']}"
     return text + ")"
 
 

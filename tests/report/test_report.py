@@ -99,6 +99,7 @@ CONTRAST |= {"n": 10, "planned": 10, "unit": "top-1"}
 CLAIM = {
     "study": "s",
     "title": "Long tail: few images",
+    "published_status": "verified",
     "number": "C1",
     "outcome": "inconclusive",
     "gain": "–",
@@ -132,6 +133,8 @@ def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():
         {"number": "C1", "text": f"{words} (+0.1 to +0.7; published +0.6)"},
         {"number": "C3", "text": f"{words} (+0.1 to +0.7)"},
     ]
+    rerun = CLAIM | {"gain": "+0.0", "published_status": "re-run"}
+    assert abstract([rerun])["effects"][0]["text"].endswith("; re-run by others +0.0)")
     of_steps = CLAIM | {"contrasts": [CONTRAST | {"unit": "steps"}]}
     assert "Long tail, steps, a − b: +0.40 (" in abstract([of_steps])["effects"][0]["text"]
     many = [CLAIM | {"number": f"C{i}", "study": str(i)} for i in range(20)]
