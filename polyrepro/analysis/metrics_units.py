@@ -107,6 +107,8 @@ def begins(table: pd.DataFrame, *beginnings: str) -> pd.Series:
 
 
 def _check_no_fraction(rows: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
+    if (rows["value"] > 1).all():
+        return
     usual = rows.loc[rows["value"] > 1, "value"].median()  # NaN where all are at most 1
     chance = rows["chance"].fillna(0) if "chance" in rows else 0
     # A loss may learn next to nothing, as a truncation to ten terms does with a thousand classes.

@@ -71,12 +71,15 @@ def paired_difference(
             of the correlation, which a handful of seeds cannot give.
     """
     difference = (values[variant] - values[reference]).dropna()
-    seeds, pair = difference.index, [variant, reference]
+    seeds, pair = difference.index, (variant, reference)
     if variant == reference:
         ends = dict.fromkeys(ENDS, 0.0 if len(seeds) > 1 else float("nan"))
         return {"difference": 0.0} | ends | {"p_value": float("nan")}
-    lost = collapsed.reindex(index=seeds, columns=pair, fill_value=False).any(axis="columns")
-    result = estimate_means(difference.to_numpy(), lost.to_numpy())
+    lost = np.zeros(len(seeds), dtype=bool)
+    for name in pair:
+        if name in collapsed:
+            lost |= collapsed[name].reindex(seeds, fill_value=False).to_numpy(dtype=bool)
+    result = estimate_means(difference.to_numpy(), lost)
     low, high = result.interval(CONFIDENCE)
     wide = result.interval(1 - SIGNIFICANCE / comparisons)
     p_value = 2 * np.minimum(result.p_above(0), result.p_below(0))

@@ -103,15 +103,16 @@ def drawings(name: str, results: Path, references: Sequence[Path] = ()) -> list:
     Raises:
         FigureError: if the study of the figure is not in the tables.
     """
-    from polyrepro.analysis.references import read_sources
-    from polyrepro.figures.measured import read_tables
-
     module = import_module(f"polyrepro.figures.{file_of(name)}")
     if name in OF_CLAIMS:
+        from polyrepro.analysis.references import read_sources
+
         return module.figure(read_sources(results, references))
     study = FIGURES[name]
     if study is None:
         return [module.figure()]
+    from polyrepro.figures.measured import read_tables
+
     tables = read_tables(results)
     if study not in set(tables.statistics["study"]):
         raise FigureError(

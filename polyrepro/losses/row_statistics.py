@@ -43,7 +43,7 @@ def row_statistics(
     class_weight: Tensor | None,
     averaged: bool = False,
     dropped: Tensor | None = None,
-) -> list[Tensor]:
+) -> list:
     """Three numbers per sample.
 
     With class indices t: ``-log P_t``, ``1 - P_t`` and, if ``averaged``, the mean over the classes
@@ -92,7 +92,7 @@ def _use_triton(logits: Tensor) -> bool:
     return logits.dim() == 2 and logits.shape[1] > 0 and logits.dtype != torch.float64
 
 
-def _plain_label_statistics(logits, labels, series, class_weight) -> list[Tensor]:
+def _plain_label_statistics(logits, labels, series, class_weight):
     """In operations that a compiler can fuse; for any series, and all derivatives."""
     weighted = weighted_values(labels, class_weight)
     base = (weighted * series.base(-logits.log_softmax(1))).sum(1)
@@ -100,7 +100,7 @@ def _plain_label_statistics(logits, labels, series, class_weight) -> list[Tensor
     return [base, q, None if class_weight is None else weighted.sum(1)]
 
 
-def _plain_index_statistics(logits, index, averaged, class_weight) -> list[Tensor]:
+def _plain_index_statistics(logits, index, averaged, class_weight):
     """The same for class indices."""
     own = -functional.nll_loss(logits, index, reduction="none", ignore_index=NO_INDEX)
     # A comparison is fused with what follows; writing to the target's place is not.

@@ -10,7 +10,6 @@ compiled for sm_90.
 """
 
 import contextlib
-from collections.abc import Sequence
 
 import torch
 import triton
@@ -159,8 +158,7 @@ def forward(logits: Tensor, target: Tensor, averaged: bool, class_weight: Tensor
     (N, C).
     """
     statistics = torch.empty((6, len(logits)), dtype=torch.float32, device=logits.device)
-    arrays = (logits, target, class_weight, statistics)
-    _launch(row_forward, (len(logits),), averaged, arrays)
+    _launch(row_forward, (len(logits),), averaged, logits, target, class_weight, statistics)
     return statistics
 
 
@@ -176,16 +174,18 @@ def backward(
     rows, classes = logits.shape
     by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
     grid = (rows, triton.cdiv(classes, row_options(classes)["block"]))
-    arrays = (logits, target, class_weight, statistics, by_row, by_expected, by_logits)
-    _launch(row_backward, grid, by_expected is not None, arrays)
+    others = (class_weight, statistics, by_row, by_expected, by_logits)
+    _launch(row_backward, grid, by_expected is not None, logits, target, *others)
     return by_logits
 
 
-def _launch(kernel, grid: tuple, averaged: bool, arrays: Sequence[Tensor | None]) -> None:
-    """A kernel on logits, target, class weights, statistics, and more."""
-    logits, target, class_weight, *_ = arrays
+def _launch(
+    kernel, grid: tuple, averaged: bool, logits: Tensor, target: Tensor, *others: Tensor | None
+) -> None:
+    """A kernel on logits, target, class weights or None, statistics, and more."""
     soft = target.is_floating_point()
-    constants = {"soft": soft, "expected": soft or averaged, "weighted": class_weight is not None}
+    constants = {"soft": soft, "expected": soft or averaged, "weighted": others[0] is not None}
+    arrays = (logits, target, *others)
     contiguous = [None if each is None else each.contiguous() for each in arrays]
     # Triton launches on the current device, not on that of the arrays.
     place = torch.cuda.device(logits.device) if logits.is_cuda else contextlib.nullcontext()

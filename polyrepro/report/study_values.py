@@ -30,7 +30,7 @@ def study_values(plan: Plan, study: Study, metrics: pd.DataFrame, statistics: pd
         "question": study.question,
         "recipe": plan.recipe_of(study).name,
         "variants": len(shown),
-        "seeds": study.seeds_at(plan.settings.scale, plan.settings.seeds),
+        "seeds": " to ".join(str(n) for n in sorted({shown["n"].min(), shown["n"].max()})),
         "collapsed": int(shown["collapsed"].sum()),
         "metrics": [METRIC_LABELS.get(metric, metric) for metric in metrics_shown],
         "reference": labels.get(study.reference, study.reference),

@@ -9,11 +9,11 @@ from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.lidar.range_images import BEAMS, COLUMNS, range_images
 from polyrepro.figures import FigureError, draw, style
 from polyrepro.figures.detection_curves import METRICS
-from polyrepro.figures.mask_rcnn_detections import IMAGES
 from polyrepro.figures.names import METRIC_LABELS
-from polyrepro.figures.pointpillars_detections import LEAST_OBJECTS, LOOKS, RIGHT, SCENES, WRONG
+from polyrepro.figures.pointpillars_detections import LOOKS, RIGHT, WRONG
 from polyrepro.figures.pointpillars_epsilon import METRICS as LIDAR_METRICS
 from polyrepro.figures.range_segmentation import METRICS as SEGMENTATION_METRICS
+from polyrepro.figures.shown import IMAGES, LEAST_OBJECTS_3D, SCENES
 from polyrepro.files import target_probability_path
 from polyrepro.studies import STUDIES
 
@@ -97,7 +97,7 @@ def test_boxes_from_above_are_marked_right_or_wrong(results):
     for objects, *found in zip(*rows, strict=True):
         (drawn,) = objects.collections[1:]
         count = len(drawn.get_paths()) // 2  # a box, and a line that points ahead
-        assert count >= LEAST_OBJECTS
+        assert count >= LEAST_OBJECTS_3D
         for axes in found:
             (boxes,) = axes.collections[1:]
             colours = [to_hex(colour).upper() for colour in boxes.get_colors()][: count + 1]

@@ -68,6 +68,17 @@ def test_gradient_weight_is_the_derivative_of_the_value(series):
     torch.testing.assert_close(series.gradient_weight(LOG), -slope, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("weight", [None, torch.linspace(0.5, 2, 25, dtype=torch.float64)])
+@pytest.mark.parametrize("series", [row[0] for row in TABLE], ids=repr)
+def test_a_loss_is_made_of_its_three_parts(series, weight):
+    base = series.base(-LOG)
+    modulation, polynomial = series.modulation(Q), series.polynomial(Q)
+    expected = base if modulation is None else modulation * base
+    if polynomial is not None:
+        expected = expected + (polynomial if weight is None else weight * polynomial)
+    torch.testing.assert_close(series.combine(base, Q, weight), expected, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("series", [row[0] for row in TABLE], ids=repr)
 def test_leading_weight_is_the_first_coefficient_s_part(series):
     alpha = series.coefficients(1)[0]

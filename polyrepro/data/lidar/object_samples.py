@@ -75,7 +75,7 @@ def checked_samples(folder: Path, manifest: dict) -> Path:
     """
     path = folder / FOLDER / LIST
     raw = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(raw).hexdigest() != manifest["samples"]["sha256"]:
+    if hashlib.sha256(raw).hexdigest() != manifest.get("samples", {}).get("sha256"):
         raise DataError(
             f"{path} is missing or has changed since the data were verified; make it with: "
             f"polyrepro data verify {folder.name} --output {folder}"
