@@ -9,7 +9,7 @@ import pandas as pd
 
 from polyrepro.analysis.claims_table import claim_of, contrasts_of, read_claims
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
-from polyrepro.analysis.reference_folders import SourceError, tables_in
+from polyrepro.analysis.reference_folders import COMMITTED, SourceError, tables_in
 from polyrepro.analysis.statistics import read_statistics
 from polyrepro.errors import PolyreproError
 from polyrepro.studies import STUDIES
@@ -21,7 +21,8 @@ class Source:
     """Judged claims of one report.
 
     Attributes:
-        name: the scale; with its folder where several sources have it.
+        name: that of its folder where it was committed, which says what the data were; otherwise
+            the scale, with the folder where several have it.
         claims: as `read_claims` gives them.
     """
 
@@ -100,6 +101,8 @@ def read_sources(results: Path, folders: Sequence[Path]) -> list[Source]:
 
 
 def _name(source: Source, scales: list[str]) -> str:
+    if source.folder.resolve().parent == COMMITTED:
+        return source.folder.name
     repeated = scales.count(source.scale) > 1
     return f"{source.scale} in {source.folder}" if repeated else source.scale
 

@@ -14,7 +14,6 @@ from polyrepro.analysis import reference_folders
 from polyrepro.analysis.claims_table import read_claims
 from polyrepro.analysis.reference_folders import COMMITTED
 from polyrepro.analysis.statistics import read_statistics
-from polyrepro.files import below_here
 from polyrepro.plan import Plan
 from polyrepro.report.claim_values import claims_not_run, outcome_counts
 from polyrepro.report.values import report_values
@@ -105,7 +104,8 @@ def test_verdicts_of_a_listed_folder_stand_beside_the_own(plan, other):
     values = report_values(with_references(plan, other))
     names = [source["name"] for source in values["sources"]]
     name = f"embedded_full in {other}"
-    assert names == ["this report", f"embedded_full in {below_here(COMMITTED)}/embedded_full", name]
+    # A committed folder's own name says what the data were.
+    assert names == ["this report", "cifar10-jpeg_cpu", "embedded_full", name]
     assert values["sources"][-1]["seeds"] == "4" and values["sources"][-1]["studies"] == 2
     table = read_claims(other / "claims.csv")
     for claim in values["claims"]:
@@ -157,9 +157,10 @@ def test_committed_results_can_be_shown_and_those_of_the_own_scale_are_not(monke
     monkeypatch.chdir(COMMITTED.parents[1])
     folders = reference_folders.reference_folders(Path("results/x"), "embedded", [])
     here = Path("results/reference")  # a project that moves stays the same
-    assert folders == [here / "embedded_full"]
+    others = [here / "cifar10-jpeg_cpu", here / "embedded_full"]
+    assert folders == others
     folders = reference_folders.reference_folders(Path("results/x"), "paper", [])
-    assert folders == [here / "embedded", here / "embedded_full"]
+    assert folders == sorted([here / "embedded", *others])
     for folder in folders:
         assert len(read_claims(folder / "claims.csv"))
         assert len(read_statistics(folder / "statistics.csv"))
