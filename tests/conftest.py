@@ -14,7 +14,7 @@ from project_copy import TINY, copy_project, snakemake
 from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
-LONGEST = ("workflow", "detection", "classification/test_launched_trainings.py", "figures")
+LONGEST = ("detection", "workflow", "classification/test_launched_trainings.py", "figures")
 """Groups that are begun first, so that no process is left with one of them in the end."""
 
 
