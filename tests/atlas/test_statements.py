@@ -116,7 +116,7 @@ def test_every_theme_has_a_file_a_caption_and_a_place_in_the_chapter():
     for theme in THEMES:
         assert (REPOSITORY / f"polyrepro/atlas/{theme}.py").exists()
         assert (REPOSITORY / f"workflow/report/atlas_{theme}.rst").read_text().strip()
-        assert f'"{theme}",' in chapter
+        assert f'#theme("{theme}")' in chapter
 
 
 def test_values_of_the_report(atlas, tmp_path):

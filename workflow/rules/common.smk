@@ -33,6 +33,11 @@ os.environ.update(
 )
 
 
+def detectors_first(wildcards):
+    """They take longest: no core should wait at the end for the last of them."""
+    return int(PLAN.batches[wildcards.batch].runs[0].recipe.kind != "classification")
+
+
 wildcard_constraints:
     batch="[^/]+",
     dataset="[^/]+",

@@ -10,11 +10,6 @@ if workflow.is_main_process:
         print(line, file=sys.stderr)
 
 
-def detectors_first(wildcards):
-    """They take longest: no core should wait at the end for the last of them."""
-    return int(PLAN.batches[wildcards.batch].runs[0].recipe.kind != "classification")
-
-
 rule train:
     input:
         # Of all runs of a job the data and their caches, the coefficients chosen before theirs (greedy
