@@ -1,4 +1,4 @@
-"""A series of one's own: found where commands run, and named if it has changed since a training."""
+"""The file of a series of one's own: found where commands run, named if it has changed."""
 
 import hashlib
 import sys
