@@ -6,9 +6,9 @@ rule verify_data:
         f"{RESULTS}/data/{{dataset}}/manifest.json",
     log:
         f"{RESULTS}/logs/verify_data/{{dataset}}.log",
+    priority: 2  # what trainings wait for; theirs is at most 1
     conda:
         "../../environment.yml"
-    priority: 2  # what trainings wait for; theirs is at most 1
     threads: SETTINGS.cpus_per_process
     params:
         # Embedded data sets lie in the package and need no root; a long tail is made of the images
