@@ -14,21 +14,17 @@ from polyrepro.analysis.metrics_checks import (
 )
 from polyrepro.variants import POLY_SERIES
 
-PRECISION = (
-    "box_",
-    "mask_",
-    "ap_",
-    "aph_",
-    "vehicle_",
-    "pedestrian_",
-    "foreground_",
-    "points_kept",
+PRECISION_OR_RECALL = (
+    *("box_", "mask_", "ap_", "aph_", "vehicle_", "pedestrian_", "foreground_"),
+    *("ap11_", "ap40_", "bev_", "car_", "cyclist_"),
 )
+"""How the metrics of detectors and of the segmentation begin, Waymo's and KITTI's among them."""
+PRECISION = (*PRECISION_OR_RECALL, "points_kept")
 PERCENT = ("top1", "ece", *PRECISION)
 FRACTIONS = ("mean_pt", "leading_share")
 ACCURACIES = (
     *("top1", "box_ar100", "box_ap", "mask_ar100", "mask_ap"),
-    *("ap_l1", "vehicle_ap_l1", "pedestrian_ap_l1", "foreground_ap"),
+    *("ap_l1", "vehicle_ap_l1", "pedestrian_ap_l1", "ap40_moderate", "foreground_ap"),
 )
 """Of which a trained network has more than 1 %."""
 

@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 
+from polyrepro.analysis.metrics_units import PRECISION_OR_RECALL
 from polyrepro.variants import REFERENCE
 
 DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -39,10 +40,7 @@ METRIC_LABELS = {
 
 UNITS = {
     "points of top-1": ("top1",),
-    "points of AP or AR": (
-        *("box_", "mask_", "ap_", "aph_", "vehicle_", "pedestrian_", "foreground_"),
-        *("ap11_", "ap40_", "bev_", "car_", "cyclist_"),
-    ),
+    "points of AP or AR": PRECISION_OR_RECALL,
     "P_t": ("mean_pt",),
     "share of the gradient": ("leading_share",),
     "steps": ("steps_to_",),

@@ -9,7 +9,7 @@ Cost: 4 runs per seed of about 11 V100-hours, see `polyrepro estimate --scale ki
 """
 
 from polyrepro.studies.claim import Claim, against_reference
-from polyrepro.studies.pointpillars_epsilon import FOCAL, MARGIN, VARIANTS
+from polyrepro.studies.pointpillars_epsilon import FOCAL, FOREGROUND_PT_FALLS, MARGIN, VARIANTS
 from polyrepro.studies.study import Selection, Study
 
 BEST = Selection(
@@ -46,15 +46,7 @@ STUDY = Study(
             statement="In PointPillars' head on KITTI a negative coefficient lowers the mean P_t "
             "of the foreground",
             quantity="change of mean P_t over the foreground of the last epoch with e1 = −1",
-            contrasts=(
-                against_reference(
-                    VARIANTS[-1.0].name,
-                    "mean_pt_foreground",
-                    sign=-1,
-                    reference=FOCAL.name,
-                    split="train",
-                ),
-            ),
+            contrasts=(FOREGROUND_PT_FALLS,),
         ),
     ),
 )

@@ -2,6 +2,7 @@
 
 import pytest
 from small_studies import SMALL_STUDIES
+from tidy_tables import full_table
 
 from polyrepro.studies import STUDIES
 
@@ -28,3 +29,9 @@ def _hold(studies):
 def real_studies():
     """The studies of the package."""
     return STUDIES
+
+
+@pytest.fixture(scope="session")
+def table():
+    """The accuracies of a small study, three seeds of each variant."""
+    return full_table("truncation", {}, seeds=3).query("metric == 'top1'").reset_index(drop=True)

@@ -4,6 +4,9 @@ import numpy as np
 import pandas as pd
 from small_studies import SMALL_STUDIES
 
+ESSENTIAL = ["study", "variant", "seed", "metric", "split", "epoch", "value"]
+"""The columns that a table made elsewhere needs."""
+
 
 def metrics_table(
     values, study="epsilon_sweep", metric="top1", split="test", epochs=(1, 2), scale="embedded"
@@ -54,3 +57,14 @@ def full_table(study, gains, seeds=10, noise=0.05, scale="embedded"):
             for split in ("validation", "test")
         ]
     return pd.concat(tables, ignore_index=True)
+
+
+def end_of(table, variant, seed=1):
+    """The row of a run's last epoch on test images."""
+    chosen = (table["variant"] == variant) & (table["seed"] == seed) & (table["epoch"] == 2)
+    return table.index[chosen & (table["split"] == "test")][0]
+
+
+def written(table, path):
+    table.to_csv(path, index=False)
+    return path

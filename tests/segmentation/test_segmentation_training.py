@@ -126,6 +126,15 @@ class StopAfter(Interruption):
         return signal.SIGTERM if self.steps < 0 else None
 
 
+def assert_goes_on_to_the_same_bits(data, folder, whole):
+    resumed = train_run(small_run(), data, folder, "x", HERE)
+    whole_folder, undisturbed = whole
+    assert without_times(resumed.history) == without_times(undisturbed.history)
+    assert resumed.predictions == undisturbed.predictions
+    course = "target_probability.jsonl"
+    assert (folder / course).read_bytes() == (whole_folder / course).read_bytes()
+
+
 @pytest.mark.parametrize("step", [2, 3, STEPS])
 def test_a_signal_stops_after_the_step_and_the_run_goes_on_to_the_same_bits(
     data, whole, tmp_path, step
@@ -133,12 +142,7 @@ def test_a_signal_stops_after_the_step_and_the_run_goes_on_to_the_same_bits(
     stopping = Execution(Processes(torch.device("cpu")), StopAfter(step - 1))
     with pytest.raises(InterruptedTrainingError, match=f"after step {step} on SIGTERM, with"):
         train_run(small_run(), data, tmp_path, "x", stopping)
-    resumed = train_run(small_run(), data, tmp_path, "x", HERE)
-    folder, undisturbed = whole
-    assert without_times(resumed.history) == without_times(undisturbed.history)
-    assert resumed.predictions == undisturbed.predictions
-    course = "target_probability.jsonl"
-    assert (tmp_path / course).read_bytes() == (folder / course).read_bytes()
+    assert_goes_on_to_the_same_bits(data, tmp_path, whole)
 
 
 class KilledError(BaseException):
@@ -201,12 +205,7 @@ def test_after_a_real_kill_it_ends_with_the_same_bits(data, whole, tmp_path, kil
     left = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     unfinished = [f".writing_{process.pid}"] if killed is killed_in_a_checkpoint else []
     assert left == [*unfinished, "step_000000003", "step_000000004"]
-    resumed = train_run(small_run(), data, tmp_path, "x", HERE)
-    folder, undisturbed = whole
-    assert without_times(resumed.history) == without_times(undisturbed.history)
-    assert resumed.predictions == undisturbed.predictions
-    course = "target_probability.jsonl"
-    assert (tmp_path / course).read_bytes() == (folder / course).read_bytes()
+    assert_goes_on_to_the_same_bits(data, tmp_path, whole)
 
 
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
