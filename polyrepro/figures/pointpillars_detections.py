@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from polyrepro.data.lidar.boxes import corners_from_above, iou_3d, with_centre
-from polyrepro.data.lidar.format import LidarData, open_lidar
+from polyrepro.data.lidar.lidar_format import LidarData, open_lidar
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
 from polyrepro.figures.names import mathematical

@@ -45,7 +45,7 @@ PAGE = re.compile(rb"/Type /Page\b(?!s)")
 def report_values(plan: Plan) -> dict:
     """All values of the report; the templates fail on a key that is missing here."""
     # Not at the top: the file belongs to the training, which the report does not depend on.
-    from polyrepro.classification.calibration import ECE_BINS
+    from polyrepro.classification.calibration_bins import ECE_BINS
 
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")

@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner, TestLoop
 
-from polyrepro.data.lidar.format import KITTI, LidarData
+from polyrepro.data.lidar.lidar_format import KITTI, LidarData
 from polyrepro.detection.lidar.mmdetection3d import require_mmdetection3d
 from polyrepro.files import naming_path
 from polyrepro.running.execution import Execution
@@ -21,11 +21,11 @@ import mmdet3d.datasets
 import mmdet3d.models  # noqa: F401
 
 from polyrepro.detection.configuration import evaluation_loader
+from polyrepro.detection.detector_training import Evaluated, train_detector
 from polyrepro.detection.lidar.configuration3d import evaluator, lidar_place, run_config
 from polyrepro.detection.lidar.kitti_ap import kitti_metrics
 from polyrepro.detection.lidar.lidar_evaluation import lidar_counts
 from polyrepro.detection.lidar.waymo_ap import metrics_of
-from polyrepro.detection.training import Evaluated, train_detector
 
 
 def train_run(
@@ -33,10 +33,11 @@ def train_run(
 ) -> Outcome:
     """Train a detector in the run's folder, from its last checkpoint on, and evaluate it.
 
-    As :func:`polyrepro.detection.training.train_run`, but for the predictions, which are written to
-    `predictions_test.lidar.json` and for validation, and for the metrics. They are Waymo's (see
-    :mod:`polyrepro.detection.lidar.waymo_ap`; `predictions.npz` has the counts per frame that they
-    are made of), on KITTI's data those of :func:`polyrepro.detection.lidar.kitti_ap.kitti_metrics`.
+    As :func:`polyrepro.detection.detector_training.train_run`, but for the predictions, which are
+    written to `predictions_test.lidar.json` and for validation, and for the metrics. They are
+    Waymo's (see :mod:`polyrepro.detection.lidar.waymo_ap`; `predictions.npz` has the counts per
+    frame that they are made of), on KITTI's data those of
+    :func:`polyrepro.detection.lidar.kitti_ap.kitti_metrics`.
     """
 
     def configure(resume_from: Path | None) -> Config:
