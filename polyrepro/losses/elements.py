@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from polyrepro.losses.reduction import (
     Function,
-    collected,
     computing_dtype,
     is_known,
     joined,
     row_blocks,
+    written,
 )
 from polyrepro.losses.series import Series
 
@@ -122,7 +122,7 @@ class Elements(Function):
         )
         # Writing in place would make a long chain of what has to be differentiated.
         once = not torch.is_grad_enabled()
-        gradient = collected(blocks, logits.numel()) if once else joined(blocks)
+        gradient = written(blocks, logits.numel()) if once else joined(blocks)
         return gradient.view(logits.shape), *[None] * 5
 
 
