@@ -49,7 +49,7 @@ def poly_cross_entropy(
         epsilon: e_1 .. e_N, a number (Poly-1) or a sequence of numbers (Poly-N). Values below
             -1/j are allowed with a warning.
         terms: keep only the first N >= 1 terms of the logarithm's series, in expectation over the
-            labels: ``sum_i y_i sum_{j<=N} (1 - p_i)^j / j``. The epsilon terms are added to that.
+            labels: ``sum_i y_i sum_{j<=N} (1 - p_i)^j / j``, plus the epsilon terms.
         gamma: focal exponent >= 0.
         weight: one weight per class. It multiplies the sample's whole loss; with soft or smoothed
             labels each class's term of the expectation, as in torch, and the polynomial by the
@@ -152,11 +152,11 @@ def _smoothed_losses(logits, index, dropped, series, class_weight, smoothing) ->
         return _label_losses(logits, labels, series, class_weight)
     # Two numbers per sample are all that is needed, without ever making the array of labels.
     nll, q, mean_nll = row_statistics(logits, index, series, class_weight, True, dropped)
+    q = (1 - smoothing) * q + smoothing - share
     own, mass = 1 - smoothing, None
     if class_weight is not None:
         own = own * class_weight[index]
         mass = own + smoothing * class_weight.mean()
-    q = (1 - smoothing) * q + smoothing - share
     return series.combine(own * nll + smoothing * mean_nll, q, mass)
 
 

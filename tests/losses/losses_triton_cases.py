@@ -17,9 +17,9 @@ from polyrepro.losses import (
     PolySeries,
     SoftGate,
     poly_cross_entropy,
-    softmax_rows_triton,
     series_cross_entropy,
     set_backend,
+    softmax_rows_triton,
 )
 
 SERIES = [
