@@ -5,7 +5,7 @@ from pathlib import Path
 
 from polyrepro.errors import PolyreproError
 from polyrepro.plan import Plan
-from polyrepro.report.layout import order_of
+from polyrepro.report.layout import Section, best_orders
 
 PAPER = Path(__file__).parents[2] / "report" / "paper.typ"
 
@@ -60,7 +60,7 @@ def _typeset(values: Path, kind: str) -> bytes:
             inputs = {"values": str(values), "orders": json.dumps(orders)}
             made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
             sections = json.loads(compiler.query("<with-figures>", field="value"))
-            found = {section.pop("name"): order_of(**section) for section in sections}
+            found = best_orders([Section(**section) for section in sections], orders)
             if orders == found:
                 break
             orders = found

@@ -11,7 +11,7 @@ import typst
 from PIL import Image
 
 from polyrepro import report
-from polyrepro.report.layout import LEAST, UNSEEN, holes, order_of
+from polyrepro.report.layout import LEAST, UNSEEN, Section, best_orders
 
 TEMPLATE = Path(report.PAPER).with_name("template.typ")
 SECTIONS = """
@@ -55,8 +55,8 @@ def passes(monkeypatch, tmp_path):
             self.query = self.compiler.query
 
         def compile_with_warnings(self, sys_inputs, format):
-            given = json.loads(sys_inputs["orders"]), sys_inputs.get("spread", "no")
-            told.append((*given, self.compiler, sys_inputs))
+            orders = json.loads(sys_inputs["orders"])
+            told.append((orders, sys_inputs.get("spread", "no"), self.compiler, sys_inputs))
             made, warnings = self.compiler.compile_with_warnings(
                 sys_inputs=sys_inputs, format=format
             )
@@ -107,16 +107,30 @@ def test_no_page_ends_empty(passes):
         assert np.diff(rows).max() < 60
 
 
+def section(free, heights, in_order=False):
+    return Section("a section", PAGE - free, PAGE, heights, in_order)
+
+
 def test_a_table_fills_a_page_that_a_figure_would_leave_empty():
-    assert order_of(PAGE, PAGE, [300, 200]) == [0, 1]
-    assert order_of(250, PAGE, [300, 400]) == [1, 0]
-    assert order_of(30, PAGE, [300, 400]) == [0, 1], "nobody sees so small a hole"
-    assert order_of(250, PAGE, [300, 240, 80]) == [1, 0, 2]
-    assert order_of(250, PAGE, [300, 240, 80], in_order=True) == [2, 0, 1]
+    assert section(PAGE, [300, 200]).best_order(0) == [0, 1]
+    assert section(250, [300, 400]).best_order(0) == [1, 0]
+    assert section(30, [300, 400]).best_order(0) == [0, 1], "nobody sees so small a hole"
+    assert section(250, [300, 240, 80]).best_order(0) == [1, 0, 2]
+    assert section(250, [300, 240, 80], in_order=True).best_order(0) == [2, 0, 1]
+    assert section(250, [300, 400]).best_order(200) == [0, 1], "at the top of the next page"
 
 
 def test_holes_are_what_figures_leave_at_the_ends_of_pages():
-    assert holes([0, 1], 100, PAGE, [300, 50]) == 100
-    assert holes([1, 0], 100, PAGE, [300, 100]) == 0
-    assert holes([0], LEAST - 5, PAGE, [800]) == LEAST - 5, "the head of a table is not divided"
-    assert holes([0, 1], UNSEEN, PAGE, [300, 50]) == 0
+    assert section(100, [300, 50]).filled([0, 1], 0) == (100, 450)
+    assert section(100, [300, 100]).filled([1, 0], 0) == (0, 400)
+    assert section(LEAST - 5, [800]).filled([0], 0) == (LEAST - 5, LEAST - 5 + 800)
+    assert section(UNSEEN, [300, 50]).filled([0, 1], 0) == (0, UNSEEN + 350)
+
+
+def test_what_moves_a_section_moves_the_next_one():
+    sections = [
+        Section("first", PAGE - 250, PAGE, [300, 400], False),
+        Section("second", 2 * PAGE + 450, PAGE, [300, 400], False),
+    ]
+    # The table of the first fills the page, so that the second has its 250 points more.
+    assert best_orders(sections, {}) == {"first": [1, 0], "second": [0, 1]}
