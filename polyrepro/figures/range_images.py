@@ -41,7 +41,7 @@ def figure(tables: Tables) -> Figure:
     sweeps = range_images(data, "test")
     labels = sweeps.labels[0]
     returned = labels >= 0
-    drawing = Figure(figsize=(style.TEXT_WIDTH, 4.9), layout="constrained")
+    drawing = Figure(figsize=(style.TEXT_WIDTH, 4.0), layout="constrained")
     ranges, objects, *others = drawing.subplots(2 + len(SHOWN), 1)
     shown = _strip(ranges, sweeps.images[0, 0] * FARTHEST, returned, "viridis_r", (0, FARTHEST))
     drawing.colorbar(shown, ax=ranges, label="metres", fraction=0.03, pad=0.01)
