@@ -1,5 +1,7 @@
 """Which tests stay together where several processes share them, and what all tests have."""
 
+import atexit
+import gc
 import os
 from pathlib import Path
 
@@ -7,8 +9,10 @@ from pathlib import Path
 # side, where threads that wait for each other cost more than they do.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Everything that is imported until the tests start stays: see `pytest_collection_finish`.
+gc.disable()
+
 import pytest
-import torch
 from filelock import FileLock
 from project_copy import TINY, copy_project, snakemake
 from xdist.scheduler import LoadScopeScheduling
@@ -22,6 +26,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest groups come first."""
     order = {group: place for place, group in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no collection of garbage looks through it."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """Pytest would look through everything five times in the end, for nothing.
+
+    Python itself does so once more, as some libraries want it.
+    """
+    gc.freeze()
+    atexit.register(gc.unfreeze)
 
 
 class GroupScheduling(LoadScopeScheduling):
@@ -47,6 +66,8 @@ def _group(nodeid: str) -> str:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """Results of convolutions may depend on the number of threads."""
+    import torch  # not needed by the process that only hands out the tests
+
     torch.set_num_threads(1)
 
 
