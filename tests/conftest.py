@@ -9,17 +9,24 @@ from pathlib import Path
 # side, where threads that wait for each other cost more than they do.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# Everything that is imported until the tests start stays: see `pytest_collection_finish`.
-gc.disable()
-
 import pytest
 from filelock import FileLock
 from project_copy import TINY, copy_project, snakemake
 from xdist.scheduler import LoadScopeScheduling
 
+# Everything that is imported until the tests start stays: see `pytest_collection_finish`.
+gc.disable()
+
 TESTS = Path(__file__).parent
-LONGEST = ("detection", "workflow", "classification/test_launched_trainings.py", "figures")
-"""Groups that are begun first, so that no process is left with one of them in the end."""
+LONGEST = (
+    "detection",
+    "workflow/test_slurm.py",
+    "workflow",
+    "classification/test_launched_trainings.py",
+    "figures",
+)
+"""Groups that are begun first, so that no process is left with one of them in the end. Files that
+are named need nothing of their folder."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,7 +67,8 @@ def _group(nodeid: str) -> str:
     """A folder of tests with fixtures of its own, or else a file."""
     path = TESTS.parent / nodeid.split("::", 1)[0]
     together = path.parent != TESTS and (path.parent / "conftest.py").exists()
-    return str((path.parent if together else path).relative_to(TESTS))
+    file, folder = (str(part.relative_to(TESTS)) for part in (path, path.parent))
+    return folder if together and file not in LONGEST else file
 
 
 @pytest.fixture(autouse=True, scope="session")
