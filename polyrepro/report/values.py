@@ -8,8 +8,8 @@ import pandas as pd
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_table import read_metrics, tidy_table
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
-from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.analysis.recomputed import refuse_other_cells
+from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.analysis.references import read_sources
 from polyrepro.analysis.significance import CONFIDENCE_PERCENT, SIGNIFICANCE
 from polyrepro.analysis.statistics import summarise
