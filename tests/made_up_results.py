@@ -13,9 +13,9 @@ from polyrepro.analysis.statistics import summarise
 from polyrepro.compact_predictions import write_arrays
 from polyrepro.data.drawn.composites import prepare_composites
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
-from polyrepro.data.lidar.folder import verify_lidar_folder
 from polyrepro.data.lidar.kitti_boxes import camera_to_lidar
 from polyrepro.data.lidar.kitti_convert import convert_kitti
+from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
 from polyrepro.data.lidar.range_images import BEAMS
 from polyrepro.data.lidar.range_images import COLUMNS as RAYS
 from polyrepro.data.manifests import write_manifest

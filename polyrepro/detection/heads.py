@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mmengine.model import is_model_wrapper
 from torch import nn
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 # Two-stage, one-stage, on points beside images, then detectors that classify in their mask head.
 DEFAULT_HEADS = (

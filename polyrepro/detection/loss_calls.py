@@ -11,7 +11,7 @@ from types import CodeType, FunctionType
 
 from torch import Tensor, nn
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.heads import LossPlace, unwrapped
 
 ENTRIES = ("loss", "loss_and_target", "loss_and_predict", "loss_by_feat", "forward")

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from polyrepro.data.lidar.boxes import corners_from_above, iou_3d, with_centre
-from polyrepro.data.lidar.format import KITTI, LidarData, open_lidar
 from polyrepro.data.lidar.kitti_boxes import camera_to_lidar
 from polyrepro.data.lidar.kitti_frames import CAMERA
+from polyrepro.data.lidar.lidar_format import KITTI, LidarData, open_lidar
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
 from polyrepro.figures.names import mathematical

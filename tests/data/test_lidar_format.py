@@ -10,8 +10,8 @@ from polyrepro.cli import main
 from polyrepro.data import open_dataset
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.folder import verify_lidar_folder
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.manifests import write_manifest
 
 

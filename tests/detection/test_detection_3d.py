@@ -25,7 +25,11 @@ from mmengine.runner import Runner
 from recorded_training import LossRecorder
 
 from polyrepro.detection import ClassCountHook
-from polyrepro.detection.errors import DetectionError, MissingDetectionError, NonFiniteLossError
+from polyrepro.detection.detection_errors import (
+    DetectionError,
+    MissingDetectionError,
+    NonFiniteLossError,
+)
 from polyrepro.detection.hooks.class_count import check_class_count
 from polyrepro.detection.lidar.mmdetection3d import reason_it_cannot_be_used, require_mmdetection3d
 from polyrepro.detection.safe_loading import load_from_local_safely
@@ -224,7 +228,7 @@ def test_missing_package_is_named_with_the_commands(monkeypatch):
 def test_everything_else_works_without_it():
     script = (
         "import sys; sys.modules['mmdet3d'] = sys.modules['numba'] = None\n"
-        "import polyrepro.detection, polyrepro.detection.training\n"
+        "import polyrepro.detection, polyrepro.detection.detector_training\n"
         "from mmdet.registry import HOOKS\n"
         "print(HOOKS.get('PolyLossHook').__name__)"
     )

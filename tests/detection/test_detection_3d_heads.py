@@ -17,7 +17,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from polyrepro.detection import PolyLossHook
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 CONFIGS = Path(mmdet3d.__file__).parent / ".mim/configs"
 

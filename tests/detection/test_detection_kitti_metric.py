@@ -18,7 +18,7 @@ from mmdet3d.evaluation.metrics import KittiMetric
 from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.structures import InstanceData
 
-from polyrepro.analysis.images import drawn_images
+from polyrepro.analysis.image_resampling import drawn_images
 from polyrepro.analysis.resampled_metrics import KITTI_METRICS, kept_images, weighted_metric
 from polyrepro.detection.lidar.kitti_ap import kitti_counts, metrics_of
 

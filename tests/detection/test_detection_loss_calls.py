@@ -15,7 +15,7 @@ from small_detectors import mask_rcnn, retinanet
 from small_runs import write_scenes
 
 from polyrepro.detection import replace_losses
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.loss_calls import CallRecord
 

@@ -16,11 +16,11 @@ from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from pipeline_runs import StopAfter, execution, numbers
 
-from polyrepro.data.lidar.folder import verify_lidar_folder
-from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.lidar.kitti_convert import convert_kitti
+from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.manifests import write_manifest
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.lidar import configuration3d
 from polyrepro.detection.lidar.configuration3d import run_config
 from polyrepro.detection.lidar.kitti_ap import kitti_counts, metrics_of

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mmengine.config import Config
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 STEP = "Pack3DDetInputs"
 ANNOTATIONS = ("gt_bboxes_3d", "gt_labels_3d")

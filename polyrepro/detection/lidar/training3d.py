@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner, TestLoop
 
-from polyrepro.data.lidar.format import KITTI, LidarData
+from polyrepro.data.lidar.lidar_format import KITTI, LidarData
 from polyrepro.detection.lidar.mmdetection3d import require_mmdetection3d
 from polyrepro.files import naming_path
 from polyrepro.running.execution import Execution
@@ -21,10 +21,10 @@ import mmdet3d.datasets
 import mmdet3d.models  # noqa: F401
 
 from polyrepro.detection.configuration import evaluation_loader
+from polyrepro.detection.detector_training import Evaluated, train_detector
 from polyrepro.detection.lidar import kitti_ap, waymo_ap
 from polyrepro.detection.lidar.configuration3d import evaluator, lidar_place, run_config
 from polyrepro.detection.lidar.lidar_evaluation import lidar_counts
-from polyrepro.detection.training import Evaluated, train_detector
 
 
 def train_run(
@@ -32,9 +32,9 @@ def train_run(
 ) -> Outcome:
     """Train a detector in the run's folder, from its last checkpoint on, and evaluate it.
 
-    As :func:`polyrepro.detection.training.train_run`, but for the predictions, which are written to
-    `predictions_test.lidar.json` and for validation, and for the metrics. They are Waymo's (see
-    :mod:`polyrepro.detection.lidar.waymo_ap`), on KITTI's data those of
+    As :func:`polyrepro.detection.detector_training.train_run`, but for the predictions, which are
+    written to `predictions_test.lidar.json` and for validation, and for the metrics. They are
+    Waymo's (see :mod:`polyrepro.detection.lidar.waymo_ap`), on KITTI's data those of
     :mod:`polyrepro.detection.lidar.kitti_ap`; `predictions.npz` has the counts per frame that they
     are made of.
     """

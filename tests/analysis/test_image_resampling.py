@@ -7,7 +7,7 @@ from tidy_tables import full_table
 
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.contrasts import Measurement
-from polyrepro.analysis.images import (
+from polyrepro.analysis.image_resampling import (
     bootstrap_interval,
     drawn_images,
     interval_over_seeds_and_images,
