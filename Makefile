@@ -23,8 +23,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 reproduce: setup
 	$(BIN)/snakemake --cores $(CORES) --quiet rules
 
+# Three processes keep two cores busy: tests wait for signals, for Slurm and for each other.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

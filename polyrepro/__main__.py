@@ -1,5 +1,7 @@
 """The command `polyrepro`, also as `python -m polyrepro`."""
 
+import atexit
+import gc
 import os
 import sys
 
@@ -13,6 +15,8 @@ def main() -> None:
     A missing package is named with the extra that installs it; a study that is refused when it is
     imported gives one message, as all errors of the user do.
     """
+    # Python would look for garbage among all that was imported twice before it ends.
+    atexit.register(gc.disable)
     # As for `python -m polyrepro`: a series of one's own may lie in the working directory.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())

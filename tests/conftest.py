@@ -44,10 +44,11 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish() -> None:
     """Pytest would look through everything five times in the end, for nothing.
 
-    Python itself does so once more, as some libraries want it.
+    Python itself does so once more, in its very end, as libraries of C++ want it.
     """
     gc.freeze()
     atexit.register(gc.unfreeze)
+    atexit.register(gc.disable)
 
 
 class GroupScheduling(LoadScopeScheduling):
