@@ -120,9 +120,18 @@ def record_rows(record: dict) -> list[dict]:
 
 
 def collect(plan: Plan) -> pd.DataFrame:
-    """The table of all studies of a plan; a run shared by studies has rows under each of them."""
+    """The table of all studies of a plan, from the records in its results folder."""
     records = {run.id: read_record(plan.settings, run) for run in plan.runs}
     warn_of_different_sources(records)
+    return tidy_table(plan, records)
+
+
+def tidy_table(plan: Plan, records: dict[str, dict]) -> pd.DataFrame:
+    """The table of all studies of a plan; a run shared by studies has rows under each of them.
+
+    Args:
+        records: of all runs, by their ids.
+    """
     # A record has the label of its day.
     labels = {run.id: {"label": label_today(run, records[run.id])} for run in plan.runs}
     rows = {run_id: record_rows(record | labels[run_id]) for run_id, record in records.items()}

@@ -1,7 +1,7 @@
 """All claims of a report: intervals, margins, published gains, and a mark for each source.
 
 Each unit has a panel of its own, because a share and a point of accuracy have no axis in common.
-Where the rows do not fit one page of the report, the figure has several.
+Where the rows do not fit half a page of the report, the figure has several parts.
 """
 
 import math
@@ -38,8 +38,8 @@ MARKERS = "osv^P*"
 """Of the sources, the report's own first; more sources than markers share the last one."""
 
 WIDEST_LABEL = 50
-MOST_HEIGHT = 8.7
-"""Inches: what a page of the report has room for beside the caption."""
+MOST_HEIGHT = 4.4
+"""Inches: two parts with their captions fill a page of the report."""
 BETWEEN_SOURCES = 0.62
 """Distance between the marks of two sources, in units of a row."""
 ABOVE, AROUND_PANEL = 0.5, 0.6
@@ -100,18 +100,30 @@ def _nothing_measured() -> Figure:
 
 
 def pages(shown: Sequence[Row]) -> list[list[Row]]:
-    """The rows of each page, by unit; a claim is not divided."""
-    units = dict.fromkeys(row.unit for row in shown)
-    blocks: list[list[Row]] = []
-    for row in (row for unit in units for row in shown if row.unit == unit):
-        if row.outcomes or blocks[-1][0].unit != row.unit:
-            blocks.append([])
-        blocks[-1].append(row)
+    """The rows of each part, by unit; a claim is not divided, a unit only if it is too large."""
     found: list[list[Row]] = []
-    for block in blocks:
-        if not found or _height([*found[-1], *block]) > MOST_HEIGHT:
+    for unit in dict.fromkeys(row.unit for row in shown):
+        for piece in _pieces([row for row in shown if row.unit == unit]):
+            if not found or _height([*found[-1], *piece]) > MOST_HEIGHT:
+                found.append([])
+            found[-1] += piece
+    return found
+
+
+def _pieces(of_unit: list[Row]) -> list[list[Row]]:
+    """Parts of about the same height, so that none of them has a single row."""
+    share = _height(of_unit) / math.ceil(_height(of_unit) / MOST_HEIGHT)
+    claims: list[list[Row]] = []
+    for row in of_unit:
+        if row.outcomes or not claims:
+            claims.append([])
+        claims[-1].append(row)
+    found: list[list[Row]] = [[]]
+    for claim in claims:
+        full = _height(found[-1]) >= share or _height([*found[-1], *claim]) > MOST_HEIGHT
+        if found[-1] and full:
             found.append([])
-        found[-1] += block
+        found[-1] += claim
     return found
 
 
@@ -183,8 +195,7 @@ def _draw_unit(axes: Axes, unit: str, part: list[Row]) -> None:
     for y, row in zip(rows.row_places(heights), part, strict=True):
         _draw_row(axes, y, row)
     rows.label_rows(axes, [row.label for row in part], heights)
-    measured = [mark["measured"] for row in part for _, mark in row.marks]
-    scale = rows.scale_differences(axes, measured)
+    scale = rows.scale_differences(axes, [m["measured"] for row in part for _, m in row.marks])
     _limit(axes, part, logarithmic=bool(scale))
     for threshold in sorted({row.contrast.threshold for row in part}):
         axes.axvline(threshold, color=style.NEUTRAL, linewidth=0.8, zorder=1.5)
@@ -234,9 +245,7 @@ def _limit(axes: Axes, part: list[Row], *, logarithmic: bool) -> None:
 
 def _draw_margin(axes: Axes, y: float, row: Row) -> None:
     low, high = row.contrast.edges
+    look = {"color": style.EQUALITY, "linewidth": 0, "zorder": 1}
     height = row.height - 0.2
-    patch = Rectangle(
-        (low, y - height / 2), high - low, height, color=style.EQUALITY, linewidth=0, zorder=1
-    )
-    axes.add_patch(patch)
+    axes.add_patch(Rectangle((low, y - height / 2), high - low, height, **look))
     style.label_margin(axes)

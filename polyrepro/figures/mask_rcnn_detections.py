@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from pycocotools import mask as coco_mask
 
-from polyrepro.data.coco.format import CocoData, open_coco
+from polyrepro.data.coco.coco_format import CocoData, open_coco
 from polyrepro.data.decoding import decode_rgb, open_image
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
@@ -30,6 +30,8 @@ LOOKS = {
     "wrong, or found twice": style.POLY_NEGATIVE,
 }
 OBJECT, RIGHT, WRONG = LOOKS
+LARGEST_PANEL = 1.75
+"""Inches: three rows and a curve with its caption share a page of the report."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def figure(tables: Tables) -> Figure:
 def _page(
     rows: dict[str, list[list[Drawn]]], images: list[dict], data: CocoData, seed: str
 ) -> Figure:
-    size = style.TEXT_WIDTH / len(images)
+    size = min(style.TEXT_WIDTH / len(images), LARGEST_PANEL)
     drawing = Figure(figsize=(style.TEXT_WIDTH, 0.3 + size * len(rows)), layout="constrained")
     panels = drawing.subplots(len(rows), len(images), squeeze=False)
     for (name, drawn), line in zip(rows.items(), panels, strict=True):

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from polyrepro.compact_predictions import PredictionsError, read_arrays
 from polyrepro.data.drawn.lidar_rays import FARTHEST
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.lidar.range_images import range_images
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
@@ -41,7 +41,7 @@ def figure(tables: Tables) -> Figure:
     sweeps = range_images(data, "test")
     labels = sweeps.labels[0]
     returned = labels >= 0
-    drawing = Figure(figsize=(style.TEXT_WIDTH, 4.9), layout="constrained")
+    drawing = Figure(figsize=(style.TEXT_WIDTH, 4.0), layout="constrained")
     ranges, objects, *others = drawing.subplots(2 + len(SHOWN), 1)
     shown = _strip(ranges, sweeps.images[0, 0] * FARTHEST, returned, "viridis_r", (0, FARTHEST))
     drawing.colorbar(shown, ax=ranges, label="metres", fraction=0.03, pad=0.01)

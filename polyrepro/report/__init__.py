@@ -5,6 +5,7 @@ from pathlib import Path
 
 from polyrepro.errors import PolyreproError
 from polyrepro.plan import Plan
+from polyrepro.report.layout import Section, best_orders
 
 PAPER = Path(__file__).parents[2] / "report" / "paper.typ"
 
@@ -39,8 +40,8 @@ def write_report(plan: Plan) -> None:
 def _typeset(values: Path, kind: str) -> bytes:
     """The report as a PDF, or as the body of a page.
 
-    Which figures of a study come before its table depends on where its text ends, and that on the
-    sections before it: the text is typeset again until what is done is what fits.
+    In which order the figures and the table of a section leave no hole depends on where its text
+    ends, and that on the sections before it: the text is typeset again until the order is the best.
     """
     import matplotlib
     import typst
@@ -54,14 +55,18 @@ def _typeset(values: Path, kind: str) -> bytes:
             ignore_system_fonts=True,
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
         )
-        fitting: dict[str, int] = {}
+        orders: dict[str, list[int]] = {}
         for _ in range(MOST_PASSES):
-            inputs = {"values": str(values), "before-tables": json.dumps(fitting)}
+            inputs = {"values": str(values), "orders": json.dumps(orders)}
             made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
-            found = json.loads(compiler.query("<before-tables>", field="value"))
-            if fitting == dict(found):
+            sections = json.loads(compiler.query("<with-figures>", field="value"))
+            found = best_orders([Section(**section) for section in sections], orders)
+            if orders == found:
                 break
-            fitting = dict(found)
+            orders = found
+        if kind == "pdf":  # in a pass of its own, because it moves the ends of texts
+            inputs |= {"spread": "yes"}
+            made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
     except typst.TypstError as error:
         raise ReportError(f"{PAPER.name} cannot be typeset: {error}") from error
     return made if isinstance(made, bytes) else made.encode()

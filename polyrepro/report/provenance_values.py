@@ -47,9 +47,17 @@ def benchmark_values() -> dict | None:
     }
 
 
-def provenance_values(plan: Plan) -> dict:
-    """Hardware, versions and source of all records; several values where records differ."""
-    by_run = {run.id: read_record(plan.settings, run) for run in plan.runs}
+def records_of(plan: Plan) -> dict[str, dict]:
+    """The records of all runs, by their ids."""
+    return {run.id: read_record(plan.settings, run) for run in plan.runs}
+
+
+def provenance_values(plan: Plan, by_run: dict[str, dict]) -> dict:
+    """Hardware, versions and source of all records; several values where records differ.
+
+    Args:
+        by_run: as `records_of` gives them.
+    """
     records = list(by_run.values())
     environments = [record["environment"] for record in records]
     seconds = sum(row.get("seconds", 0) for record in records for row in record["history"])

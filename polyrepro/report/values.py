@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from polyrepro.analysis.metrics_table import read_metrics
+from polyrepro.analysis.claims import evaluate_claims
+from polyrepro.analysis.metrics_table import read_metrics, tidy_table
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
+from polyrepro.analysis.recomputed import refuse_other_cells
 from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.analysis.references import read_sources
 from polyrepro.analysis.significance import CONFIDENCE_PERCENT, SIGNIFICANCE
+from polyrepro.analysis.statistics import summarise
 from polyrepro.figures.names import labels_of
 from polyrepro.plan import Plan
 from polyrepro.report.abstract import abstract
@@ -26,6 +29,7 @@ from polyrepro.report.provenance_values import (
     benchmark_values,
     date_of,
     provenance_values,
+    records_of,
     tuning_values,
 )
 from polyrepro.report.published_values import gains_and_noise, misattributions, published_rows
@@ -45,20 +49,22 @@ PAGE = re.compile(rb"/Type /Page\b(?!s)")
 def report_values(plan: Plan) -> dict:
     """All values of the report; the templates fail on a key that is missing here."""
     # Not at the top: the file belongs to the training, which the report does not depend on.
-    from polyrepro.classification.calibration import ECE_BINS
+    from polyrepro.classification.calibration_bins import ECE_BINS
 
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
+    records = records_of(plan)
     scale = plan.settings.scale_label
     references = reference_folders(results, scale, plan.settings.references)
     sources = read_sources(results, references)
+    _refuse_changed_tables(plan, metrics, records)
     statistics, table = sources[0].statistics, sources[0].claims
     pairs = statistics.drop_duplicates(["study", "variant"])
     recipes = {(row.study, row.variant): row.recipe for row in pairs.itertuples()}
     claims = judged_claims(table, labels_of(statistics), recipes)
     not_run = claims_not_run(table)
     names = [study.name for study in plan.studies]
-    provenance = provenance_values(plan)
+    provenance = provenance_values(plan, records)
     return {
         "scale": scale,
         "analogue": scale not in (PAPER_SCALE, *SHORTENED),
@@ -98,6 +104,22 @@ def report_values(plan: Plan) -> dict:
         "provenance": provenance,
         "atlas": atlas_values(results),
     }
+
+
+def _refuse_changed_tables(plan: Plan, metrics: pd.DataFrame, records: dict[str, dict]) -> None:
+    """Each table must be what it was made from; claims but for the bootstrap, which takes long.
+
+    Raises:
+        MetricsError: naming file, row and column.
+    """
+    results = Path(plan.settings.results)
+    refuse_other_cells(
+        results / "metrics.csv", tidy_table(plan, records), "the records of the runs"
+    )
+    refuse_other_cells(results / "statistics.csv", summarise(metrics), "metrics.csv")
+    bootstrapped = ("images_low", "images_high")
+    claims = evaluate_claims(metrics)
+    refuse_other_cells(results / "claims.csv", claims, "metrics.csv", without=bootstrapped)
 
 
 def _pages(figure: Path) -> int:

@@ -1,33 +1,52 @@
-"""Figures that do not fit the rest of a page come after the table of their section."""
+"""No page has a hole, and no figure is in another section."""
 
+import io
+import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typst
+from PIL import Image
 
 from polyrepro import report
+from polyrepro.report.layout import LEAST, UNSEEN, Section, best_orders
 
 TEMPLATE = Path(report.PAPER).with_name("template.typ")
-
 SECTIONS = """
-#import "TEMPLATE": before-table
+#import "TEMPLATE": with-figures, spread
 #set page(paper: "a4", margin: (x: 25mm, top: 22mm, bottom: 24mm))
-#let section(name, above, height) = {
-  v(above)
-  [The text of a section.]
-  [#box()#label("end-of-text-" + name)]
-  before-table(name, (figure(rect(height: height)),), figure(table([row]), kind: table))
+#show figure.where(kind: table): set block(breakable: true)
+#show heading: it => spread(12pt) + block(it)
+#let section(name, above, heights, rows) = {
+  [= #name]
+  rect(height: above, width: 100%)
+  with-figures(
+    name,
+    heights.map(height => figure(rect(height: height, width: 100%), caption: name)),
+    figure(
+      block(for _ in range(rows) { rect(height: 8mm, width: 100%) }), kind: table, caption: name,
+    ),
+  )
 }
-#section("fits", 10mm, 60mm)
-#section("does_not_fit", 100mm, 60mm)
-#section("depends_on_the_one_before", 100mm, 60mm)
+#section("fits", 10mm, (60mm,), 4)
+#section("does not fit", 70mm, (60mm, 80mm), 8)
+#section("depends on the one before", 100mm, (60mm, 110mm), 12)
+#section("many", 20mm, (70mm, 60mm, 140mm, 60mm), 10)
+#section("last", 30mm, (90mm,), 8)
+#v(1fr)
+#context [#metadata((
+  headings: query(heading).map(it => it.location().position()),
+  figures: query(figure).map(it => (it.location().position(), it.caption.body)),
+))<places>]
 """
+PAGE = 700.0
 
 
 @pytest.fixture
-def passes(monkeypatch):
-    """What each round of typesetting was told about the figures before tables."""
+def passes(monkeypatch, tmp_path):
+    """What each round of typesetting was told; the rounds typeset the sections above."""
     told, compiler = [], typst.Compiler
 
     class Spy:
@@ -35,22 +54,83 @@ def passes(monkeypatch):
             self.compiler = compiler(*arguments, **options)
             self.query = self.compiler.query
 
-        def compile_with_warnings(self, sys_inputs, **options):
-            told.append(json.loads(sys_inputs["before-tables"]))
-            made, warnings = self.compiler.compile_with_warnings(sys_inputs=sys_inputs, **options)
+        def compile_with_warnings(self, sys_inputs, format):
+            orders = json.loads(sys_inputs["orders"])
+            told.append((orders, sys_inputs.get("spread", "no"), self.compiler, sys_inputs))
+            made, warnings = self.compiler.compile_with_warnings(
+                sys_inputs=sys_inputs, format=format
+            )
             assert not warnings, "each round converges"
             return made, warnings
 
     monkeypatch.setattr(typst, "Compiler", Spy)
-    return told
-
-
-def test_the_text_is_typeset_again_until_what_is_done_is_what_fits(tmp_path, monkeypatch, passes):
     document = tmp_path / "paper.typ"
     document.write_text(SECTIONS.replace("TEMPLATE", str(TEMPLATE)))
     (tmp_path / "values.json").write_text("{}")
     monkeypatch.setattr(report, "PAPER", document)
     assert report._typeset(tmp_path / "values.json", "pdf").startswith(b"%PDF")
-    assert passes[0] == {}
-    assert passes[-1] == {"fits": 1, "does_not_fit": 0, "depends_on_the_one_before": 1}
+    return told
+
+
+def test_the_text_is_typeset_again_until_what_is_done_is_what_fits(passes):
+    (first, *_), *_, (before, *_), (last, spread, *_) = passes
+    assert first == {} and before == last and spread == "yes"
+    assert last["fits"] == [0, 1]
+    assert last["depends on the one before"] == [0, 2, 1], "a figure would leave a hole"
+    assert last["many"] == [0, 1, 3, 2, 4]
     assert len(passes) < report.MOST_PASSES
+
+
+def test_figures_lie_in_their_sections(passes):
+    *_, (_, _, compiler, _) = passes
+    (places,) = json.loads(compiler.query("<places>", field="value"))
+
+    def at(position):
+        return position["page"], float(position["y"].removesuffix("pt"))
+
+    begins = [at(position) for position in places["headings"]]
+    found = [at(position) for position, _ in places["figures"]]
+    counts = [
+        sum(start <= place < end for place in found)
+        for start, end in itertools.pairwise([*begins, (999, 0.0)])
+    ]
+    assert counts == [2, 3, 3, 5, 2]
+
+
+def test_no_page_ends_empty(passes):
+    *_, (_, _, compiler, inputs) = passes
+    pages = compiler.compile(sys_inputs=inputs, format="png", ppi=36)
+    for page in pages[:-1]:
+        dark = np.asarray(Image.open(io.BytesIO(page)).convert("L")) < 200
+        rows = np.flatnonzero(dark.any(axis=1)) / dark.shape[0] * 297
+        assert rows[-1] > 297 - 24 - 15, "millimetres from the top of the page"
+        assert np.diff(rows).max() < 60
+
+
+def section(free, heights, in_order=False):
+    return Section("a section", PAGE - free, PAGE, heights, in_order)
+
+
+def test_a_table_fills_a_page_that_a_figure_would_leave_empty():
+    assert section(PAGE, [300, 200]).best_order(0) == [0, 1]
+    assert section(250, [300, 400]).best_order(0) == [1, 0]
+    assert section(30, [300, 400]).best_order(0) == [0, 1], "nobody sees so small a hole"
+    assert section(250, [300, 240, 80]).best_order(0) == [1, 0, 2]
+    assert section(250, [300, 240, 80], in_order=True).best_order(0) == [2, 0, 1]
+    assert section(250, [300, 400]).best_order(200) == [0, 1], "at the top of the next page"
+
+
+def test_holes_are_what_figures_leave_at_the_ends_of_pages():
+    assert section(100, [300, 50]).filled([0, 1], 0) == (100, 450)
+    assert section(100, [300, 100]).filled([1, 0], 0) == (0, 400)
+    assert section(LEAST - 5, [800]).filled([0], 0) == (LEAST - 5, LEAST - 5 + 800)
+    assert section(UNSEEN, [300, 50]).filled([0, 1], 0) == (0, UNSEEN + 350)
+
+
+def test_what_moves_a_section_moves_the_next_one():
+    sections = [
+        Section("first", PAGE - 250, PAGE, [300, 400], False),
+        Section("second", 2 * PAGE + 450, PAGE, [300, 400], False),
+    ]
+    # The table of the first fills the page, so that the second has its 250 points more.
+    assert best_orders(sections, {}) == {"first": [1, 0], "second": [0, 1]}
