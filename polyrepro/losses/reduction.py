@@ -2,14 +2,22 @@
 
 import inspect
 import itertools
+import math
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
 # Several passes over a block cost one pass over memory, while a block stays in the cache.
 ELEMENTS_PER_BLOCK = 2**18
-BY_POSITION = inspect.signature(lambda *arguments: None)
+
+
+class _ByPosition(inspect.Signature):
+    """Of a function that is always given all its arguments, by position."""
+
+    def bind(self, *arguments):
+        return SimpleNamespace(args=arguments, kwargs={}, apply_defaults=lambda: None)
 
 
 class Function(torch.autograd.Function):
@@ -20,7 +28,7 @@ class Function(torch.autograd.Function):
     def __init_subclass__(cls, **arguments) -> None:
         """torch matches arguments with names at every call, which takes as long as a sum."""
         super().__init_subclass__(**arguments)
-        cls.forward.__signature__ = BY_POSITION  # type: ignore[attr-defined]
+        cls.forward.__signature__ = _ByPosition()  # type: ignore[attr-defined]
 
     @staticmethod
     def jvp(ctx, *_):
@@ -84,17 +92,22 @@ def written(blocks: Iterator[Tensor], rows: int) -> Tensor:
     return result
 
 
-def is_known(condition: Tensor) -> bool:
-    """Whether a condition, a tensor without dimensions, holds and this can be read at once.
+def known_number(value: Tensor) -> float:
+    """The number in a tensor without dimensions, or NaN if it cannot be read at once.
 
     On a GPU it would have to be waited for; in ``torch.compile``, under ``torch.vmap`` and with
     fake tensors there is nothing to read, which torch says by a RuntimeError; in a trace it holds
     for one input only.
     """
     symbolic = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    if symbolic or condition.device.type != "cpu":
-        return False
+    if symbolic or value.device.type != "cpu":
+        return math.nan
     try:
-        return bool(condition.item())
+        return value.item()
     except RuntimeError:
-        return False
+        return math.nan
+
+
+def is_known(condition: Tensor) -> bool:
+    """Whether a condition holds and this can be read at once."""
+    return known_number(condition) == 1

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from polyrepro.losses.reduction import computing_dtype
 from polyrepro.losses.series import Series
-from polyrepro.losses.softmax_rows import TorchRows, of_target, weighted_values
+from polyrepro.losses.softmax_rows import NO_INDEX, TorchRows, weighted_values
 
 BACKENDS = ("auto", "torch", "triton")
 _choice = {"backend": os.environ.get("POLYREPRO_LOSSES_BACKEND", "auto")}
@@ -96,7 +96,7 @@ def _plain_label_numbers(logits, labels, _, class_weight, series):
 
 def _plain_index_numbers(logits, index, averaged, class_weight, _):
     """The same for class indices."""
-    own = of_target(logits, index)
+    own = -functional.nll_loss(logits, index, reduction="none", ignore_index=NO_INDEX)
     # A comparison is fused with what follows; writing to the target's place is not.
     classes = torch.arange(logits.shape[1], device=logits.device)
     is_target = classes.view(-1, *[1] * (logits.dim() - 2)) == index.unsqueeze(1)

@@ -8,11 +8,13 @@ differentiated. Nothing is written into a result of torch's in the forward pass:
 have saved it, as selective checkpoints do.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import Function, is_known, joined, row_blocks
+from polyrepro.losses.reduction import Function, is_known, joined, known_number, row_blocks
 
 # nll_loss is given an ignored index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
@@ -65,29 +67,35 @@ def weighted_values(values: Tensor, class_weight: Tensor | None) -> Tensor:
     return values * class_weight.view(-1, *[1] * (values.dim() - 2))
 
 
-def of_target(values: Tensor, index: Tensor) -> Tensor:
+def _of_target(values: Tensor, index: Tensor) -> Tensor:
     """The entries of the targets; an index out of range is the error of torch's cross-entropy."""
-    return -functional.nll_loss(values, index, reduction="none", ignore_index=NO_INDEX)
+    try:
+        return values.gather(1, index.unsqueeze(1)).squeeze(1)
+    except RuntimeError:
+        functional.nll_loss(values, index, ignore_index=NO_INDEX)
+        raise
 
 
 def _index_numbers(
     logits, index, averaged, class_weight, p
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    pt = of_target(p, index)
+    pt = _of_target(p, index)
+    # Comparisons with what cannot be read are false, so that nothing is left out then.
+    lowest, highest = map(known_number, torch.aminmax(pt)) if pt.numel() else (math.nan, math.nan)
     q = 1 - pt
-    if not is_known((pt <= 0.5).all()):
+    if not highest <= 0.5:
         # There 1 - P_t cancels; the sum over the other classes does not.
         blocks = row_blocks(p, index.unsqueeze(1))
         q = joined(each.scatter(1, own, 0).sum(1) for each, own in blocks)
     # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
     nll = torch.log1p(q / pt)
-    if not is_known((pt > torch.finfo(pt.dtype).tiny).all()):
-        far = (logits.amax(1) - of_target(logits, index)) - p.amax(1).log()
+    if not lowest > torch.finfo(pt.dtype).tiny:
+        far = (logits.amax(1) - _of_target(logits, index)) - p.amax(1).log()
         nll = torch.where(pt > 0.5, nll, far)
     if not averaged:
         return nll, q, None
     # As distances to the target's logit, where large logits cancel exactly.
-    blocks = row_blocks(logits, of_target(logits, index).unsqueeze(1))
+    blocks = row_blocks(logits, _of_target(logits, index).unsqueeze(1))
     means = (weighted_values(own - z, class_weight).mean(1) for z, own in blocks)
     return nll, q, joined(means) + (nll if class_weight is None else nll * class_weight.mean())
 
