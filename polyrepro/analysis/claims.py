@@ -16,6 +16,7 @@ from polyrepro.analysis.contrasts import (
     StudyRuns,
     collapsed_count,
     contrasts_at,
+    expected,
     measure,
 )
 from polyrepro.analysis.images import interval_over_seeds_and_images
@@ -39,7 +40,7 @@ from polyrepro.analysis.published import (
 from polyrepro.analysis.selection import winners
 from polyrepro.analysis.significance import CONFIDENCE
 from polyrepro.studies import STUDIES
-from polyrepro.studies.claim import Claim, Contrast
+from polyrepro.studies.claim import Claim
 from polyrepro.studies.study import Study
 
 
@@ -186,15 +187,6 @@ def _rows(
             | about_statement(measured.published)
         )
     return rows
-
-
-def expected(contrast: Contrast) -> str:
-    """What a contrast expects, in words."""
-    if contrast.kind == "equivalence":
-        return f"within {contrast.margin:g} of {contrast.threshold:g}"
-    if contrast.kind == "at_most":
-        return f"below {contrast.edges[1]:g}"
-    return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
 
 
 def _power(measured: Measured, measurement: Measurement, level: float) -> dict[str, float]:

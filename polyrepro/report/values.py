@@ -8,8 +8,8 @@ import pandas as pd
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_table import read_metrics, tidy_table
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
-from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.analysis.recomputed import refuse_other_cells
+from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.analysis.references import read_sources
 from polyrepro.analysis.significance import CONFIDENCE_PERCENT, SIGNIFICANCE
 from polyrepro.analysis.statistics import summarise
@@ -41,6 +41,10 @@ from polyrepro.report.source_values import (
     verdicts_elsewhere,
 )
 from polyrepro.report.study_values import recipe_values, shown_values, study_values
+from polyrepro.studies import STUDIES
+
+SECTIONS = Path(__file__).parents[2] / "report" / "sections"
+"""A study has prose of its own where there is a file of its name."""
 
 PAGE = re.compile(rb"/Type /Page\b(?!s)")
 """A page in a PDF of matplotlib's."""
@@ -84,6 +88,7 @@ def report_values(plan: Plan) -> dict:
             for study in plan.studies
         },
         "studies_elsewhere": studies_elsewhere(names, sources),
+        "written": sorted(path.stem for path in SECTIONS.glob("*.typ") if path.stem in STUDIES),
         "claims": claims,
         "claims_elsewhere": claims_elsewhere(sources),
         "verdicts_elsewhere": verdicts_elsewhere(sources),
@@ -116,10 +121,11 @@ def _refuse_changed_tables(plan: Plan, metrics: pd.DataFrame, records: dict[str,
     refuse_other_cells(
         results / "metrics.csv", tidy_table(plan, records), "the records of the runs"
     )
-    refuse_other_cells(results / "statistics.csv", summarise(metrics), "metrics.csv")
+    rows = "the rows of metrics.csv"
+    refuse_other_cells(results / "statistics.csv", summarise(metrics), rows)
     bootstrapped = ("images_low", "images_high")
     claims = evaluate_claims(metrics)
-    refuse_other_cells(results / "claims.csv", claims, "metrics.csv", without=bootstrapped)
+    refuse_other_cells(results / "claims.csv", claims, rows, without=bootstrapped)
 
 
 def _pages(figure: Path) -> int:
