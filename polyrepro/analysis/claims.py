@@ -22,13 +22,7 @@ from polyrepro.analysis.contrasts import (
 from polyrepro.analysis.images import interval_over_seeds_and_images
 from polyrepro.analysis.metrics_checks import ELSEWHERE
 from polyrepro.analysis.not_run import rows_not_run, with_commands
-from polyrepro.analysis.outcomes import (
-    Evidence,
-    Judgement,
-    contrast_levels,
-    contrast_outcomes,
-    judge,
-)
+from polyrepro.analysis.outcomes import Judgement, contrast_levels, contrast_outcomes, judge
 from polyrepro.analysis.power import seeds_for_margin, seeds_needed
 from polyrepro.analysis.published import (
     PAPER_SCALE,
@@ -37,6 +31,7 @@ from polyrepro.analysis.published import (
     published_statements,
     statement_of,
 )
+from polyrepro.analysis.questions import Evidence
 from polyrepro.analysis.selection import winners
 from polyrepro.analysis.significance import CONFIDENCE
 from polyrepro.studies import STUDIES

@@ -47,10 +47,11 @@ def refuse_other_cells(
     for column in expected.columns.difference(list(without), sort=False):
         values, right = (table[column][: len(lines)].to_numpy(dtype=str) for table in both)
         for row in np.flatnonzero(values != right):
-            if not _same_number(values[row], right[row]):
+            cell, wanted = str(values[row]), str(right[row])
+            if not _same_number(cell, wanted):
                 raise MetricsError(
-                    f"{path}, row {row_number(lines[row])}, column {column}: {str(values[row])!r}, not "
-                    f"{str(right[row])!r} as {made_from} say; {mend}"
+                    f"{path}, row {row_number(lines[row])}, column {column}: {cell!r}, not "
+                    f"{wanted!r} as {made_from} say; {mend}"
                 )
     if len(found) != len(expected):
         raise MetricsError(
