@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from polyrepro.check_gpu import add_check_command
-from polyrepro.data.commands import add_data_commands
+from polyrepro.data.data_commands import add_data_commands
 from polyrepro.errors import PolyreproError
 from polyrepro.options import add_settings, settings_of
-from polyrepro.running.commands import add_training_commands
 from polyrepro.running.interruption import EXIT_STATUS, InterruptedTrainingError
+from polyrepro.running.training_commands import add_training_commands
 
 
 def main(arguments: list[str] | None = None) -> None:

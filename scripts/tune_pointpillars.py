@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
-from polyrepro.data.lidar.format import LidarData, open_lidar
+from polyrepro.data.lidar.lidar_format import LidarData, open_lidar
 from polyrepro.data.manifests import write_manifest
 from polyrepro.detection.lidar.training3d import train_run
 from polyrepro.recipes.light_pointpillars import POINTPILLARS_LIDAR_SCENES

@@ -18,14 +18,14 @@ from pathlib import Path
 import torch
 
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.lidar.range_images import range_images
 from polyrepro.data.manifests import write_manifest
 from polyrepro.recipes.range_images import RANGE_UNET_LIDAR_SCENES
 from polyrepro.running.execution import Execution
 from polyrepro.running.processes import Processes
 from polyrepro.runs import Run
-from polyrepro.segmentation.training import train_run
+from polyrepro.segmentation.segmentation_training import train_run
 from polyrepro.variants import focal
 
 SCENES_SEED, RUN_SEEDS = 4711, (0, 1)

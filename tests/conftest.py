@@ -1,5 +1,7 @@
 """Which tests stay together where several processes share them, and what all tests have."""
 
+import atexit
+import gc
 import os
 from pathlib import Path
 
@@ -8,20 +10,44 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-import torch
 from filelock import FileLock
 from project_copy import TINY, copy_project, snakemake
 from xdist.scheduler import LoadScopeScheduling
 
+# Everything that is imported until the tests start stays: see `pytest_collection_finish`.
+gc.disable()
+
 TESTS = Path(__file__).parent
-LONGEST = ("detection", "workflow", "classification/test_launched_trainings.py", "figures")
-"""Groups that are begun first, so that no process is left with one of them in the end."""
+LONGEST = (
+    "detection",
+    "workflow/test_slurm.py",
+    "workflow",
+    "classification/test_launched_trainings.py",
+    "figures",
+)
+"""Groups that are begun first, so that no process is left with one of them in the end. Files that
+are named need nothing of their folder."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest groups come first."""
     order = {group: place for place, group in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no collection of garbage looks through it."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """Pytest would look through everything five times in the end, for nothing.
+
+    Python itself does so once more, as some libraries want it.
+    """
+    gc.freeze()
+    atexit.register(gc.unfreeze)
 
 
 class GroupScheduling(LoadScopeScheduling):
@@ -41,12 +67,15 @@ def _group(nodeid: str) -> str:
     """A folder of tests with fixtures of its own, or else a file."""
     path = TESTS.parent / nodeid.split("::", 1)[0]
     together = path.parent != TESTS and (path.parent / "conftest.py").exists()
-    return str((path.parent if together else path).relative_to(TESTS))
+    file, folder = (str(part.relative_to(TESTS)) for part in (path, path.parent))
+    return folder if together and file not in LONGEST else file
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """Results of convolutions may depend on the number of threads."""
+    import torch  # not needed by the process that only hands out the tests
+
     torch.set_num_threads(1)
 
 

@@ -12,7 +12,7 @@ from polyrepro.cli import main
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["polyrepro.cli", "polyrepro.running.jobs", "polyrepro.classification.training"]
+    ["polyrepro.cli", "polyrepro.running.jobs", "polyrepro.classification.classifier_training"]
 )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from kitti_files import write_kitti_files
 
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.metrics_table import COLUMNS, record_rows
@@ -12,6 +13,9 @@ from polyrepro.analysis.statistics import summarise
 from polyrepro.compact_predictions import write_arrays
 from polyrepro.data.drawn.composites import prepare_composites
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
+from polyrepro.data.lidar.kitti_boxes import camera_to_lidar
+from polyrepro.data.lidar.kitti_convert import convert_kitti
+from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
 from polyrepro.data.lidar.range_images import BEAMS
 from polyrepro.data.lidar.range_images import COLUMNS as RAYS
 from polyrepro.data.manifests import write_manifest
@@ -112,14 +116,27 @@ def write_detections(folder: Path, runs: list[Run]) -> None:
 
 def write_lidar_detections(folder: Path, runs: list[Run]) -> None:
     """The same for point clouds; a file of predictions looks like the annotations."""
-    data = folder / "data/lidar_scenes"
-    manifest = prepare_lidar_scenes(data, {"train": 1, "test": 6})
-    write_manifest(data, manifest)
+    dataset = runs[0].recipe.dataset if runs else "lidar_scenes"
+    data = folder / "data" / dataset
+    if dataset == "kitti":
+        convert_kitti(write_kitti_files(folder / "files"), folder / "layout")
+        write_manifest(data, verify_lidar_folder("kitti", folder / "layout", data))
+    else:
+        write_manifest(data, prepare_lidar_scenes(data, {"train": 1, "test": 6}))
     frames = json.loads((data / "test.json").read_text())["data_list"]
-    found = [{"sample_idx": f["sample_idx"], "instances": _found(f["instances"])} for f in frames]
+    found = [{"sample_idx": f["sample_idx"], "instances": _found(_in_lidar(f))} for f in frames]
     for run in runs:
         write_course(folder, run)
         write_json(predictions_path(folder, run.id, "test", "lidar"), found)
+
+
+def _in_lidar(frame: dict) -> list[dict]:
+    """The objects of a frame; KITTI's annotations have them in the coordinates of a camera."""
+    if "images" not in frame:
+        return frame["instances"]
+    to_camera = np.array(frame["images"]["CAM2"]["lidar2cam"])
+    objects = frame["instances"]
+    return [e | {"bbox_3d": camera_to_lidar(e["bbox_3d"], to_camera)} for e in objects]
 
 
 def write_segmentations(folder: Path, runs: list[Run]) -> None:

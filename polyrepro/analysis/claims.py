@@ -19,7 +19,7 @@ from polyrepro.analysis.contrasts import (
     expected,
     measure,
 )
-from polyrepro.analysis.images import interval_over_seeds_and_images
+from polyrepro.analysis.image_resampling import interval_over_seeds_and_images
 from polyrepro.analysis.metrics_checks import ELSEWHERE
 from polyrepro.analysis.not_run import rows_not_run, with_commands
 from polyrepro.analysis.outcomes import Judgement, contrast_levels, contrast_outcomes, judge

@@ -1,7 +1,7 @@
 """Metrics of detectors and segmentations for any weights of the test images or sweeps.
 
 They are no means over images, but follow from what a run has kept of each image: matches of boxes
-and masks, Waymo's counts per score cutoff, or pixels per score.
+and masks, Waymo's counts per score cutoff, KITTI's per score, or pixels per score.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,14 @@ import numpy as np
 
 from polyrepro.analysis.detections import average_precision_and_recall
 from polyrepro.data.drawn.lidar_drawing import CLASSES
+from polyrepro.data.lidar import kitti_curves
 from polyrepro.data.lidar.waymo_curves import metric_names, metric_of
 from polyrepro.segmentation.metrics import SEGMENTATION_METRICS, segmentation_metrics
 
 COCO_METRICS = tuple(f"{kind}_{name}" for kind in ("box", "mask") for name in ("ap", "ar100"))
 WAYMO_METRICS = metric_names(("vehicle", "pedestrian", "cyclist"))
-RESAMPLED = (*COCO_METRICS, *WAYMO_METRICS, *SEGMENTATION_METRICS)
+KITTI_METRICS = kitti_curves.metric_names(("car", "pedestrian", "cyclist"))
+RESAMPLED = (*COCO_METRICS, *WAYMO_METRICS, *KITTI_METRICS, *SEGMENTATION_METRICS)
 """What can be computed for weights of images, besides accuracy."""
 
 
@@ -38,6 +40,8 @@ def weighted_metric(
     found = _needed(arrays, metric)
     if metric in COCO_METRICS:
         return average_precision_and_recall(found, weights)[metric.endswith("_ar100")]
+    if metric in KITTI_METRICS:
+        return kitti_curves.kitti_metric(found, metric, weights)
     if metric in SEGMENTATION_METRICS:
         counts = np.tensordot(weights, found["scores"].astype(np.float32), 1)
         return segmentation_metrics(counts, CLASSES)[metric]
@@ -54,7 +58,7 @@ def _needed(arrays: Mapping[str, np.ndarray], metric: str) -> dict[str, np.ndarr
     elif metric in SEGMENTATION_METRICS:
         prefix, first = "test_", "scores"
     else:
-        prefix, first = "test_lidar_", ""
+        prefix, first = f"test_{'kitti' if metric in KITTI_METRICS else 'lidar'}_", ""
     found = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     if first and first in found:
         return {first: found.pop(first)} | found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from polyrepro.check_gpu.commands import check_detector, check_interruption, check_two_processes
+from polyrepro.check_gpu.cli_checks import check_detector, check_interruption, check_two_processes
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ PARTS = {
             "losses",
             "value and gradient of every form of loss against float64",
             20,
-            _on_device("polyrepro.check_gpu.losses", "check_losses"),
+            _on_device("polyrepro.check_gpu.loss_accuracy", "check_losses"),
         ),
         Part(
             "classifiers",

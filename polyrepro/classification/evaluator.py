@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from polyrepro.classification.batch_sources import Batches
-from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.failures import require_finite
 from polyrepro.classification.final_measurements import FinalMeasurements
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.classification.networks import compiles
 from polyrepro.running.execution import Execution
 from polyrepro.runs import Run

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from polyrepro.classification.evaluation import Metrics, target_log_probability
+from polyrepro.classification.metric_sums import Metrics, target_log_probability
 from polyrepro.classification.predictions import Predictions
 from polyrepro.classification.temperature import fit_temperature
 from polyrepro.running.processes import Processes

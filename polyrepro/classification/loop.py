@@ -14,12 +14,12 @@ from tqdm import tqdm
 from polyrepro.classification.batch_sources import make_batches
 from polyrepro.classification.batches import Batch
 from polyrepro.classification.divergence import rows_of_guessing
-from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.evaluator import Evaluator
 from polyrepro.classification.failures import DivergedError, has_diverged, not_finite_loss
 from polyrepro.classification.host_copy import copied_to_host
+from polyrepro.classification.initial_state import prepare
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.classification.predictions import Predictions
-from polyrepro.classification.prepare import prepare
 from polyrepro.classification.randomness import seed_global_draws
 from polyrepro.classification.running_statistics import RunningStatistics
 from polyrepro.classification.training_metrics import TrainingMetrics

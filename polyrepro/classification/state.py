@@ -29,7 +29,7 @@ class TrainingState:
 
     Attributes:
         part, whole: sums over the predictions of the current part of the epoch, and of its earlier
-            parts (see `polyrepro.classification.evaluation.Metrics`); each process has its own.
+            parts (see `polyrepro.classification.metric_sums.Metrics`); each process has its own.
         pending: logits and targets of the current part that are not in its sums yet.
         position: steps done since the start of the run.
         evaluated: epochs whose evaluation is in the history.

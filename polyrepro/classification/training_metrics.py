@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.failures import require_finite
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.classification.state import TrainingState
 from polyrepro.running.processes import Processes
 

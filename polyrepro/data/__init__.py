@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyrepro.data.coco.format import CocoData
-from polyrepro.data.detection import (
+from polyrepro.data.coco.coco_format import CocoData
+from polyrepro.data.detection_datasets import (
     DETECTION_DATASETS,
     FOLDERS,
     LIDAR_FOLDERS,
@@ -17,7 +17,7 @@ from polyrepro.data.in_memory.kanji import KANJI_DATASETS
 from polyrepro.data.in_memory.long_tail import make_long_tailed
 from polyrepro.data.in_memory.two_classes import one_against_rest
 from polyrepro.data.indexed.image_datasets import IMAGE_DATASETS
-from polyrepro.data.lidar.format import LidarData
+from polyrepro.data.lidar.lidar_format import LidarData
 from polyrepro.data.manifests import MANIFEST, read_manifest
 from polyrepro.files import data_folder
 

@@ -8,7 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 
 def main(arguments: list[str]) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from polyrepro.data.coco.format import CocoData
+from polyrepro.data.coco.coco_format import CocoData
 from polyrepro.data.verified_splits import DetectionData
 from polyrepro.detection import small_models
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.registry import with_one_reader
 from polyrepro.detection.resumable import ResumableBatchSampler, SeedImage
 from polyrepro.recipes.detection import DetectionRecipe

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from mmengine.model import is_model_wrapper
 from torch import nn
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 # Two-stage, one-stage, on points beside images, then detectors that classify in their mask head.
-DEFAULT_HEADS = ("roi_head.bbox_head", "bbox_head", "pts_bbox_head", "mask_head", "panoptic_head")
-LOSS_NAMES = ("loss_cls", "loss_mask")
+DEFAULT_HEADS = (
+    *("roi_head.bbox_head", "bbox_head", "pts_bbox_head", "bbox_head_3d", "mask_head"),
+    "panoptic_head",
+)
+# Some heads of MMDetection3D call theirs cls_loss.
+LOSS_NAMES = ("loss_cls", "cls_loss", "loss_mask")
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ def classification_losses(
         heads: None for the box head of a two-stage detector or the dense head of a one-stage one.
             Otherwise one or more names of heads, as in the configuration and as dotted as needed
             (``rpn_head``, ``roi_head.mask_head``, ``mask_head``), or of losses themselves
-            (``bbox_head.loss_centerness``). Of a head, ``loss_cls`` is meant; if it has none,
-            ``loss_mask``.
+            (``bbox_head.loss_centerness``). Of a head, the first of ``LOSS_NAMES`` that it has is
+            meant.
 
     Raises:
         DetectionError: if a head is not there or has no such loss; it names those that are.
@@ -66,7 +70,7 @@ def classification_losses(
         if not found:
             raise DetectionError(
                 f"{type(model).__name__} has no head or loss {name!r} with a classification loss "
-                f"(loss_cls or loss_mask) in it; {_known_losses(model)}"
+                f"({', '.join(LOSS_NAMES)}) in it; {_known_losses(model)}"
             )
         places.update({place.path: place for place in found})
     if not places:
@@ -82,7 +86,7 @@ def _losses_below(model: nn.Module, name: str) -> list[LossPlace]:
     places = []
     for path in paths:
         head = modules[path]
-        if path.rpartition(".")[2].startswith("loss_"):
+        if _is_loss(path):
             places.append(_place(modules, path))
         elif isinstance(head, nn.ModuleList):
             stages = [f"{path}.{index}" for index in range(len(head))]
@@ -90,6 +94,11 @@ def _losses_below(model: nn.Module, name: str) -> list[LossPlace]:
         else:
             places += _losses_of_head(modules, path)
     return places
+
+
+def _is_loss(path: str) -> bool:
+    name = path.rpartition(".")[2]
+    return name.startswith("loss_") or name.endswith("_loss")
 
 
 def _losses_of_head(modules: dict[str, nn.Module], path: str) -> list[LossPlace]:
@@ -106,7 +115,7 @@ def _known_losses(model: nn.Module) -> str:
     losses = [
         f"{path} ({type(module).__name__})"
         for path, module in model.named_modules()
-        if path.rpartition(".")[2].startswith("loss_")
+        if _is_loss(path)
     ]
     if not losses:
         return (

@@ -11,7 +11,7 @@ from types import CodeType, FunctionType
 
 from torch import Tensor, nn
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.heads import LossPlace, unwrapped
 
 ENTRIES = ("loss", "loss_and_target", "loss_and_predict", "loss_by_feat", "forward")
@@ -41,15 +41,33 @@ def never_called(place: LossPlace) -> str:
     )
 
 
+def require_trained(places: list[LossPlace]) -> None:
+    """Check that any of the losses is of a head that is trained.
+
+    Raises:
+        DetectionError: if all of the heads are frozen, as those for images in ImVoteNet are.
+    """
+    if not any(_is_trained(place.owner) for place in places):
+        paths = ", ".join(place.path for place in places)
+        raise DetectionError(
+            f"{paths}: no parameter of these heads is trained, they are frozen, so another loss "
+            "changes nothing. Name the losses of the heads that are trained in heads="
+        )
+
+
 class CallRecord:
     """Notes which losses are called, until :meth:`require_calls` has found that all are.
 
     Args:
         places: losses of a model that is about to be trained. Those of frozen heads (the teacher
             of a semi-supervised detector) are left out: nothing is trained with them.
+
+    Raises:
+        DetectionError: as :func:`require_trained`.
     """
 
     def __init__(self, places: list[LossPlace]) -> None:
+        require_trained(places)
         self._waiting = {place.path: place for place in places if _is_trained(place.owner)}
         self._got_samples: dict[str, list[bool]] = {path: [] for path in self._waiting}
         self._handles = {
@@ -141,8 +159,9 @@ def _mention(owners: list[type], name: str) -> bool:
         names = set(_names(function.__code__))
         if name in names:
             return True
-        # Prediction may look at a loss, for how its scores are to be read, but does not call it.
-        for other in (n for n in names if not n.lstrip("_").startswith("predict")):
+        # Prediction may look at a loss, for how its scores are to be read, but does not call it;
+        # constructors build the losses of their heads, and those of other classes are named alike.
+        for other in (n for n in names if not n.lstrip("_").startswith(("predict", "init__"))):
             waiting += [f for owner in owners for f in _methods(owner, other)]
             waiting += _plain(function.__globals__.get(other))
     return False

@@ -4,7 +4,7 @@ import importlib
 
 from mmengine.registry import Registry
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.lidar.mmdetection3d import reason_it_cannot_be_used
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mmdet.models.losses import CrossEntropyLoss, FocalLoss
 from torch import nn
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.losses import PolyCrossEntropyLoss, PolyFocalLoss
 from polyrepro.losses import PolySeries, Series
 

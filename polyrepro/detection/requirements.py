@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 
-from polyrepro.detection.errors import MissingDetectionError
+from polyrepro.detection.detection_errors import MissingDetectionError
 from polyrepro.extras import how_to_install
 
 MODULES = ("mmdet", "mmcv", "mmengine")

@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner, set_random_seed
 from torch.utils.data import BatchSampler, Sampler
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.registration import register_in_scopes
 
 

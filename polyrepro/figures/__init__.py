@@ -1,8 +1,9 @@
 """The figures by name. Importing this needs no matplotlib; the Snakefile does it to plan.
 
 A figure of a study's own is one file in this folder with a function `figure`, and one line in
-`OWN`. Without one a study still has the figure that all have: each of its variants, by its label,
-against the reference.
+`OWN`. Two studies of the same kind may share a file: then the name of the second has a line in
+`SHARED`, too, and `figure` takes the study. Without a figure of its own a study still has the one
+that all have: each of its variants, by its label, against the reference.
 """
 
 import difflib
@@ -31,11 +32,19 @@ OWN: dict[str, str] = {
     "pointpillars_pt": "pointpillars_epsilon",
     "pointpillars_detections": "pointpillars_epsilon",
     "pointpillars_kitti": "pointpillars_kitti",
+    "pointpillars_kitti_pt": "pointpillars_kitti",
+    "pointpillars_kitti_detections": "pointpillars_kitti",
     "range_segmentation": "range_segmentation",
     "range_segmentation_pt": "range_segmentation",
     "range_images": "range_segmentation",
 }
 """Name of a figure, and of its file, to the study whose runs are shown."""
+
+SHARED = {
+    "pointpillars_kitti_pt": "pointpillars_pt",
+    "pointpillars_kitti_detections": "pointpillars_detections",
+}
+"""Name of a figure to the file of another study's that draws it, with the same caption."""
 
 GENERIC = "variants"
 """The file of the figure that every study has."""
@@ -54,7 +63,8 @@ FIGURES: dict[str, str | None] = {
 
 def file_of(name: str) -> str:
     """Name of the module in this folder that draws a figure; its caption has the same."""
-    return name if name in OWN or FIGURES[name] is None else GENERIC
+    own = name in OWN or FIGURES[name] is None
+    return SHARED.get(name, name) if own else GENERIC
 
 
 def tables_of(name: str) -> tuple[str, ...]:
@@ -120,4 +130,4 @@ def drawings(name: str, results: Path, references: Sequence[Path] = ()) -> list:
             f"figure {name!r} needs the study {study!r}, which {results / 'statistics.csv'} does "
             f"not contain; add it to the configuration: snakemake --config studies={study}"
         )
-    return [module.figure(tables) if name in OWN else module.figure(tables, study)]
+    return [module.figure(tables) if file_of(name) == name else module.figure(tables, study)]

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from pycocotools import mask as coco_mask
 
-from polyrepro.data.coco.format import CocoData, open_coco
+from polyrepro.data.coco.coco_format import CocoData, open_coco
 from polyrepro.data.decoding import decode_rgb, open_image
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables

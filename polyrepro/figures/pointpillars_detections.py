@@ -1,6 +1,6 @@
-"""Test scenes from above with what PointPillars found: focal loss beside the chosen coefficient.
+"""Test frames from above with what PointPillars found: focal loss beside the chosen coefficient.
 
-The scenes are the first of the test split with enough objects; nobody chose them by hand. All
+The frames are the first of the test split with enough objects; nobody chose them by hand. All
 detections above a score are drawn, right or wrong.
 """
 
@@ -14,42 +14,56 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from polyrepro.data.lidar.boxes import corners_from_above, iou_3d, with_centre
-from polyrepro.data.lidar.format import LidarData, open_lidar
+from polyrepro.data.lidar.kitti_boxes import camera_to_lidar
+from polyrepro.data.lidar.kitti_frames import CAMERA
+from polyrepro.data.lidar.lidar_format import KITTI, LidarData, open_lidar
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
 from polyrepro.figures.names import mathematical
 from polyrepro.figures.shown import LEAST_OBJECTS_3D, LEAST_SCORE, MATCH_3D, SCENES
 from polyrepro.files import data_folder, predictions_path
-from polyrepro.studies.pointpillars_epsilon import BEST, STUDY
+from polyrepro.studies import STUDIES
 
 LOOKS = {
     "object": style.CROSS_ENTROPY,
-    "right class, IoU ≥ {Car:g} (pedestrian {Pedestrian:g})".format(**MATCH_3D): style.POLY,
+    "right": style.POLY,
     "wrong, or found twice": style.POLY_NEGATIVE,
 }
 OBJECT, RIGHT, WRONG = LOOKS
+AHEAD, AHEAD_ON_ROADS = 42, 70
+"""Metres ahead of the sensor that are shown, of drawn scenes and of KITTI's frames."""
 
 Boxes = list[tuple[np.ndarray, str]]
 """A box and its look each."""
 
 
-def figure(tables: Tables) -> Figure:
+def figure(tables: Tables, study: str = "pointpillars_epsilon") -> Figure:
     """Rows: the objects; detections with the focal loss; with the chosen coefficient; one seed."""
-    runs = tables.runs(STUDY.name)
-    measured = tables.measured(STUDY.name, STUDY.metric)
-    chosen = measured.rows.index[measured.is_selected(BEST.name)]
+    runs, reference = tables.runs(study), STUDIES[study].reference
+    measured = tables.measured(study, STUDIES[study].metric)
+    chosen = measured.rows.index[measured.is_selected(STUDIES[study].selections[0].name)]
     seed = runs["seed"].min()
     data = open_lidar(data_folder(tables.results, runs["dataset"].iloc[0]))
     frames = json.loads(data.annotations["test"].read_text())["data_list"]
+    frames = [_with_shown_objects(frame, data) for frame in frames]
     scenes = [f for f in frames if len(f["instances"]) >= LEAST_OBJECTS_3D][:SCENES]
     scenes = scenes or frames[:SCENES]
     rows = {"objects": [_objects(scene) for scene in scenes]}
-    for variant in (STUDY.reference, *chosen):
+    for variant in (reference, *chosen):
         (run,) = runs.loc[(runs.variant == variant) & (runs.seed == seed), "run"]
         found = _predictions(tables.results, run)
         name = mathematical(measured.rows.loc[variant, "label"])
         rows[name] = [_judged(found[s["sample_idx"]], s, data.classes) for s in scenes]
     return _page(rows, scenes, data, f"seed {seed}")
+
+
+def _with_shown_objects(frame: dict, data: LidarData) -> dict:
+    """A frame with the objects that are looked for, in the coordinates of the LiDAR."""
+    shown = [e for e in frame["instances"] if data.classes[e["bbox_label_3d"]] in MATCH_3D]
+    if data.name == KITTI:
+        to_camera = np.array(frame["images"][CAMERA]["lidar2cam"])
+        shown = [e | {"bbox_3d": camera_to_lidar(e["bbox_3d"], to_camera)} for e in shown]
+    return frame | {"instances": shown}
 
 
 def _page(rows: dict[str, list[Boxes]], scenes: list[dict], data: LidarData, seed: str) -> Figure:
@@ -58,17 +72,22 @@ def _page(rows: dict[str, list[Boxes]], scenes: list[dict], data: LidarData, see
     panels = drawing.subplots(len(rows), len(scenes), squeeze=False)
     for (name, drawn), line in zip(rows.items(), panels, strict=True):
         for axes, boxes, scene in zip(line, drawn, scenes, strict=True):
-            _draw_scene(axes, boxes, scene, data.points["test"])
+            _draw_scene(axes, boxes, scene, data)
         line[0].set_ylabel(name if name == "objects" else f"{name},\n{seed}")
-    handles = [Line2D([], [], color=colour, label=name) for name, colour in LOOKS.items()]
+    smaller = [name.lower() for name in data.classes if name in MATCH_3D and name != "Car"]
+    right = "right class, IoU ≥ {Car:g} ({others} {Pedestrian:g})"
+    labels = {RIGHT: right.format(others=", ".join(smaller), **MATCH_3D)}
+    handles = [
+        Line2D([], [], color=colour, label=labels.get(look, look)) for look, colour in LOOKS.items()
+    ]
     drawing.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return drawing
 
 
-def _draw_scene(axes: Axes, boxes: Boxes, scene: dict, folder: Path) -> None:
+def _draw_scene(axes: Axes, boxes: Boxes, scene: dict, data: LidarData) -> None:
     """Points and boxes from above, x upwards; a line from the centre ahead is the heading."""
     where = scene["lidar_points"]
-    points = np.fromfile(folder / where["lidar_path"], np.float32)
+    points = np.fromfile(data.points["test"] / where["lidar_path"], np.float32)
     x, y = points.reshape(-1, where["num_pts_feats"]).T[:2]
     axes.scatter(-y, x, s=0.1, color=style.NEUTRAL, linewidths=0, rasterized=True)
     if boxes:
@@ -79,7 +98,9 @@ def _draw_scene(axes: Axes, boxes: Boxes, scene: dict, folder: Path) -> None:
         colours = [LOOKS[look] for _, look in boxes] * 2
         turned = [np.stack([-line[:, 1], line[:, 0]], 1) for line in lines]
         axes.add_collection(LineCollection(turned, colors=colours, linewidths=0.8))
-    axes.set(xticks=[], yticks=[], aspect="equal", xlim=(-21, 21), ylim=(0, 42))
+    ahead = AHEAD_ON_ROADS if data.name == KITTI else AHEAD
+    limits = {"xlim": (-ahead / 2, ahead / 2), "ylim": (0, ahead)}
+    axes.set(xticks=[], yticks=[], aspect="equal", **limits)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
 

@@ -6,6 +6,6 @@ from polyrepro.figures.measured import Tables
 from polyrepro.figures.pt_histograms import draw_histograms
 
 
-def figure(tables: Tables) -> Figure:
+def figure(tables: Tables, study: str = "pointpillars_epsilon") -> Figure:
     """Histograms over the samples of the last epoch of training."""
-    return draw_histograms(tables, "pointpillars_epsilon", "focal loss")
+    return draw_histograms(tables, study, "focal loss")

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from polyrepro.compact_predictions import PredictionsError, read_arrays
 from polyrepro.data.drawn.lidar_rays import FARTHEST
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.lidar.range_images import range_images
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables

@@ -9,5 +9,5 @@ MATCH = 0.5
 """Intersection over union from which a detection in an image counts as right."""
 
 SCENES, LEAST_OBJECTS_3D = 4, 8
-MATCH_3D = {"Car": 0.7, "Pedestrian": 0.5}
-"""The same in point clouds, as in Waymo's metrics."""
+MATCH_3D = {"Car": 0.7, "Pedestrian": 0.5, "Cyclist": 0.5}
+"""The same in point clouds, as in Waymo's and KITTI's metrics."""

@@ -53,7 +53,10 @@ def poly_binary_cross_entropy(
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.
     """
-    return _loss(input, target, PolySeries(epsilon, terms, gamma), alpha, weight, reduction)
+    series = PolySeries(epsilon, terms, gamma)
+    return series_binary_cross_entropy(
+        input, target, series, alpha=alpha, weight=weight, reduction=reduction
+    )
 
 
 def series_binary_cross_entropy(
@@ -66,10 +69,6 @@ def series_binary_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """Any :class:`Series`, per element; arguments as in :func:`poly_binary_cross_entropy`."""
-    return _loss(input, target, series, alpha, weight, reduction)
-
-
-def _loss(input, target, series, alpha, weight, reduction) -> Tensor:
     check_is_series(series)
     check_reduction(reduction)
     check_sigmoid_input(input, target, weight)
@@ -115,17 +114,16 @@ class SeriesBinaryCrossEntropyLoss(nn.Module):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         series = self.series_for_compilation if torch.compiler.is_compiling() else self.series
-        return _loss(input, target, series, self.alpha, self.weight, self.reduction)
+        return series_binary_cross_entropy(
+            input, target, series, alpha=self.alpha, weight=self.weight, reduction=self.reduction
+        )
 
     def extra_repr(self) -> str:
         return f"{self.series!r}, alpha={self.alpha}, reduction={self.reduction!r}"
 
 
 class PolyBinaryCrossEntropyLoss(SeriesBinaryCrossEntropyLoss):
-    """Module form of :func:`poly_binary_cross_entropy`, with the same arguments.
-
-    Shapes: ``input`` and ``target`` alike, any.
-    """
+    """Module form of :func:`poly_binary_cross_entropy`, with the same arguments."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import numbers
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -27,29 +27,29 @@ def is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def checked_number(name: str, value: object, allowed: str, fits: Callable[[float], bool]) -> float:
-    """``value`` as a float, if it is a number and fits."""
-    if is_number(value) and fits(value):
-        return float(value)
-    error = ValueError if is_number(value) else TypeError
+def checked(
+    name: str, value: object, allowed: str, fits: Callable, kind: Callable = is_number
+) -> Any:
+    """``value``, if it is of its kind and fits."""
+    if kind(value) and fits(value):
+        return value
+    error = ValueError if kind(value) else TypeError
     raise error(f"{name} must be {allowed}, got {value!r}")
 
 
 def check_fraction(name: str, value: object) -> None:
-    checked_number(name, value, "a number in [0, 1]", lambda x: 0 <= x <= 1)
+    checked(name, value, "a number in [0, 1]", lambda x: 0 <= x <= 1)
 
 
 def check_positive(name: str, value: object) -> None:
-    checked_number(name, value, "a finite number > 0", lambda x: 0 < x <= LARGEST)
+    checked(name, value, "a finite number > 0", lambda x: 0 < x <= LARGEST)
 
 
 def checked_terms(terms: object) -> int | None:
     if terms is None:
         return None
-    if is_integer(terms) and terms >= 1:
-        return int(terms)
-    error = ValueError if is_integer(terms) else TypeError
-    raise error(f"terms must be None (all terms) or an integer >= 1, got {terms!r}")
+    rule = "None (all terms) or an integer >= 1"
+    return int(checked("terms", terms, rule, lambda n: n >= 1, is_integer))
 
 
 def checked_epsilon(epsilon: object) -> tuple[float, ...]:
@@ -137,12 +137,10 @@ def check_sigmoid_input(input: Tensor, target: Tensor, weight: Tensor | None) ->
     if not isinstance(weight, Tensor) or weight.dtype.is_complex:
         raise TypeError(f"weight must be None or a tensor of real numbers, got {weight!r}")
     try:
-        fits = torch.broadcast_shapes(weight.shape, input.shape) == input.shape
+        weight.expand(input.shape)
     except RuntimeError:
-        fits = False
-    if not fits:
         rule = f"weight must have a shape that broadcasts to that of input, {tuple(input.shape)}"
-        raise ValueError(f"{rule}, got {tuple(weight.shape)}")
+        raise ValueError(f"{rule}, got {tuple(weight.shape)}") from None
 
 
 def _check_tensors(input: Tensor, target: Tensor) -> None:

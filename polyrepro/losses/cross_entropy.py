@@ -49,7 +49,7 @@ def poly_cross_entropy(
         epsilon: e_1 .. e_N, a number (Poly-1) or a sequence of numbers (Poly-N). Values below
             -1/j are allowed with a warning.
         terms: keep only the first N >= 1 terms of the logarithm's series, in expectation over the
-            labels: ``sum_i y_i sum_{j<=N} (1 - p_i)^j / j``. The epsilon terms are added to that.
+            labels: ``sum_i y_i sum_{j<=N} (1 - p_i)^j / j``, plus the epsilon terms.
         gamma: focal exponent >= 0.
         weight: one weight per class. It multiplies the sample's whole loss; with soft or smoothed
             labels each class's term of the expectation, as in torch, and the polynomial by the
@@ -99,21 +99,20 @@ def _loss(input, target, series, weight, ignore_index, label_smoothing, reductio
             label_smoothing=label_smoothing,
             reduction=reduction,
         )
-    logits, dtype, smoothing = input, computing_dtype(input), float(label_smoothing)
-    weight = None if weight is None else weight.to(dtype)
     if input.dim() == 1:
-        logits, target = logits.unsqueeze(0), target.unsqueeze(0)
-    sample_weight = None
+        one = (input.unsqueeze(0), target.unsqueeze(0))
+        return _loss(*one, series, weight, ignore_index, label_smoothing, reduction).squeeze(0)
+    dtype, smoothing, sample_weight = computing_dtype(input), float(label_smoothing), None
+    weight = None if weight is None else weight.to(dtype)
     if target.is_floating_point():
         labels = target.to(dtype)
         if smoothing:
-            labels = labels * (1 - smoothing) + smoothing / logits.shape[1]
-        losses = _label_losses(logits, labels, series, weight)
+            labels = labels * (1 - smoothing) + smoothing / input.shape[1]
+        losses = _label_losses(input, labels, series, weight)
     else:
         arguments = (series, weight, smoothing, ignore_index)
-        losses, sample_weight = _index_losses(logits, target, *arguments)
-    result = reduced(losses, sample_weight, reduction)
-    return result.squeeze(0) if input.dim() == 1 else result
+        losses, sample_weight = _index_losses(input, target, *arguments)
+    return reduced(losses, sample_weight, reduction)
 
 
 def _label_losses(logits, labels, series, class_weight) -> Tensor:
@@ -146,19 +145,19 @@ def _index_losses(
 
 def _smoothed_losses(logits, index, dropped, series, class_weight, smoothing) -> Tensor:
     """One loss per sample for the labels ``(1 - s) [i == t] + s / C``."""
-    share, classes = smoothing / logits.shape[1], logits.shape[1]
+    share = smoothing / logits.shape[1]
     if not series.has_cross_entropy_base:
         labels = torch.full_like(logits, share, dtype=computing_dtype(logits))
         labels = labels.scatter(1, index.unsqueeze(1), 1 - smoothing + share)
         return _label_losses(logits, labels, series, class_weight)
     # Two numbers per sample are all that is needed, without ever making the array of labels.
     nll, q, mean_nll = row_statistics(logits, index, series, class_weight, True, dropped)
-    q = (1 - smoothing) * q + share * (classes - 1)
-    if class_weight is None:
-        return series.combine((1 - smoothing) * nll + smoothing * mean_nll, q)
-    own_weight = (1 - smoothing) * class_weight[index]
-    base = own_weight * nll + smoothing * mean_nll
-    return series.combine(base, q, own_weight + smoothing * class_weight.mean())
+    q = (1 - smoothing) * q + smoothing - share
+    own, mass = 1 - smoothing, None
+    if class_weight is not None:
+        own = own * class_weight[index]
+        mass = own + smoothing * class_weight.mean()
+    return series.combine(own * nll + smoothing * mean_nll, q, mass)
 
 
 class SeriesCrossEntropyLoss(nn.Module):
@@ -199,10 +198,7 @@ class SeriesCrossEntropyLoss(nn.Module):
 
 
 class PolyCrossEntropyLoss(SeriesCrossEntropyLoss):
-    """Module form of :func:`poly_cross_entropy`, with the same arguments.
-
-    Shapes: ``input`` (N, C, d1, ...), ``target`` (N, d1, ...) or the shape of ``input``.
-    """
+    """Module form of :func:`poly_cross_entropy`, with the same arguments."""
 
     def __init__(
         self,

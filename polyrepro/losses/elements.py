@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from polyrepro.losses.reduction import (
     Function,
-    collected,
     computing_dtype,
     is_known,
     joined,
     row_blocks,
+    written,
 )
 from polyrepro.losses.series import Series
 
@@ -47,18 +47,15 @@ def are_hard(labels: Tensor) -> bool:
 
 
 def element_statistics(logits: Tensor, labels: Tensor, series: Series, hard: bool) -> tuple:
-    """The base term and q, and what their derivatives by the logit need: one value per element.
+    """Base term, q, sign, wrong, nll and rest: one value per element.
 
-    All is as seen from the likelier label, which is 0 or 1: ``wrong`` is the probability that the
-    logit gives to the other label, ``nll`` minus the logarithm of 1 - wrong, and ``rest`` the
-    probability that the other label has, at most one half; for hard labels it is 0 and left out
-    (None). So nothing cancels for labels of 0 and 1::
+    All is as seen from the likelier label, which is 0 or 1 (``sign`` is 1 or -1), so that nothing
+    cancels for hard labels: ``wrong`` is the probability that the logit gives to the other label,
+    ``nll = -log(1 - wrong)``, and ``rest`` the probability that the other label has, at most one
+    half; for hard labels it is 0 and left out (None)::
 
         base = (1 - rest) base(nll) + rest base(-log wrong)
         q = (1 - rest) wrong + rest (1 - wrong)
-
-    Returns:
-        base, q, ``sign``, which is -1 where the likelier label is 1, wrong, nll and rest.
     """
     likelier = labels if hard else labels.round()
     sign = torch.rsub(likelier, 1, alpha=2)
@@ -122,7 +119,7 @@ class Elements(Function):
         )
         # Writing in place would make a long chain of what has to be differentiated.
         once = not torch.is_grad_enabled()
-        gradient = collected(blocks, logits.numel()) if once else joined(blocks)
+        gradient = written(blocks, logits.numel()) if once else joined(blocks)
         return gradient.view(logits.shape), *[None] * 5
 
 

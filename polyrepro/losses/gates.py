@@ -25,8 +25,7 @@ from polyrepro.losses.series import Series
 class HardGate(Series):
     """``-log P_t`` where P_t <= threshold, else 0: a sample on the right side costs nothing.
 
-    Args:
-        threshold: in [0, 1]; 0.5 is "classified correctly" for two classes.
+    The threshold is in [0, 1]; 0.5 is "classified correctly" for two classes.
     """
 
     threshold: float = 0.5
@@ -40,14 +39,11 @@ class HardGate(Series):
 
 @dataclass(frozen=True)
 class SoftGate(Series):
-    """``-g log P_t`` with ``g = (1 - P_t)^K / ((1 - P_t)^K + P_t^K)``.
+    """``-g log P_t`` with ``g = (1 - P_t)^K / ((1 - P_t)^K + P_t^K)``, K > 0 the sharpness.
 
-    For two classes with logit x that is ``sigmoid(-K x)`` for positives and ``sigmoid(K x)`` for
+    For two classes with logit x, g is ``sigmoid(-K x)`` for positives and ``sigmoid(K x)`` for
     negatives. With K = 1 it is focal loss with gamma = 1; with growing K it tends to
     ``HardGate(0.5)``.
-
-    Args:
-        sharpness: K > 0.
     """
 
     sharpness: float = 1.0

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from polyrepro.losses.checks import LARGEST, checked_epsilon, checked_number, checked_terms
+from polyrepro.losses.checks import LARGEST, checked, checked_epsilon, checked_terms
 from polyrepro.losses.polynomial import (
     HORNER_LIMIT,
     evaluate_derivative,
@@ -41,9 +41,8 @@ class PolySeries(Series):
     is_perturbed = False
 
     def __post_init__(self) -> None:
-        gamma = checked_number(
-            "gamma", self.gamma, "a finite number >= 0", lambda x: 0 <= x <= LARGEST
-        )
+        rule = "a finite number >= 0"
+        gamma = float(checked("gamma", self.gamma, rule, lambda x: 0 <= x <= LARGEST))
         object.__setattr__(self, "epsilon", checked_epsilon(self.epsilon))
         object.__setattr__(self, "gamma", gamma)
         object.__setattr__(self, "terms", checked_terms(self.terms))

@@ -19,9 +19,7 @@ def evaluate_polynomial(q: Tensor, coefficients: Sequence[float]) -> Tensor:
         return _horner(q, coefficients)
     if torch.is_grad_enabled():
         return LongPolynomial.apply(q, coefficients)[0]
-    if q.numel() > SHORT_VECTOR:
-        return _horner(q, coefficients)
-    return _by_powers(q, coefficients)[0]
+    return _horner(q, coefficients) if q.numel() > SHORT_VECTOR else _by_powers(q, coefficients)[0]
 
 
 def truncated_logarithm(q: Tensor, terms: int) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from polyrepro.losses.checks import LARGEST, check_positive, checked_number
+from polyrepro.losses.checks import LARGEST, check_positive, checked
 from polyrepro.losses.polynomial import smallest_base
 from polyrepro.losses.series import Series
 
@@ -21,16 +21,13 @@ class PowerTerm(Series):
     Args:
         epsilon: e, the coefficient; finite.
         power: j > 0.
-
-    Raises:
-        TypeError, ValueError: naming the argument, its value and what is allowed.
     """
 
     epsilon: float
     power: float
 
     def __post_init__(self) -> None:
-        checked_number("epsilon", self.epsilon, "a finite number", lambda x: abs(x) <= LARGEST)
+        checked("epsilon", self.epsilon, "a finite number", lambda x: abs(x) <= LARGEST)
         check_positive("power", self.power)
 
     @property

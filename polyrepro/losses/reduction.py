@@ -3,20 +3,13 @@
 import inspect
 import itertools
 from collections.abc import Iterable, Iterator
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
 # Several passes over a block cost one pass over memory, while a block stays in the cache.
 ELEMENTS_PER_BLOCK = 2**18
-
-
-class _AllGiven(inspect.Signature):
-    """Of a function that is always given all its arguments, by position."""
-
-    def bind(self, *arguments):
-        return SimpleNamespace(args=arguments, kwargs={}, apply_defaults=lambda: None)
+BY_POSITION = inspect.signature(lambda *arguments: None)
 
 
 class Function(torch.autograd.Function):
@@ -25,9 +18,9 @@ class Function(torch.autograd.Function):
     generate_vmap_rule = True
 
     def __init_subclass__(cls, **arguments) -> None:
-        """torch looks signatures up and binds them at every call, which takes as long as a sum."""
+        """torch matches arguments with names at every call, which takes as long as a sum."""
         super().__init_subclass__(**arguments)
-        cls.forward.__signature__ = _AllGiven()  # type: ignore[attr-defined]
+        cls.forward.__signature__ = BY_POSITION  # type: ignore[attr-defined]
 
     @staticmethod
     def jvp(ctx, *_):
@@ -76,8 +69,11 @@ def joined(blocks: Iterable[Tensor]) -> Tensor:
     return torch.cat([first, *others]) if others else first
 
 
-def collected(blocks: Iterator[Tensor], rows: int) -> Tensor:
-    """The same, where every block is written to its place while it is in the cache."""
+def written(blocks: Iterator[Tensor], rows: int) -> Tensor:
+    """The same, where every block is written to its place while it is in the cache.
+
+    Only for a backward pass that is not differentiated: what is written into cannot be saved.
+    """
     first = next(blocks)
     if len(first) == rows:
         return first
@@ -88,22 +84,17 @@ def collected(blocks: Iterator[Tensor], rows: int) -> Tensor:
     return result
 
 
-def known_number(value: Tensor) -> float | None:
-    """The number in a tensor without dimensions, if it can be read at once.
+def is_known(condition: Tensor) -> bool:
+    """Whether a condition, a tensor without dimensions, holds and this can be read at once.
 
     On a GPU it would have to be waited for; in ``torch.compile``, under ``torch.vmap`` and with
     fake tensors there is nothing to read, which torch says by a RuntimeError; in a trace it holds
     for one input only.
     """
     symbolic = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    if symbolic or value.device.type != "cpu":
-        return None
+    if symbolic or condition.device.type != "cpu":
+        return False
     try:
-        return value.item()
+        return bool(condition.item())
     except RuntimeError:
-        return None
-
-
-def is_known(condition: Tensor) -> bool:
-    """Whether a condition holds and this can be read at once."""
-    return known_number(condition) is True
+        return False

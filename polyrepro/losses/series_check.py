@@ -125,14 +125,14 @@ def _check_agreement(series: Series) -> None:
     names = (f"combine_with_derivatives ({part})" for part in parts)
     found = _guarded(series, "combine_with_derivatives")(base, q)
     expected = Series.combine_with_derivatives(series, base, q)
-    weight = _guarded(series, "gradient_weight")(log_pt)
     pairs = [
         ("base_weight", series.base_weight(nll), derivative(series.base, nll)),
         *zip(names, found, expected, strict=True),
         ("value", value(log_pt), combined),
-        ("gradient_weight", weight, -_reverse(value, log_pt)),
-        *([("is_cross_entropy", combined, nll)] if series.is_cross_entropy else []),
+        ("gradient_weight", series.gradient_weight(log_pt), -_reverse(value, log_pt)),
     ]
+    if series.is_cross_entropy:
+        pairs.append(("is_cross_entropy", combined, nll))
     for name, *pair in pairs:
         one, other = (torch.as_tensor(each, dtype=q.dtype).expand(q.shape) for each in pair)
         _check_close(name, AGREES, one, other, log_pt, 1e-6)

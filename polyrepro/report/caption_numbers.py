@@ -9,7 +9,7 @@ from polyrepro.figures import shown
 def caption_numbers() -> dict[str, str]:
     """Name to number, as `workflow/report` refers to it."""
     # Not at the top: the files belong to the training, which captions do not depend on.
-    from polyrepro.classification.calibration import ECE_BINS
+    from polyrepro.classification.calibration_bins import ECE_BINS
     from polyrepro.segmentation.metrics import RECALL
     from polyrepro.studies.poly_n import BEST
 

@@ -43,5 +43,5 @@ def caption(name: str) -> str:
 
 
 def captions() -> dict[str, str]:
-    """The captions of all figures of studies, claims and losses, by the names of their files."""
-    return {name: caption(name) for name in sorted(set(map(file_of, FIGURES)))}
+    """The captions of all figures of studies, claims and losses, by their names."""
+    return {name: caption(file_of(name)) for name in FIGURES}

@@ -25,10 +25,10 @@ from polyrepro.runs import WEIGHTS_FILE, InitialWeights, Run
 from polyrepro.settings import Settings
 
 TRAINERS = {
-    "classification": ("polyrepro.classification.training", ("top1",)),
-    "detection": ("polyrepro.detection.training", ("box_ar100",)),
+    "classification": ("polyrepro.classification.classifier_training", ("top1",)),
+    "detection": ("polyrepro.detection.detector_training", ("box_ar100",)),
     "detection3d": ("polyrepro.detection.lidar.training3d", ("ap_l1", "ap40_moderate")),
-    "segmentation": ("polyrepro.segmentation.training", ("foreground_ap",)),
+    "segmentation": ("polyrepro.segmentation.segmentation_training", ("foreground_ap",)),
 }
 """Kind of recipe to the module whose `train_run` trains it, and the metrics of which the first that
 there is is printed: Waymo's and KITTI's differ."""

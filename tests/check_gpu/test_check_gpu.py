@@ -9,7 +9,7 @@ from forked_commands import ForkedCommand
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from polyrepro import check_gpu
-from polyrepro.check_gpu import classifiers, commands, detectors, losses, speed
+from polyrepro.check_gpu import classifiers, cli_checks, detectors, loss_accuracy, speed
 from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError
 from polyrepro.check_gpu.parts import PARTS, Part
 from polyrepro.cli import main
@@ -51,15 +51,15 @@ def test_a_part_that_hangs_is_stopped_and_one_that_fails_gives_its_last_words(ca
 
 
 def test_a_loss_that_is_off_by_a_little_is_named(monkeypatch):
-    assert losses.check_losses(CPU).startswith("24 cases")
-    right = losses.poly_binary_cross_entropy
+    assert loss_accuracy.check_losses(CPU).startswith("24 cases")
+    right = loss_accuracy.poly_binary_cross_entropy
     monkeypatch.setattr(
-        losses, "poly_binary_cross_entropy", lambda *a, **k: right(*a, **k) * (1 + 1e-4)
+        loss_accuracy, "poly_binary_cross_entropy", lambda *a, **k: right(*a, **k) * (1 + 1e-4)
     )
     with pytest.raises(
         CheckFailedError, match=r"poly_binary_cross_entropy\(.*64 x 10 torch\.float"
     ):
-        losses.check_losses(CPU)
+        loss_accuracy.check_losses(CPU)
 
 
 def test_classifiers_and_resnet50_are_trained(monkeypatch, tmp_path):
@@ -156,17 +156,17 @@ def test_a_training_is_stopped_resumed_and_compared(tmp_path, monkeypatch):
         return popen(command, env=env) if len(started) == 1 else ForkedCommand(*command[3:])
 
     monkeypatch.setattr(subprocess, "Popen", start)
-    assert "the same bits as undisturbed" in commands.check_interruption("cpu", tmp_path)
+    assert "the same bits as undisturbed" in cli_checks.check_interruption("cpu", tmp_path)
 
 
 def test_one_gpu_is_too_few_for_two_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "installed_gpus", lambda: Gpus(("0",), {}))
+    monkeypatch.setattr(cli_checks, "installed_gpus", lambda: Gpus(("0",), {}))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.raises(SkippedError, match="needs two GPUs, this machine has 1"):
-        commands.check_two_processes("cuda", tmp_path)
+        cli_checks.check_two_processes("cuda", tmp_path)
 
 
 def test_a_command_that_fails_is_named(tmp_path):
     words = ["data", "verify", "nothing", "--output", str(tmp_path)]
     with pytest.raises(CheckFailedError, match=r"`polyrepro data verify nothing .*` ended with 1"):
-        commands._run(words)
+        cli_checks._run(words)

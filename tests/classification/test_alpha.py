@@ -4,10 +4,10 @@ import pytest
 import torch
 from small_trainings import HERE
 
-from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.failures import TrainingError
+from polyrepro.classification.initial_state import prepare
 from polyrepro.classification.loop import train
-from polyrepro.classification.prepare import prepare
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.data import load
 from polyrepro.losses import PolySeries
 from polyrepro.recipes import RECIPES

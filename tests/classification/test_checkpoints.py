@@ -9,9 +9,9 @@ import torch
 from small_trainings import ALONE, HERE, RUN, STEPS, history
 
 from polyrepro.classification import loop
-from polyrepro.classification.evaluation import Metrics
+from polyrepro.classification.initial_state import prepare
 from polyrepro.classification.loop import train
-from polyrepro.classification.prepare import prepare
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.classification.state import TrainingState
 from polyrepro.data import load
 from polyrepro.losses import PolySeries

@@ -8,11 +8,11 @@ from small_trainings import HERE
 from polyrepro.analysis.collapse import collapsed_runs
 from polyrepro.analysis.metrics_checks import check_metrics
 from polyrepro.analysis.metrics_table import record_rows
-from polyrepro.classification import prepare as preparation
+from polyrepro.classification import initial_state
 from polyrepro.classification.divergence import guessing
-from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.failures import DivergedError, TrainingError
 from polyrepro.classification.loop import train
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.data import load
 from polyrepro.losses import HardGate, PolySeries
 from polyrepro.recipes.fashion_mnist import FASHION_MNIST
@@ -119,9 +119,9 @@ def test_a_process_ends_like_the_other_one_that_has_found_the_divergence(data):
 
 
 def test_a_broken_loss_of_a_sound_network_is_no_divergence(data, monkeypatch):
-    forward = preparation.SeriesCrossEntropyLoss.forward
+    forward = initial_state.SeriesCrossEntropyLoss.forward
     monkeypatch.setattr(
-        preparation.SeriesCrossEntropyLoss,
+        initial_state.SeriesCrossEntropyLoss,
         "forward",
         lambda self, *arguments: forward(self, *arguments) * float("nan"),
     )

@@ -11,8 +11,8 @@ from streaming_cases import recipe
 from torch._dynamo.testing import CompileCounter
 
 from polyrepro.classification import networks
-from polyrepro.classification.evaluation import Metrics
-from polyrepro.classification.prepare import prepare
+from polyrepro.classification.initial_state import prepare
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.classification.streaming import StreamingBatches
 from polyrepro.classification.views import Views
 from polyrepro.data.decoding import open_image

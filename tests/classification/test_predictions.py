@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_trainings import ALONE, HERE, POLY1, RUN, interrupted_at
 
-from polyrepro.classification import training
+from polyrepro.classification import classifier_training
 from polyrepro.classification.evaluator import Evaluator
 from polyrepro.classification.loop import train
 from polyrepro.classification.predictions import (
@@ -82,7 +82,7 @@ def test_a_resumed_run_leaves_the_same_bytes(finished, data, tmp_path, step):
     """Interrupted inside the training, and after its last step."""
     checkpoints = Checkpoints(tmp_path / "checkpoints", "x", ALONE)
     interrupted_at(ONE, data, step, checkpoints)
-    outcome = training.train_run(ONE, data, tmp_path, "x", HERE)
+    outcome = classifier_training.train_run(ONE, data, tmp_path, "x", HERE)
     assert outcome.predictions == finished[1]["predictions"]
 
 
@@ -101,9 +101,9 @@ def test_interrupted_in_the_last_evaluation_it_makes_them_again(
     with monkeypatch.context() as patch:
         patch.setattr(Evaluator, "evaluate", signalled)
         with pytest.raises(InterruptedTrainingError, match="after step 6 on SIGTERM"):
-            training.train_run(ONE, data, tmp_path, "x", Execution(ALONE, interruption))
+            classifier_training.train_run(ONE, data, tmp_path, "x", Execution(ALONE, interruption))
     assert (
-        training.train_run(ONE, data, tmp_path, "x", HERE).predictions
+        classifier_training.train_run(ONE, data, tmp_path, "x", HERE).predictions
         == (finished[1]["predictions"])
     )
 

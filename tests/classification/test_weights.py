@@ -9,7 +9,7 @@ import torch
 from small_trainings import HERE, RECIPE, RUN
 from timm.models import create_model
 
-from polyrepro.classification.training import train_run
+from polyrepro.classification.classifier_training import train_run
 from polyrepro.classification.weights import WeightsError, load_initial_weights, write_weights
 from polyrepro.data import load
 from polyrepro.recipes import RECIPES

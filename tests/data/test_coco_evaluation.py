@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 
 from polyrepro.analysis.detections import average_precision_and_recall
 from polyrepro.data import DataError
-from polyrepro.data.coco.evaluation import evaluate_coco, require_evaluation
+from polyrepro.data.coco.coco_evaluation import evaluate_coco, require_evaluation
 
 SQUARE = [[2, 4, 8, 4, 8, 12, 2, 12]]
 

@@ -7,9 +7,9 @@ import pytest
 from coco_files import SPLITS, content, every, first, write_split
 
 from polyrepro.data import DataError
-from polyrepro.data.coco.evaluation import evaluate_coco
-from polyrepro.data.coco.folder import verify_coco_folder
-from polyrepro.data.coco.format import open_coco, verify_coco
+from polyrepro.data.coco.coco_evaluation import evaluate_coco
+from polyrepro.data.coco.coco_folder import verify_coco_folder
+from polyrepro.data.coco.coco_format import open_coco, verify_coco
 from polyrepro.data.manifests import write_manifest
 
 

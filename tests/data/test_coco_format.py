@@ -7,10 +7,10 @@ import pytest
 from coco_files import CATEGORIES, SIDE, content, write_split
 
 from polyrepro.data import DataError
-from polyrepro.data.coco.folder import verify_coco_folder
-from polyrepro.data.coco.format import open_coco, verify_coco
+from polyrepro.data.coco.coco_folder import verify_coco_folder
+from polyrepro.data.coco.coco_format import open_coco, verify_coco
 from polyrepro.data.coco.reading import CocoSource
-from polyrepro.data.detection import verify_detection
+from polyrepro.data.detection_datasets import verify_detection
 from polyrepro.data.manifests import write_manifest
 
 

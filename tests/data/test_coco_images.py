@@ -9,7 +9,7 @@ from coco_files import SIDE, content, write_split
 from PIL import Image
 
 from polyrepro.data import DataError
-from polyrepro.data.coco.format import verify_coco
+from polyrepro.data.coco.coco_format import verify_coco
 
 STORED = (48, 64)
 """Height and width of a picture that a camera held sideways stored."""

@@ -7,8 +7,8 @@ import pytest
 from coco_files import SIDE, content, write_split
 from pycocotools import mask as coco_mask
 
-from polyrepro.data.coco.evaluation import evaluate_coco
-from polyrepro.data.coco.format import verify_coco
+from polyrepro.data.coco.coco_evaluation import evaluate_coco
+from polyrepro.data.coco.coco_format import verify_coco
 from polyrepro.data.coco.masks import covers_pixels, usable_mask
 
 SQUARE = [2, 4, 8, 4, 8, 12, 2, 12]

@@ -6,7 +6,7 @@ import pytest
 from coco_files import SIDE, SPLITS, content, every, first, write_split
 
 from polyrepro.data import DataError
-from polyrepro.data.coco.folder import verify_coco_folder
+from polyrepro.data.coco.coco_folder import verify_coco_folder
 
 
 def nothing(data):

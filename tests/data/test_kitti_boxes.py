@@ -8,11 +8,11 @@ import pytest
 from kitti_files import IMAGE, matrices, write_kitti_files
 
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.folder import verify_lidar_folder
-from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.lidar.kitti_boxes import camera_to_lidar, points_in_box, points_in_image
 from polyrepro.data.lidar.kitti_convert import convert_kitti
 from polyrepro.data.lidar.kitti_frames import difficulty_of
+from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.manifests import write_manifest
 
 # Right, down, ahead of a camera that is level and 1.7 m above the ground, 0.3 m ahead of the LiDAR.

@@ -10,8 +10,8 @@ from polyrepro.cli import main
 from polyrepro.data import open_dataset
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.folder import verify_lidar_folder
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.manifests import write_manifest
 
 
@@ -164,7 +164,29 @@ def test_the_same_points_twice_in_a_split(root, tmp_path):
 
 def test_a_split_without_objects(root, tmp_path):
     write_annotations(root, "test", frames_of(root, "test")[:1])
-    assert "the split 'test' has no object among its 1 frames" in refusal(root, tmp_path)
+    message = refusal(root, tmp_path)
+    assert "the split 'test' has no object among its 1 frames; give it annotations, or" in message
+    assert "or remove the file: the validation split is then tested on" in message
+
+
+def test_a_split_whose_objects_do_not_count(root, tmp_path):
+    """Its evaluation would find that out after the training."""
+    frames = frames_of(root, "val")
+    for frame in frames:
+        frame["instances"] = [instance(num_lidar_pts=0)]
+    write_annotations(root, "val", frames)
+    message = "'validation' has no object with a point of the LiDAR (`num_lidar_pts`) among its 2"
+    assert message in refusal(root, tmp_path)
+
+
+def test_frames_without_a_list_of_objects_are_named(root, tmp_path):
+    frames = frames_of(root, "train")
+    for frame in frames[1:]:
+        del frame["instances"]
+    write_annotations(root, "train", frames)
+    message = refusal(root, tmp_path)
+    assert "has 2 entries that cannot be used" in message
+    assert "frame 1: needs a list `instances` of its objects, which is empty where" in message
 
 
 def test_a_split_that_is_missing_and_one_that_is_a_pickle(root, tmp_path):

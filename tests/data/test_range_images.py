@@ -10,7 +10,7 @@ from polyrepro.data.drawn.lidar_drawing import CLASSES, draw_scene
 from polyrepro.data.drawn.lidar_rays import BEAMS, DIRECTIONS, FARTHEST, HEIGHT
 from polyrepro.data.drawn.lidar_scenes import SEED, prepare_lidar_scenes
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.lidar.range_images import COLUMNS, pixels_of, range_images
 from polyrepro.data.manifests import write_manifest
 

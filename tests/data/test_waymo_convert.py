@@ -16,7 +16,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 
 from polyrepro.cli import main
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.folder import verify_lidar_folder
+from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
 from polyrepro.data.lidar.waymo_convert import COMPONENTS, SPLITS, convert_waymo
 
 CASE = np.load(Path(__file__).with_name("waymo_v2_case.npz"))

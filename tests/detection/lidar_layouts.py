@@ -11,6 +11,7 @@ from mmengine.hub import get_config
 
 KITTI = "mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-3d-3class.py"
 WAYMO = "mmdet3d::pointpillars/pointpillars_hv_secfpn_sbn-all_16xb2-2x_waymoD5-3d-3class.py"
+WAYMO_CARS = WAYMO.replace("3class", "car")
 CENTERPOINT = (
     "mmdet3d::centerpoint/"
     "centerpoint_pillar02_second_secfpn_head-circlenms_8xb4-cyclic-20e_nus-3d.py"
@@ -48,13 +49,7 @@ def write_kitti(folder: Path, scenes: int = 3, objects: int = 3, seed: int = 0) 
         points, boxes = scene(np.random.default_rng(seed + number), 4, objects)
         name = f"{number:06d}.bin"
         _write(folder / "training/velodyne_reduced" / name, points)
-        for place, (kind, *values) in enumerate(boxes):
-            path = f"kitti_gt_database/{number}_{kind}_{place}.bin"
-            centred = points[300 + 40 * place : 340 + 40 * place] - [*values[:3], 0]
-            _write(folder / path, centred)
-            box = np.array(values, dtype=np.float32)
-            info = {"name": kind, "path": path, "box3d_lidar": box, "num_points_in_gt": 40}
-            pasted[kind].append({**info, "difficulty": 0, "image_idx": number, "gt_idx": place})
+        _write_objects(folder, "kitti", number, points, boxes, pasted)
         entries.append(
             {
                 "sample_idx": number,
@@ -76,11 +71,13 @@ def write_kitti(folder: Path, scenes: int = 3, objects: int = 3, seed: int = 0) 
 def write_waymo(folder: Path, scenes: int = 15, objects: int = 3, seed: int = 0) -> Path:
     """Waymo's layout; the configuration reads one frame in five."""
     order = ["Car", "Pedestrian", "Cyclist"]
+    pasted = {name: [] for name in order}
     entries = []
     for number in range(scenes):
         points, boxes = scene(np.random.default_rng(seed + number), 6, objects)
         name = f"{number:07d}.bin"
         _write(folder / "training/velodyne" / name, points)
+        _write_objects(folder, "waymo", number, points, boxes, pasted)
         entries.append(
             {
                 "sample_idx": number,
@@ -95,6 +92,7 @@ def write_waymo(folder: Path, scenes: int = 15, objects: int = 3, seed: int = 0)
         )
     for split in ("train", "val"):
         _dump(folder / f"waymo_infos_{split}.pkl", "waymo", {}, entries)
+    (folder / "waymo_dbinfos_train.pkl").write_bytes(pickle.dumps(pasted))
     return folder
 
 
@@ -118,6 +116,20 @@ def configuration(name: str, data: Path, work_dir: Path, hooks: list[dict], **mo
 def small_grid(config: Config) -> Config:
     """A configuration with a grid of 64 cells a side."""
     return Config(_small(config.to_dict()))
+
+
+def _write_objects(
+    folder: Path, dataset: str, number: int, points: np.ndarray, boxes: list, pasted: dict
+) -> None:
+    """Cut the objects out of a scene, to be pasted into others."""
+    for place, (kind, *values) in enumerate(boxes):
+        path = f"{dataset}_gt_database/{number}_{kind}_{place}.bin"
+        centred = points[300 + 40 * place : 340 + 40 * place].copy()
+        centred[:, :3] -= values[:3]
+        _write(folder / path, centred)
+        box = np.array(values, dtype=np.float32)
+        info = {"name": kind, "path": path, "box3d_lidar": box, "num_points_in_gt": 40}
+        pasted[kind].append({**info, "difficulty": 0, "image_idx": number, "gt_idx": place})
 
 
 def _camera(number: int) -> dict:

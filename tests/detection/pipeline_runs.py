@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from polyrepro.data.coco.format import CocoData, open_coco
+from polyrepro.data.coco.coco_format import CocoData, open_coco
 from polyrepro.data.manifests import write_manifest
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution

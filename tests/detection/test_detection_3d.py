@@ -1,6 +1,8 @@
 """MMDetection3D's unedited configurations with our hooks: PointPillars in two layouts."""
 
+import argparse
 import json
+import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -14,16 +16,20 @@ pytest.importorskip(
 )
 pytest.importorskip("mmdet3d", reason="MMDetection3D is not installed")
 
-from lidar_layouts import CENTERPOINT, KITTI, WAYMO, configuration, write_kitti, write_waymo
+from lidar_layouts import KITTI, WAYMO, WAYMO_CARS, configuration, write_kitti, write_waymo
 from mmdet3d.registry import HOOKS, MODELS
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from recorded_training import LossRecorder
 
-from polyrepro.detection import ClassCountHook, replace_losses
-from polyrepro.detection.errors import DetectionError, MissingDetectionError, NonFiniteLossError
+from polyrepro.detection import ClassCountHook
+from polyrepro.detection.detection_errors import (
+    DetectionError,
+    MissingDetectionError,
+    NonFiniteLossError,
+)
 from polyrepro.detection.hooks.class_count import check_class_count
 from polyrepro.detection.lidar.mmdetection3d import reason_it_cannot_be_used, require_mmdetection3d
 from polyrepro.detection.safe_loading import load_from_local_safely
@@ -149,14 +155,27 @@ def test_an_empty_scene_can_be_trained_on(points, tmp_path):
     assert np.isfinite(losses[0]["loss"])
 
 
-def test_centerpoint_has_no_counterpart():
-    model = MODELS.build(get_config(CENTERPOINT).model)
+def test_waymos_cars_are_trained_once_their_boxes_are_passed_on(waymo, tmp_path):
+    """As shipped, the pipeline of these configurations packs nothing but the points."""
+    with pytest.raises(AttributeError, match="no attribute 'labels_3d'"):
+        train(configuration(WAYMO_CARS, waymo, tmp_path / "stock", []))
+    hooks = [POLY, {"type": "TargetProbabilityHook"}, *GUARDS]
+    config = configuration(WAYMO_CARS, waymo, tmp_path / "work", hooks)
     with pytest.raises(DetectionError) as error:
-        replace_losses(model, -0.4)
-    assert "pts_bbox_head.loss_cls is a mmdet.models.losses.gaussian_focal_loss" in str(error.value)
-    assert "GaussianFocalLoss, which has no Poly counterpart (its labels are heat maps" in str(
-        error.value
+        train(config)
+    where = "train_dataloader.dataset.dataset.pipeline.8"
+    message = str(error.value)
+    assert message.startswith("the training samples carry no gt_bboxes_3d and no gt_labels_3d")
+    assert (
+        f"with PolyLossHook or without it: Pack3DDetInputs at {where} passes on points" in message
     )
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    advice = shlex.split(message[message.index("--cfg-options") :])
+    config.merge_from_dict(parser.parse_args(advice).cfg_options)
+    runner, losses = train(config)
+    assert len(losses) == 2 and all(np.isfinite(step["loss"]) for step in losses)
+    assert type(runner.model.pts_bbox_head.loss_cls).__name__ == "PolyFocalLoss"
 
 
 def head(**more) -> torch.nn.Module:
@@ -209,7 +228,7 @@ def test_missing_package_is_named_with_the_commands(monkeypatch):
 def test_everything_else_works_without_it():
     script = (
         "import sys; sys.modules['mmdet3d'] = sys.modules['numba'] = None\n"
-        "import polyrepro.detection, polyrepro.detection.training\n"
+        "import polyrepro.detection, polyrepro.detection.detector_training\n"
         "from mmdet.registry import HOOKS\n"
         "print(HOOKS.get('PolyLossHook').__name__)"
     )

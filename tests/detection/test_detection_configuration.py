@@ -15,9 +15,9 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from pydantic import ValidationError
 
-from polyrepro.data.coco.format import CocoData
+from polyrepro.data.coco.coco_format import CocoData
 from polyrepro.detection.configuration import run_config
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.readable_config import ReadableConfig
 from polyrepro.detection.safe_loading import load_from_local_safely
 from polyrepro.detection.small_models import WEIGHTS

@@ -17,7 +17,7 @@ from recorded_training import LossRecorder, train
 from small_detectors import mask_rcnn, retinanet
 from small_runs import training
 
-from polyrepro.detection.errors import DetectionError, NonFiniteLossError
+from polyrepro.detection.detection_errors import DetectionError, NonFiniteLossError
 from polyrepro.detection.resumable import ResumableHook
 
 

@@ -19,7 +19,7 @@ from small_detectors import mask_rcnn, retinanet
 from small_runs import training
 
 from polyrepro.detection import PolyLossHook, replace_losses
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 SOFTMAX = {"type": "PolyCrossEntropyLoss", "epsilon": 0.0, "loss_weight": 0.7}
 FOCAL = {"type": "PolyFocalLoss", "use_sigmoid": True, "gamma": 1.5, "alpha": 0.3, "epsilon": 0.0}

@@ -71,7 +71,7 @@ with_mmdetection = pytest.mark.skipif(
 def test_a_name_that_is_taken_is_not_hidden():
     from mmengine.registry import Registry
 
-    from polyrepro.detection.errors import DetectionError
+    from polyrepro.detection.detection_errors import DetectionError
     from polyrepro.detection.registration import register
 
     root = Registry("loss", scope="root")

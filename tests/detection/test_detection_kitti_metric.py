@@ -18,7 +18,9 @@ from mmdet3d.evaluation.metrics import KittiMetric
 from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.structures import InstanceData
 
-from polyrepro.detection.lidar.kitti_ap import kitti_metrics
+from polyrepro.analysis.image_resampling import drawn_images
+from polyrepro.analysis.resampled_metrics import KITTI_METRICS, kept_images, weighted_metric
+from polyrepro.detection.lidar.kitti_ap import kitti_counts, metrics_of
 
 CARS = 20
 
@@ -111,8 +113,8 @@ def written_case(folder, frames: int = 12) -> tuple:
     return folder / "truth.json", folder / "found.json", found
 
 
-def test_metrics_are_those_of_mmdetection3ds_own_metric(tmp_path):
-    truth, predictions, found = written_case(tmp_path)
+def stock_metrics(truth, found: list[dict]) -> dict[str, float]:
+    """What MMDetection3D's own metric gives, unedited."""
     stock = KittiMetric(str(truth))
     stock.dataset_meta = {"classes": CLASSES}
     results = [
@@ -129,20 +131,25 @@ def test_metrics_are_those_of_mmdetection3ds_own_metric(tmp_path):
         }
         for frame in found
     ]
-    expected = stock.compute_metrics(results)
-    metrics = kitti_metrics(truth, predictions, CLASSES)
+    return stock.compute_metrics(results)
+
+
+def test_metrics_are_those_of_mmdetection3ds_own_metric(tmp_path):
+    truth, predictions, found = written_case(tmp_path)
+    expected = stock_metrics(truth, found)
+    metrics = metrics_of(kitti_counts(truth, predictions, CLASSES))
     for view, start in (("3D", ""), ("BEV", "bev_")):
         for level in ("easy", "moderate", "hard"):
             key = f"{view}_AP40_{level}"
             for name in CLASSES:
                 value = expected[f"pred_instances_3d/KITTI/{name}_{key}_strict"]
                 assert metrics[f"{name.lower()}_{start}ap40_{level}"] == pytest.approx(
-                    value, abs=1e-4
+                    value, abs=6e-5
                 )
             overall = expected[f"pred_instances_3d/KITTI/Overall_{key}"]
-            assert metrics[f"{start}ap40_{level}"] == pytest.approx(overall, abs=1e-4)
+            assert metrics[f"{start}ap40_{level}"] == pytest.approx(overall, abs=6e-5)
     eleven = expected["pred_instances_3d/KITTI/Overall_3D_AP11_moderate"]
-    assert metrics["ap11_moderate"] == pytest.approx(eleven, abs=1e-4)
+    assert metrics["ap11_moderate"] == pytest.approx(eleven, abs=6e-5)
     assert metrics["ap40_easy"] > 0
     assert 0 < metrics["car_ap40_hard"] < metrics["car_bev_ap40_hard"] < 95
 
@@ -152,6 +159,29 @@ def test_frames_without_objects_may_come_first_and_found_may_be_nothing(tmp_path
     content = json.loads(truth.read_text())
     content["data_list"][0]["instances"] = []
     truth.write_text(json.dumps(content))
-    assert len(kitti_metrics(truth, predictions, CLASSES)) == 25
+    assert len(metrics_of(kitti_counts(truth, predictions, CLASSES))) == 25
     predictions.write_text(json.dumps([frame | {"instances": []} for frame in found]))
-    assert set(kitti_metrics(truth, predictions, CLASSES).values()) == {0.0}
+    assert set(metrics_of(kitti_counts(truth, predictions, CLASSES)).values()) == {0.0}
+
+
+def test_sets_of_frames_have_the_metrics_of_mmdetection3d(tmp_path):
+    """Frames that count twice are written twice, and others left out."""
+    truth, predictions, found = written_case(tmp_path)
+    counts = kitti_counts(truth, predictions, CLASSES)
+    arrays = {f"test_kitti_{name}": values for name, values in counts.items()}
+    assert kept_images(arrays, "ap40_moderate") == len(found)
+    weights = drawn_images(len(found), 3)
+    content = json.loads(truth.read_text())
+    values = {name: weighted_metric(arrays, name, weights) for name in KITTI_METRICS}
+    for sample, row in enumerate(weights.astype(int)):
+        drawn = np.repeat(np.arange(len(found)), row)
+        drawn = sorted(drawn, key=lambda frame: not content["data_list"][frame]["instances"])
+        frames = [content["data_list"][frame] | {"sample_idx": n} for n, frame in enumerate(drawn)]
+        again = [found[frame] | {"sample_idx": n} for n, frame in enumerate(drawn)]
+        (tmp_path / "drawn.json").write_text(json.dumps(content | {"data_list": frames}))
+        expected = stock_metrics(tmp_path / "drawn.json", again)
+        for name in CLASSES:
+            stock = expected[f"pred_instances_3d/KITTI/{name}_3D_AP40_moderate_strict"]
+            assert values[f"{name.lower()}_ap40_moderate"][sample] == pytest.approx(stock, abs=6e-5)
+        stock = expected["pred_instances_3d/KITTI/Overall_BEV_AP40_hard"]
+        assert values["bev_ap40_hard"][sample] == pytest.approx(stock, abs=6e-5)

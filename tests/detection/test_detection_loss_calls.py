@@ -15,7 +15,7 @@ from small_detectors import mask_rcnn, retinanet
 from small_runs import write_scenes
 
 from polyrepro.detection import replace_losses
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.loss_calls import CallRecord
 
@@ -117,10 +117,19 @@ def test_a_head_without_proposals_has_time_until_it_gets_some():
         record.require_calls(None)
 
 
-def test_a_frozen_teacher_need_not_call_its_loss():
+def test_a_frozen_teacher_need_not_call_its_loss_beside_a_student():
+    built = [MODELS.build(Config({"model": retinanet()}).model) for _ in range(2)]
+    model = torch.nn.ModuleDict(zip(("teacher", "student"), built, strict=True))
+    model.teacher.requires_grad_(False)
+    places = classification_losses(model)
+    assert len(places) == 2
+    record = CallRecord(places)
+    with pytest.raises(DetectionError, match=r"^student.bbox_head.loss_cls is never called"):
+        record.require_calls(None)
+
+
+def test_heads_that_are_all_frozen_are_refused():
     model = MODELS.build(Config({"model": retinanet()}).model)
     model.bbox_head.requires_grad_(False)
-    CallRecord(classification_losses(model)).require_calls(None)
-    model.bbox_head.requires_grad_(True)
-    with pytest.raises(DetectionError, match="never called"):
-        CallRecord(classification_losses(model)).require_calls(None)
+    with pytest.raises(DetectionError, match=r"^bbox_head.loss_cls: .*frozen.* in heads="):
+        CallRecord(classification_losses(model))

@@ -16,7 +16,7 @@ from mmdet.models.losses.focal_loss import py_sigmoid_focal_loss
 from mmengine.utils.dl_utils import mmcv_full_available
 from torch.nn import functional
 
-from polyrepro.detection.errors import MissingDetectionError, MissingOperatorError
+from polyrepro.detection.detection_errors import MissingDetectionError, MissingOperatorError
 from polyrepro.detection.operators.mmcv_operators import EXTENSION, install_operators
 from polyrepro.errors import PolyreproError
 

@@ -15,7 +15,7 @@ from mmdet.registry import HOOKS, MODELS
 from mmengine.config import Config
 from small_detectors import mask_rcnn, retinanet
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.replacement import kind_of, poly_loss_for
 from polyrepro.detection.target_probability_meter import TargetProbabilityMeter

@@ -15,7 +15,7 @@ from mmdet.registry import HOOKS, MODELS
 from mmengine.config import Config
 
 from polyrepro.detection import PolyLossHook
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 CONFIGS = Path(mmdet.__file__).parent / ".mim/configs"
 

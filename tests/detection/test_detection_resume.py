@@ -19,7 +19,7 @@ from mmengine.runner import Runner, load_checkpoint
 from small_detectors import mask_rcnn, retinanet
 from small_runs import training
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.safe_loading import load_from_local_safely
 
 HOOKS = [

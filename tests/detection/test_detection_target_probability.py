@@ -13,7 +13,7 @@ from mmdet.registry import MODELS
 from torch import nn
 
 from polyrepro.detection import target_probability_meter
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.heads import LossPlace
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook, attach
 from polyrepro.detection.replacement import kind_of

@@ -20,14 +20,14 @@ from pipeline_runs import FEW, STEPS, StopAfter, execution, numbers, opened, sma
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from polyrepro.data.coco.format import verify_coco
+from polyrepro.data.coco.coco_format import verify_coco
 from polyrepro.data.coco.reading import CocoSource
 from polyrepro.data.drawn.composites import prepare_composites
-from polyrepro.detection import training
+from polyrepro.detection import detector_training
 from polyrepro.detection.configuration import run_config
-from polyrepro.detection.errors import DetectionError, NonFiniteLossError
+from polyrepro.detection.detection_errors import DetectionError, NonFiniteLossError
+from polyrepro.detection.detector_training import loss_hooks, train_run
 from polyrepro.detection.heads import classification_losses
-from polyrepro.detection.training import loss_hooks, train_run
 from polyrepro.losses import PolySeries
 from polyrepro.running.checkpoints import CheckpointError, Checkpoints
 from polyrepro.running.interruption import InterruptedTrainingError
@@ -182,7 +182,7 @@ def test_a_state_that_is_not_finite_in_the_end_is_named_not_evaluated(
 
 def test_metrics_that_are_not_finite_name_run_and_split(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        training, "evaluate_coco", lambda *_: ({"box_ap": 1.0, "box_ar1": math.nan}, {})
+        detector_training, "evaluate_coco", lambda *_: ({"box_ap": 1.0, "box_ar1": math.nan}, {})
     )
     short = small_run(recipe="retinanet_composites", epochs=1, train_images=2)
     with pytest.raises(NonFiniteLossError, match=r"seed1: .*validation images gives box_ar1 = nan"):

@@ -13,8 +13,8 @@ pytest.importorskip("mmdet3d", reason="MMDetection3D is not installed")
 from lidar_layouts import WAYMO
 from mmengine.hub import get_config
 
-from polyrepro.data.lidar.format import WAYMO_CLASSES, LidarData
-from polyrepro.detection.errors import DetectionError
+from polyrepro.data.lidar.lidar_format import WAYMO_CLASSES, LidarData
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.lidar.configuration3d import run_config
 from polyrepro.recipes import RECIPES
 from polyrepro.running.execution import Execution

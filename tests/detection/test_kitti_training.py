@@ -16,14 +16,14 @@ from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from pipeline_runs import StopAfter, execution, numbers
 
-from polyrepro.data.lidar.folder import verify_lidar_folder
-from polyrepro.data.lidar.format import open_lidar
 from polyrepro.data.lidar.kitti_convert import convert_kitti
+from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.manifests import write_manifest
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.lidar import configuration3d
 from polyrepro.detection.lidar.configuration3d import run_config
-from polyrepro.detection.lidar.kitti_ap import kitti_metrics
+from polyrepro.detection.lidar.kitti_ap import kitti_counts, metrics_of
 from polyrepro.detection.lidar.random_samples import RandomSamples
 from polyrepro.detection.lidar.training3d import train_run
 from polyrepro.recipes import RECIPES
@@ -147,9 +147,8 @@ def test_a_training_from_files_to_metrics_goes_on_to_the_same_bits(data, tmp_pat
     assert numbers(resumed) == numbers(whole)
     last = next(row for row in whole if row["split"] == "test")
     path = tmp_path / "whole" / "predictions_test.lidar.json"
-    assert last == {"epoch": 2, "split": "test"} | kitti_metrics(
-        data.annotations["test"], path, CLASSES
-    )
+    counts = kitti_counts(data.annotations["test"], path, CLASSES)
+    assert last == {"epoch": 2, "split": "test"} | metrics_of(counts)
     assert {"car_ap40_easy", "cyclist_bev_ap40_hard", "ap40_moderate", "ap11_moderate"} <= set(last)
     trained = [row for row in whole if row["split"] == "train"]
     assert all(0 < row["mean_pt_foreground"] < 0.1 for row in trained)

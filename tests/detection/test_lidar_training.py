@@ -14,9 +14,9 @@ from mmengine.registry import init_default_scope
 from pipeline_runs import StopAfter, execution, numbers
 
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.manifests import write_manifest
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.lidar import small_pointpillars
 from polyrepro.detection.lidar.lidar_evaluation import lidar_counts
 from polyrepro.detection.lidar.training3d import train_run

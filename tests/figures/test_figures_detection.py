@@ -5,7 +5,7 @@ import pytest
 from figures_drawn import figure_of, intervals, legend_labels, line, rows_of
 from matplotlib.colors import to_hex
 
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.lidar.range_images import BEAMS, COLUMNS, range_images
 from polyrepro.figures import FigureError, draw, style
 from polyrepro.figures.detection_curves import METRICS

@@ -17,9 +17,9 @@ from polyrepro.losses import (
     PolySeries,
     SoftGate,
     poly_cross_entropy,
-    rows_triton,
     series_cross_entropy,
     set_backend,
+    softmax_rows_triton,
 )
 
 SERIES = [
@@ -56,7 +56,7 @@ def kernels(monkeypatch):
         return launch
 
     for name in ("forward", "backward"):
-        monkeypatch.setattr(rows_triton, name, counted(getattr(rows_triton, name)))
+        monkeypatch.setattr(softmax_rows_triton, name, counted(getattr(softmax_rows_triton, name)))
     set_backend("triton")
     yield
     set_backend("auto")
@@ -99,7 +99,7 @@ def test_softmax_form(series, dtype):
 
 @pytest.mark.parametrize("classes", [1, 2, 8, 100])
 def test_rows_longer_than_a_block(classes, monkeypatch):
-    monkeypatch.setattr(rows_triton, "LARGEST_BLOCK", 16)
+    monkeypatch.setattr(softmax_rows_triton, "LARGEST_BLOCK", 16)
     # A transposed array: classes are not next to each other in memory.
     logits = _logits(classes, 3).T.requires_grad_()
     index = torch.tensor([0, classes - 1, classes // 2])
@@ -121,7 +121,7 @@ SMOOTHABLE = [PolySeries((0.4, 0.1), gamma=1.5), SoftGate(2)]
     ids=str,
 )
 def test_class_weights_and_smoothing(series, weighted, smoothing, monkeypatch):
-    monkeypatch.setattr(rows_triton, "LARGEST_BLOCK", 16)
+    monkeypatch.setattr(softmax_rows_triton, "LARGEST_BLOCK", 16)
     logits = _logits(7, 37).requires_grad_()
     exact = logits.detach().double().requires_grad_()
     index = torch.tensor([0, 36, -100, 5, 16, -100, 15])
@@ -141,7 +141,7 @@ def test_class_weights_and_smoothing(series, weighted, smoothing, monkeypatch):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("series", [*SMOOTHABLE, PolySeries(gamma=0.5)], ids=str)
 def test_probabilities(series, dtype, weighted, monkeypatch):
-    monkeypatch.setattr(rows_triton, "LARGEST_BLOCK", 16)
+    monkeypatch.setattr(softmax_rows_triton, "LARGEST_BLOCK", 16)
     logits = _logits(7, 37).to(dtype).requires_grad_()
     exact = logits.detach().double().requires_grad_()
     generator = torch.Generator().manual_seed(1)

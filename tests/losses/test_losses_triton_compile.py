@@ -7,7 +7,7 @@ triton = pytest.importorskip("triton")
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from polyrepro.losses import rows_triton  # noqa: E402
+from polyrepro.losses import softmax_rows_triton  # noqa: E402
 
 HOPPER = GPUTarget("cuda", 90, 32)
 ROWS = dict.fromkeys(["statistics", "class_weight", "by_row", "by_expected"], "*fp32")
@@ -25,7 +25,7 @@ def _compile(kernel, types, constants):
         for position, name in enumerate(names)
         if signature[name][0] == "*"
     }
-    options = {"num_warps": 8, **rows_triton.LAUNCH}
+    options = {"num_warps": 8, **softmax_rows_triton.LAUNCH}
     source = ASTSource(kernel, signature, values, aligned)
     return triton.compile(source, target=HOPPER, options=options).asm["ptx"]
 
@@ -41,10 +41,10 @@ def _row_constants(weighted):
 def test_kernels_for_indices(weighted, expected, dtype):
     types = {"logits": dtype, "by_logits": dtype, "target": "*i64"}
     constants = {"soft": False, "expected": expected, **_row_constants(weighted)}
-    forward = _compile(rows_triton.row_forward, types, constants)
+    forward = _compile(softmax_rows_triton.row_forward, types, constants)
     assert "__assertfail" in forward
     absent = {} if expected else {"by_expected": None}
-    backward = _compile(rows_triton.row_backward, types, {**constants, **absent})
+    backward = _compile(softmax_rows_triton.row_backward, types, {**constants, **absent})
     assert ".target sm_90" in backward
 
 
@@ -53,5 +53,5 @@ def test_kernels_for_indices(weighted, expected, dtype):
 def test_kernels_for_probabilities(weighted, dtype):
     types = {"logits": dtype, "by_logits": dtype, "target": "*fp32"}
     constants = {"soft": True, "expected": True, **_row_constants(weighted)}
-    for kernel in (rows_triton.row_forward, rows_triton.row_backward):
+    for kernel in (softmax_rows_triton.row_forward, softmax_rows_triton.row_backward):
         assert ".target sm_90" in _compile(kernel, types, constants)

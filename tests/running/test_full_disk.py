@@ -7,7 +7,7 @@ import pytest
 
 from polyrepro import cli
 from polyrepro.files import naming_path, write_atomically
-from polyrepro.running import commands
+from polyrepro.running import training_commands
 
 
 @pytest.fixture
@@ -36,6 +36,6 @@ def test_a_command_says_how_to_go_on(monkeypatch):
     def full(options):
         raise OSError(errno.ENOSPC, "No space left on device", "/scratch/record.json")
 
-    monkeypatch.setattr(commands, "_losses", full)
+    monkeypatch.setattr(training_commands, "_losses", full)
     with pytest.raises(SystemExit, match=r"'/scratch/record.json'; free some space there, then"):
         cli.main(["losses"])

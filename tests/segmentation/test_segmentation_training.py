@@ -14,7 +14,7 @@ from torchvision.ops import sigmoid_focal_loss
 from polyrepro.classification.failures import TrainingError
 from polyrepro.compact_predictions import read_arrays
 from polyrepro.data.drawn.lidar_scenes import prepare_lidar_scenes
-from polyrepro.data.lidar.format import open_lidar
+from polyrepro.data.lidar.lidar_format import open_lidar
 from polyrepro.data.lidar.range_images import range_images
 from polyrepro.data.manifests import write_manifest
 from polyrepro.errors import DeviceError
@@ -30,7 +30,7 @@ from polyrepro.runs import Run
 from polyrepro.segmentation.metrics import segmentation_metrics
 from polyrepro.segmentation.network import RangeUNet
 from polyrepro.segmentation.prepare import ForegroundLoss
-from polyrepro.segmentation.training import train_run
+from polyrepro.segmentation.segmentation_training import train_run
 from polyrepro.variants import Loss, Variant, focal, poly1_focal, poly_loss
 
 FEW = {"train": 5, "validation": 2, "test": 3}

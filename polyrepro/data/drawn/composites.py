@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from polyrepro.data.coco.format import verify_coco
+from polyrepro.data.coco.coco_format import verify_coco
 from polyrepro.data.coco.reading import CocoSource
 from polyrepro.data.drawn.composite_drawing import SIDE, Scene, draw_scene
 from polyrepro.data.in_memory.fashion_mnist import load_fashion_mnist
@@ -38,7 +38,7 @@ def prepare_composites(folder: Path, scenes: dict[str, int] = SCENES) -> dict:
         scenes: number of scenes per split.
 
     Returns:
-        The manifest of :func:`polyrepro.data.coco.format.verify_coco`.
+        The manifest of :func:`polyrepro.data.coco.coco_format.verify_coco`.
 
     Raises:
         OSError: if the folder cannot be written.

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from polyrepro.data.drawn.lidar_drawing import CLASSES, LidarScene, draw_scene
-from polyrepro.data.lidar.format import verify_lidar
 from polyrepro.data.lidar.frames import LidarSource
+from polyrepro.data.lidar.lidar_format import verify_lidar
 from polyrepro.files import fsync_folder, whole_folder, write_durably
 
 NAME = "lidar_scenes"
@@ -31,7 +31,7 @@ def prepare_lidar_scenes(folder: Path, scenes: dict[str, int] = SCENES, seed: in
         seed: other numbers give other scenes, on which a recipe can be tuned.
 
     Returns:
-        The manifest of :func:`polyrepro.data.lidar.format.verify_lidar`.
+        The manifest of :func:`polyrepro.data.lidar.lidar_format.verify_lidar`.
 
     Raises:
         OSError: if the folder cannot be written.

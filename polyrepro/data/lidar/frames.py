@@ -73,6 +73,9 @@ def read_frames(path: Path) -> list[dict]:
     return frames
 
 
+NO_OBJECTS = "needs a list `instances` of its objects, which is empty where there are none"
+
+
 def checked_frames(
     frames: list[dict], classes: tuple[str, ...], path: Path, kitti: bool = False
 ) -> list[dict]:
@@ -86,11 +89,12 @@ def checked_frames(
 
     Raises:
         DataError: naming the first entries that are wrong: no points named, the same points twice,
-            boxes that are not seven finite numbers with positive sizes, unknown classes.
+            no list of objects, boxes that are not seven finite numbers with positive sizes, unknown
+            classes.
     """
     used, faults, seen = [], [], {}
     for number, frame in enumerate(frames):
-        points, instances = frame.get("lidar_points"), frame.get("instances", [])
+        points, instances = frame.get("lidar_points"), frame.get("instances")
         name = points.get("lidar_path") if isinstance(points, dict) else None
         values = points.get("num_pts_feats") if isinstance(points, dict) else None
         if not isinstance(name, str) or not isinstance(values, int) or values < 3:
@@ -104,7 +108,7 @@ def checked_frames(
         seen.setdefault(name, number)
         fault = kitti_frames.frame_fault(frame) if kitti else None
         if not isinstance(instances, list) or fault:
-            faults.append(f"frame {number}: {fault or '`instances` is no list'}")
+            faults.append(f"frame {number}: {fault or NO_OBJECTS}")
             continue
         wrong = [_fault(entry, classes, kitti) for entry in instances]
         faults += [f"frame {number}, object {n}: {text}" for n, text in enumerate(wrong) if text]

@@ -19,11 +19,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.format import KITTI_CLASSES
 from polyrepro.data.lidar.frames import NAMED
 from polyrepro.data.lidar.kitti_boxes import camera_to_lidar, points_in_box, points_in_image
 from polyrepro.data.lidar.kitti_frames import CAMERA
 from polyrepro.data.lidar.kitti_text import calibration, labels, plane
+from polyrepro.data.lidar.lidar_format import KITTI_CLASSES
 from polyrepro.files import write_json
 
 SPLITS = ("train", "val")

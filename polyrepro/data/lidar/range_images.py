@@ -25,7 +25,7 @@ from polyrepro.data.drawn.lidar_rays import (
 )
 from polyrepro.data.in_memory.image_arrays import DataError
 from polyrepro.data.lidar.boxes import with_centre
-from polyrepro.data.lidar.format import LidarData
+from polyrepro.data.lidar.lidar_format import LidarData
 
 COLUMNS = len(AZIMUTHS)
 CHANNELS = ("range", "height", "intensity")

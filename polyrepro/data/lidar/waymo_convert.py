@@ -20,8 +20,8 @@ from types import ModuleType
 import numpy as np
 
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.format import WAYMO_CLASSES
 from polyrepro.data.lidar.frames import NAMED
+from polyrepro.data.lidar.lidar_format import WAYMO_CLASSES
 from polyrepro.data.lidar.waymo_points import points_of, uniform_inclinations
 from polyrepro.extras import how_to_install
 from polyrepro.files import write_json

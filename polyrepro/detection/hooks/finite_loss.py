@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from polyrepro.detection.errors import NonFiniteLossError
+from polyrepro.detection.detection_errors import NonFiniteLossError
 from polyrepro.detection.heads import unwrapped
 
 

@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from polyrepro.detection.heads import classification_losses
+from polyrepro.detection.lidar.packed_annotations import require_packed_annotations
 from polyrepro.detection.loss_calls import CallRecord, require_reachable
 from polyrepro.detection.losses.arguments import chosen_series
 from polyrepro.detection.replacement import poly_loss_for
@@ -66,8 +67,9 @@ class PolyLossHook(Hook):
 
     Raises:
         TypeError, ValueError: for an epsilon or a series that is none, when the hook is built.
-        DetectionError: before training, if nothing can be replaced; after the first iteration, if
-            a head has not called its loss.
+        DetectionError: before training, if nothing can be replaced, if all heads whose loss was
+            are frozen, or if the samples carry no boxes; after the first iteration, if a head has
+            not called its loss.
     """
 
     priority = "VERY_HIGH"
@@ -93,6 +95,7 @@ class PolyLossHook(Hook):
             runner.logger.info(f"PolyLossHook: {sentence}")
 
     def before_train(self, runner: Runner) -> None:
+        require_packed_annotations(runner.cfg)
         self._calls = CallRecord(classification_losses(runner.model, self.heads))
 
     def after_train_iter(

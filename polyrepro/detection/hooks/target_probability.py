@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.heads import classification_losses
 from polyrepro.detection.loss_calls import CallRecord, require_reachable
 from polyrepro.detection.replacement import kind_of

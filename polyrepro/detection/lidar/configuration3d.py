@@ -5,14 +5,14 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from polyrepro.data.lidar.format import LidarData
+from polyrepro.data.lidar.lidar_format import LidarData
 from polyrepro.detection.configuration import (
     finish,
     light_training,
     make_resumable,
     place_of,
 )
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 from polyrepro.detection.lidar import small_pointpillars
 from polyrepro.detection.lidar.lidar_evaluation import LidarPredictions
 from polyrepro.detection.lidar.random_samples import RandomSamples

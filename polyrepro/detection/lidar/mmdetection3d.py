@@ -8,7 +8,7 @@ from functools import cache
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
-from polyrepro.detection.errors import MissingDetectionError
+from polyrepro.detection.detection_errors import MissingDetectionError
 from polyrepro.detection.lidar.stand_ins import install_stand_ins
 from polyrepro.extras import how_to_install
 

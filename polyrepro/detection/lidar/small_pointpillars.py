@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 import polyrepro.data
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 WEIGHTS = Path(polyrepro.data.__file__).parent / "embedded/pointpillars.safetensors"
 SHA256 = "293bfa3e656327c26552d39d47bc84bceece261ecf1a3df910db48fa8df9975a"

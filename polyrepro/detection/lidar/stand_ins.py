@@ -10,7 +10,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from polyrepro.detection.errors import MissingDetectionError
+from polyrepro.detection.detection_errors import MissingDetectionError
 
 PACKAGES = {
     "lyft_dataset_sdk": "lyft-dataset-sdk",

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from polyrepro.data.lidar.boxes import iou_3d
 from polyrepro.data.lidar.waymo_curves import COUNTS, CUTOFFS, LEVELS, metric_names, metric_of
-from polyrepro.detection.errors import DetectionError
+from polyrepro.detection.detection_errors import DetectionError
 
 LEAST_IOU = {"vehicle": 0.7, "pedestrian": 0.5, "cyclist": 0.5, "sign": 0.5}
 """Waymo's classes, and the intersection over union from which a box counts as found."""

@@ -21,7 +21,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from polyrepro.detection.errors import MissingDetectionError, MissingOperatorError
+from polyrepro.detection.detection_errors import MissingDetectionError, MissingOperatorError
 from polyrepro.detection.operators.rotated_boxes import box_iou_rotated, nms_rotated
 from polyrepro.detection.operators.voxel_operators import (
     dynamic_point_to_voxel_backward,

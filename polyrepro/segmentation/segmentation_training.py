@@ -15,7 +15,7 @@ from polyrepro.classification.batches import Batch
 from polyrepro.classification.failures import ADVICE, TrainingError, not_finite_loss
 from polyrepro.classification.randomness import generator
 from polyrepro.compact_predictions import write_arrays
-from polyrepro.data.lidar.format import LidarData
+from polyrepro.data.lidar.lidar_format import LidarData
 from polyrepro.data.lidar.range_images import RangeImages, range_images
 from polyrepro.errors import DeviceError
 from polyrepro.files import PREDICTIONS_FILE, TARGET_PROBABILITY_FILE, write_atomically

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from polyrepro.data.coco.coco_images import checked_files
 from polyrepro.data.coco.entries import checked_categories, checked_images, usable_ids
-from polyrepro.data.coco.images import checked_files
 from polyrepro.data.coco.notes import Notes
 from polyrepro.data.coco.objects import NO_MASK, UNUSABLE_MASK, usable_objects
 from polyrepro.data.coco.reading import CocoSource, Content
@@ -90,7 +90,9 @@ def verify_coco(name: str, sources: dict[str, CocoSource], folder: Path) -> dict
         )
         splits[split] = _count(verified[split]) | {"dropped_boxes": dropped, "sha256": checksum}
     masks = _all_have_masks(verified, notes)
-    from polyrepro.data.coco.evaluation import require_evaluation  # planning needs no pycocotools
+    from polyrepro.data.coco.coco_evaluation import (
+        require_evaluation,  # planning needs no pycocotools
+    )
 
     for split in [split for split in verified if split != "train"]:
         require_evaluation(verified[split], masks, sources[split].annotations)

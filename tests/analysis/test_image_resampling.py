@@ -7,7 +7,7 @@ from tidy_tables import full_table
 
 from polyrepro.analysis.claims import evaluate_claims
 from polyrepro.analysis.contrasts import Measurement
-from polyrepro.analysis.images import (
+from polyrepro.analysis.image_resampling import (
     bootstrap_interval,
     drawn_images,
     interval_over_seeds_and_images,
@@ -137,6 +137,17 @@ def waymo_counts(random, missed):
     return {"test_lidar_vehicle": counts, "test_lidar_pedestrian": counts}
 
 
+def kitti_counts(random, missed):
+    """Two cars per frame, both found with one score unless the frame is missed."""
+    frame = np.flatnonzero(~missed)
+    right = np.broadcast_to(
+        2 - (random.random(frame.size) < 0.05)[:, None, None], (frame.size, 2, 3)
+    )
+    arrays = {"objects": np.full((IMAGES, 3), 2, np.uint16), "frame": frame}
+    arrays |= {"rank": np.arange(frame.size), "found": right, "right": right, "wrong": 0 * right}
+    return {f"test_kitti_car_{name}": values for name, values in arrays.items()}
+
+
 def scores(random, missed):
     """A thousand pixels of the foreground per sweep; missed ones score as the background does."""
     counts = np.zeros((IMAGES, 3, BINS), np.uint16)
@@ -148,7 +159,12 @@ def scores(random, missed):
 
 @pytest.mark.parametrize(
     ("metric", "made", "gain"),
-    [("vehicle_ap_l1", waymo_counts, 16.7), ("foreground_ap", scores, 8.2)],
+    [
+        ("vehicle_ap_l1", waymo_counts, 16.7),
+        ("car_ap40_moderate", kitti_counts, 16.7),
+        ("bev_ap40_easy", kitti_counts, 16.7),
+        ("foreground_ap", scores, 8.2),
+    ],
 )
 def test_point_clouds_have_an_interval_over_frames_too(tmp_path, metric, made, gain):
     """Poly-1 finds what the focal loss misses in ten frames of sixty, whatever the seed."""

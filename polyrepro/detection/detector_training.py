@@ -16,8 +16,8 @@ from mmengine.runner import Runner, TestLoop
 from torch import nn
 
 from polyrepro.compact_predictions import write_arrays
-from polyrepro.data.coco.evaluation import KINDS, evaluate_coco
-from polyrepro.data.coco.format import CocoData
+from polyrepro.data.coco.coco_evaluation import KINDS, evaluate_coco
+from polyrepro.data.coco.coco_format import CocoData
 from polyrepro.detection.configuration import (
     coco_place,
     evaluation_loader,
@@ -25,7 +25,7 @@ from polyrepro.detection.configuration import (
     predicts_masks,
     run_config,
 )
-from polyrepro.detection.errors import DetectionError, NonFiniteLossError
+from polyrepro.detection.detection_errors import DetectionError, NonFiniteLossError
 from polyrepro.detection.heads import classification_losses, unwrapped
 from polyrepro.detection.hooks.poly_loss import PolyLossHook
 from polyrepro.detection.hooks.target_probability import TargetProbabilityHook
@@ -66,7 +66,7 @@ def train_run(
         The history: per epoch of training `loss`, `seconds`, `images_per_second`, `mean_pt` and,
         for foreground and background, `mean_pt_foreground`, `leading_share_foreground` and the
         like; for validation and test images, after the last epoch, the metrics of
-        :func:`polyrepro.data.coco.evaluation.evaluate_coco`.
+        :func:`polyrepro.data.coco.coco_evaluation.evaluate_coco`.
 
     Raises:
         DetectionError: if the head's loss cannot be replaced, or classes do not match.

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from polyrepro.classification.evaluation import Metrics, calibration_gaps
+from polyrepro.classification.metric_sums import Metrics, calibration_gaps
 from polyrepro.losses import PolySeries
 
 

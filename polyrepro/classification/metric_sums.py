@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from polyrepro.classification.calibration import ECE_BINS
+from polyrepro.classification.calibration_bins import ECE_BINS
 from polyrepro.losses import Series, leading_term, series_cross_entropy
 
 MEANS = ("loss", "cross_entropy", "top1", "mean_pt", "leading_share")

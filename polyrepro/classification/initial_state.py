@@ -9,8 +9,8 @@ from timm.task import ClassificationTask
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.failures import TrainingError
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.classification.networks import build_network
 from polyrepro.classification.state import TrainingState
 from polyrepro.losses import SeriesCrossEntropyLoss

@@ -1,9 +1,6 @@
 """The only operations on large arrays: a row of logits becomes a few numbers per sample.
 
-With a class index t, these are ``-log P_t``, ``q = 1 - P_t`` and, for label smoothing, the mean of
-``-log p_i``; with a probability y_i for each class, the base term ``sum_i y_i base(-log p_i)`` and
-``q = 1 - sum_i y_i p_i``. A series, class weights and reductions are ordinary differentiable torch
-operations on these.
+A series, class weights and reductions are ordinary differentiable torch operations on these.
 
 What is kept for the backward pass is p: as much memory as torch's cross-entropy keeps, and no
 exponential in the backward pass. It is an output, too, so that the backward pass can be
@@ -11,13 +8,11 @@ differentiated. Nothing is written into a result of torch's in the forward pass:
 have saved it, as selective checkpoints do.
 """
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyrepro.losses.reduction import Function, joined, known_number, row_blocks
+from polyrepro.losses.reduction import Function, is_known, joined, row_blocks
 
 # nll_loss is given an ignored index that cannot occur: so it checks all of them.
 NO_INDEX = torch.iinfo(torch.int64).min
@@ -26,8 +21,9 @@ NO_INDEX = torch.iinfo(torch.int64).min
 class TorchRows(Function):
     """Three numbers per sample, and p.
 
-    With class indices they are ``-log P_t``, q, and the mean of ``-w_i log p_i`` if ``averaged``
-    (otherwise None); with labels the base term, q, and ``sum_i y_i w_i``.
+    With class indices t they are ``-log P_t``, ``q = 1 - P_t``, and the mean of ``-w_i log p_i`` if
+    ``averaged`` (otherwise None). With labels y they are the base term
+    ``sum_i y_i w_i base(-log p_i)``, ``q = 1 - sum_i y_i p_i``, and ``sum_i y_i w_i``.
     """
 
     @staticmethod
@@ -35,7 +31,7 @@ class TorchRows(Function):
         p = logits.softmax(1)
         if target.is_floating_point():
             return *_label_numbers(logits, target, class_weight, series, p), p
-        return *_index_numbers(logits, target.unsqueeze(1), averaged, class_weight, p), p
+        return *_index_numbers(logits, target, averaged, class_weight, p), p
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -62,24 +58,36 @@ def row_gradient(target, class_weight, first, q, third, p, by_first, by_q, by_th
     return _index_gradient(target, class_weight, first, q, p, by_first, by_q, by_third)
 
 
+def weighted_values(values: Tensor, class_weight: Tensor | None) -> Tensor:
+    """``values`` (N, C, d1, ...), or (N, 1, d1, ...), times one weight per class, if there are."""
+    if class_weight is None:
+        return values
+    return values * class_weight.view(-1, *[1] * (values.dim() - 2))
+
+
+def of_target(values: Tensor, index: Tensor) -> Tensor:
+    """The entries of the targets; an index out of range is the error of torch's cross-entropy."""
+    return -functional.nll_loss(values, index, reduction="none", ignore_index=NO_INDEX)
+
+
 def _index_numbers(
-    logits, column, averaged, class_weight, p
+    logits, index, averaged, class_weight, p
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    pt = _of_target(p, column)
-    lowest, highest = _known_range(pt)
+    pt = of_target(p, index)
     q = 1 - pt
-    if not highest <= 0.5:
+    if not is_known((pt <= 0.5).all()):
         # There 1 - P_t cancels; the sum over the other classes does not.
-        q = joined(each.scatter(1, own, 0).sum(1) for each, own in row_blocks(p, column))
+        blocks = row_blocks(p, index.unsqueeze(1))
+        q = joined(each.scatter(1, own, 0).sum(1) for each, own in blocks)
     # log(1 + (1 - P_t) / P_t) is accurate at both ends, until P_t underflows.
     nll = torch.log1p(q / pt)
-    if not lowest > torch.finfo(pt.dtype).tiny:
-        far = (logits.amax(1) - _of_target(logits, column)) - p.amax(1).log()
+    if not is_known((pt > torch.finfo(pt.dtype).tiny).all()):
+        far = (logits.amax(1) - of_target(logits, index)) - p.amax(1).log()
         nll = torch.where(pt > 0.5, nll, far)
     if not averaged:
         return nll, q, None
     # As distances to the target's logit, where large logits cancel exactly.
-    blocks = row_blocks(logits, logits.gather(1, column))
+    blocks = row_blocks(logits, of_target(logits, index).unsqueeze(1))
     means = (weighted_values(own - z, class_weight).mean(1) for z, own in blocks)
     return nll, q, joined(means) + (nll if class_weight is None else nll * class_weight.mean())
 
@@ -109,34 +117,27 @@ def index_weight(pt: Tensor, by_nll: Tensor | None, by_q: Tensor | None) -> Tens
 
 
 def _label_numbers(logits, labels, class_weight, series, p) -> tuple[Tensor, Tensor, Tensor]:
-    def sums(z, y, p) -> tuple[Tensor, Tensor, Tensor]:
+    first = logits[:, 0]
+    log_sum = first - p[:, 0].log()
+    # Then neither has p underflowed there, nor do differences to log_sum lose precision.
+    moderate = is_known((torch.maximum(first.abs(), log_sum.abs()) <= 32).all())
+
+    def numbers(z, y, p, log_sum) -> tuple[Tensor, Tensor, Tensor]:
         """Of a block: a function, so that its memory is free for the next one."""
-        weighted = weighted_values(y, class_weight)
-        term = series.bounded_base(1 - p) if series.has_bounded_base else z
+        v = weighted_values(y, class_weight)
         # p - p y, summed, is 1 - sum_i y_i p_i without its cancellation.
-        q = torch.addcmul(p, p, y, value=-1).sum(1)
-        return (weighted * term).sum(1), q, weighted.sum(1)
+        q, mass = torch.addcmul(p, p, y, value=-1).sum(1), v.sum(1)
+        if series.has_bounded_base:
+            return (v * series.bounded_base(1 - p)).sum(1), q, mass
+        if moderate:
+            return mass * log_sum - (v * z).sum(1), q, mass
+        # The likeliest class never underflows: -log p_i = (max z - z_i) - log max p.
+        far = z.amax(1, keepdim=True) - z
+        return (v * far).sum(1) - mass * p.amax(1).log(), q, mass
 
-    parts = [sums(*block) for block in row_blocks(logits, labels, p)]
+    parts = [numbers(*block) for block in row_blocks(logits, labels, p, log_sum)]
     base, q, mass = (joined(part) for part in zip(*parts, strict=True))
-    if not series.has_bounded_base:
-        base = _cross_entropy(logits, labels, class_weight, p, base, mass)
     return base, q, mass
-
-
-def _cross_entropy(logits, labels, class_weight, p, spread, mass) -> Tensor:
-    """``-sum_i y_i w_i log p_i`` from ``spread``, ``sum_i y_i w_i z_i``."""
-    log_first = p[:, 0].log()
-    log_sum = logits[:, 0] - log_first
-    if _known_range(log_first)[0] >= -80 and max(map(abs, _known_range(log_sum))) <= 32:
-        # Neither has the first class underflowed, nor do differences to log_sum lose precision.
-        return mass * log_sum - spread
-    # The likeliest class never underflows: log p_i = (z_i - max z) + log max p.
-    return joined(
-        (weighted_values(y, class_weight) * (z.amax(1, keepdim=True) - z)).sum(1)
-        - mass * p.amax(1).log()
-        for z, y, p, mass in row_blocks(logits, labels, p, mass)
-    )
 
 
 def _label_gradient(labels, class_weight, q, mass, p, by_base, by_q, series) -> Tensor:
@@ -165,27 +166,3 @@ def _label_gradient(labels, class_weight, q, mass, p, by_base, by_q, series) -> 
         v, common = parts(*block)
         out.add_(common).mul_(block[0]).addcmul_(v, block[3], value=-1)
     return gradient
-
-
-def weighted_values(values: Tensor, class_weight: Tensor | None) -> Tensor:
-    """``values`` (N, C, d1, ...), or (N, 1, d1, ...), times one weight per class, if there are."""
-    if class_weight is None:
-        return values
-    return values * class_weight.view(-1, *[1] * (values.dim() - 2))
-
-
-def _known_range(values: Tensor) -> tuple[float, float]:
-    """The lowest and the highest of a vector; infinities, if they cannot be read at once."""
-    if values.numel() == 0:
-        return -math.inf, math.inf
-    lowest, highest = (known_number(each) for each in torch.aminmax(values))
-    return (-math.inf, math.inf) if lowest is None or highest is None else (lowest, highest)
-
-
-def _of_target(values: Tensor, column: Tensor) -> Tensor:
-    """The target's entry; an index out of range is the error that torch's cross-entropy raises."""
-    try:
-        return values.gather(1, column).squeeze(1)
-    except RuntimeError:
-        functional.nll_loss(values, column.squeeze(1), ignore_index=NO_INDEX)
-        raise

@@ -10,11 +10,11 @@ from small_trainings import ALONE, CROSS_ENTROPY, HERE, POLY1, history
 from timm.models import register_model
 from torch import nn
 
-from polyrepro.classification import prepare as preparation
+from polyrepro.classification import initial_state
 from polyrepro.classification.batches import MemoryBatches
-from polyrepro.classification.evaluation import Metrics
 from polyrepro.classification.failures import TrainingError
 from polyrepro.classification.loop import train
+from polyrepro.classification.metric_sums import Metrics
 from polyrepro.data import load
 from polyrepro.files import progress_path, record_path
 from polyrepro.losses import PolySeries
@@ -39,7 +39,7 @@ def run(variant=CROSS_ENTROPY, seed=0, recipe=SMALL):
 def prepared(which, steps=4):
     """The state of a run before its first step."""
     metrics = Metrics(PolySeries(), {})
-    return preparation.prepare(which, 1, 10, steps, metrics, ALONE)
+    return initial_state.prepare(which, 1, 10, steps, metrics, ALONE)
 
 
 def passes(batches, epoch):
@@ -157,14 +157,14 @@ def test_learning_rate_warms_up_falls_to_zero_and_follows_the_factor():
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it(data, monkeypatch, tmp_path):
-    forward = preparation.SeriesCrossEntropyLoss.forward
+    forward = initial_state.SeriesCrossEntropyLoss.forward
     calls = []
 
     def fails_at_third_step(self, *arguments):
         calls.append(1)
         return forward(self, *arguments) * (float("nan") if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(preparation.SeriesCrossEntropyLoss, "forward", fails_at_third_step)
+    monkeypatch.setattr(initial_state.SeriesCrossEntropyLoss, "forward", fails_at_third_step)
     message = (
         r"cross_entropy/seed0: the loss is nan at step 3 \(epoch 1\); all weights and running "
         r"statistics of the network are finite\. .* were: training image \d+, .* and 118 more"

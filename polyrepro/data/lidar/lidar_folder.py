@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.format import KITTI, KITTI_CLASSES, WAYMO_CLASSES, verify_lidar
 from polyrepro.data.lidar.frames import LidarSource, read_frames
+from polyrepro.data.lidar.lidar_format import KITTI, KITTI_CLASSES, WAYMO_CLASSES, verify_lidar
 
 NAMES = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
 """What a split may be called in the names of its annotation file."""

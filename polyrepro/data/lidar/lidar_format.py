@@ -85,8 +85,8 @@ def verify_lidar(
 
     Raises:
         DataError: naming the file and what is wrong with it, as `checked_frames` and
-            `checked_points` do; for a split without objects, for splits that share points, and for
-            points of several lengths.
+            `checked_points` do; for a split without objects, or without any that its evaluation
+            counts, for splits that share points, and for points of several lengths.
     """
     frames = {
         split: checked_frames(source.read(), classes, source.annotations, kitti=name == KITTI)
@@ -97,11 +97,7 @@ def verify_lidar(
     splits = {}
     for split, source in sources.items():
         counted = _count(frames[split], classes)
-        if not counted["objects"]:
-            raise DataError(
-                f"{source.annotations}: the split {split!r} has no object among its "
-                f"{len(frames[split]):,} frames; give it annotations"
-            )
+        _require_objects(frames[split], split, source.annotations, name)
         read, checksum = checked_points(frames[split], source)
         splits[split] = counted | {"images_read": read, "sha256": checksum}
     _write(frames, sources, classes, folder)
@@ -115,6 +111,22 @@ def verify_lidar(
         points = sources["train"].points
         manifest["samples"] = write_samples(frames["train"], points, values, classes, folder)
     return manifest
+
+
+def _require_objects(frames: list[dict], split: str, path: Path, name: str) -> None:
+    """Check before a training what its evaluation would find out after it."""
+    points = [entry["num_lidar_pts"] for frame in frames for entry in frame["instances"]]
+    # Waymo's metrics pass over objects that no ray has met.
+    passed_over = split != "train" and name != KITTI and not any(points)
+    if not points or passed_over:
+        which = " with a point of the LiDAR (`num_lidar_pts`)" if points else ""
+        mend = "give it annotations"
+        if split == "test":
+            mend += ", or remove the file: the validation split is then tested on"
+        raise DataError(
+            f"{path}: the split {split!r} has no object{which} among its {len(frames):,} frames; "
+            f"{mend}"
+        )
 
 
 def _point_values(frames: dict[str, list[dict]], sources: dict[str, LidarSource]) -> int:

@@ -145,12 +145,6 @@ def row_backward(
     tl.store(by_logits + row * classes + column, gradient, mask=column < classes)
 
 
-def row_options(classes: int) -> dict:
-    """How the kernels cut rows of so many classes into blocks."""
-    block = min(triton.next_power_of_2(classes), LARGEST_BLOCK)
-    return {"block": block, "num_warps": min(max(block // 512, 1), 8), **LAUNCH}
-
-
 def forward(logits: Tensor, target: Tensor, averaged: bool, class_weight: Tensor | None) -> Tensor:
     """What :func:`row_forward` writes, (6, N) float32, for logits (N, C).
 
@@ -158,7 +152,7 @@ def forward(logits: Tensor, target: Tensor, averaged: bool, class_weight: Tensor
     (N, C).
     """
     statistics = torch.empty((6, len(logits)), dtype=torch.float32, device=logits.device)
-    _launch(row_forward, (len(logits),), averaged, logits, target, class_weight, statistics)
+    _launch(row_forward, averaged, logits, target, class_weight, statistics)
     return statistics
 
 
@@ -173,23 +167,23 @@ def backward(
     """
     rows, classes = logits.shape
     by_logits = torch.empty((rows, classes), dtype=logits.dtype, device=logits.device)
-    grid = (rows, triton.cdiv(classes, row_options(classes)["block"]))
     others = (class_weight, statistics, by_row, by_expected, by_logits)
-    _launch(row_backward, grid, by_expected is not None, logits, target, *others)
+    _launch(row_backward, by_expected is not None, logits, target, *others)
     return by_logits
 
 
-def _launch(
-    kernel, grid: tuple, averaged: bool, logits: Tensor, target: Tensor, *others: Tensor | None
-) -> None:
+def _launch(kernel, averaged: bool, logits: Tensor, target: Tensor, *others: Tensor | None) -> None:
     """A kernel on logits, target, class weights or None, statistics, and more."""
-    soft = target.is_floating_point()
+    (rows, classes), soft = logits.shape, target.is_floating_point()
+    if rows == 0:
+        return
     constants = {"soft": soft, "expected": soft or averaged, "weighted": others[0] is not None}
+    block = min(triton.next_power_of_2(classes), LARGEST_BLOCK)
+    # The forward pass goes over a row block by block, the backward pass over all blocks at once.
+    grid = (rows, 1 if kernel is row_forward else triton.cdiv(classes, block))
+    options = {"block": block, "num_warps": min(max(block // 512, 1), 8), **LAUNCH}
     arrays = (logits, target, *others)
     contiguous = [None if each is None else each.contiguous() for each in arrays]
     # Triton launches on the current device, not on that of the arrays.
-    place = torch.cuda.device(logits.device) if logits.is_cuda else contextlib.nullcontext()
-    with place:
-        if len(logits):
-            options = row_options(logits.shape[1])
-            kernel[grid](*contiguous, *logits.shape, **constants, **options)
+    with torch.cuda.device(logits.device) if logits.is_cuda else contextlib.nullcontext():
+        kernel[grid](*contiguous, rows, classes, **constants, **options)

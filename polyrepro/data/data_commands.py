@@ -12,7 +12,7 @@ from polyrepro.data import (
     DataError,
     load,
 )
-from polyrepro.data.detection import LIDAR_FOLDERS, MADE, verify_detection
+from polyrepro.data.detection_datasets import LIDAR_FOLDERS, MADE, verify_detection
 from polyrepro.data.in_memory.cifar_files import CIFAR, download_cifar
 from polyrepro.data.in_memory.images32 import verify_images32
 from polyrepro.data.manifests import write_manifest

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from polyrepro.data.coco.format import CocoData, open_coco
+from polyrepro.data.coco.coco_format import CocoData, open_coco
 from polyrepro.data.in_memory.image_arrays import DataError
-from polyrepro.data.lidar.format import LidarData, open_lidar
+from polyrepro.data.lidar.lidar_format import LidarData, open_lidar
 from polyrepro.files import data_folder
 
 COMPOSITES, LIDAR_SCENES = "composites", "lidar_scenes"
@@ -42,10 +42,10 @@ def verify_detection(name: str, root: Path | None, folder: Path) -> dict:
             f"example --config data='{{{name}: /datasets/{name}}}'"
         )
     if name in LIDAR_FOLDERS:
-        from polyrepro.data.lidar.folder import verify_lidar_folder
+        from polyrepro.data.lidar.lidar_folder import verify_lidar_folder
 
         return verify_lidar_folder(name, root, folder)
-    from polyrepro.data.coco.folder import verify_coco_folder
+    from polyrepro.data.coco.coco_folder import verify_coco_folder
 
     return verify_coco_folder(name, root, folder)
 

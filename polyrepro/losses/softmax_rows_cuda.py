@@ -5,14 +5,14 @@ Where its backward pass is differentiated itself, that is computed by torch oper
 
 import torch
 
-from polyrepro.losses import rows_triton
+from polyrepro.losses import softmax_rows_triton as kernels
 from polyrepro.losses.reduction import Function
-from polyrepro.losses.rows import index_weight, row_gradient
 from polyrepro.losses.series import Series
+from polyrepro.losses.softmax_rows import index_weight, row_gradient
 
 
 class TritonRows(Function):
-    """As the functions of :mod:`polyrepro.losses.rows`, with the statistics instead of p.
+    """As :class:`polyrepro.losses.softmax_rows.TorchRows`, with the statistics instead of p.
 
     ``target`` holds class indices, or labels for ``-log p`` as the base term.
     """
@@ -29,14 +29,13 @@ class TritonRows(Function):
 
     @staticmethod
     def forward(logits, target, averaged, class_weight):
-        statistics = rows_triton.forward(logits, target, averaged, class_weight)
+        statistics = kernels.forward(logits, target, averaged, class_weight)
         return *statistics[:3].clone(), statistics
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         logits, target, ctx.averaged, class_weight = inputs
         base, q, third, statistics = output
-        ctx.soft = target.is_floating_point()
         # With labels the third number is the sum of their weights; otherwise the mean, if wanted.
         ctx.mark_non_differentiable(statistics, *([] if ctx.averaged else [third]))
         ctx.save_for_backward(logits, target, class_weight, base, q, statistics)
@@ -45,16 +44,15 @@ class TritonRows(Function):
     def backward(ctx, by_base, by_q, by_mean, _):
         logits, target, class_weight, base, q, statistics = ctx.saved_tensors
         by_mean = by_mean if ctx.averaged else None
-        if not torch.is_grad_enabled():
-            along = (by_q, by_base)
-            if not ctx.soft:
-                # Samples that do not count have no gradient, whatever their logits are.
-                pt = torch.exp(-base).masked_fill(by_q == 0, 0)
-                along = (index_weight(pt, by_base, by_q), by_mean)
-            gradient = rows_triton.backward(logits, target, class_weight, statistics, *along)
-            return gradient, None, None, None
-        p = logits.float().softmax(1)
-        numbers = (base, q, statistics[2], p)
-        along = (by_base, by_q, by_mean)
-        gradient = row_gradient(target, class_weight, *numbers, *along, Series())
-        return gradient.to(logits.dtype), None, None, None
+        if torch.is_grad_enabled():
+            numbers = (base, q, statistics[2], logits.float().softmax(1))
+            along = (by_base, by_q, by_mean)
+            gradient = row_gradient(target, class_weight, *numbers, *along, Series())
+            return gradient.to(logits.dtype), None, None, None
+        along = (by_q, by_base)
+        if not target.is_floating_point():
+            # Samples that do not count have no gradient, whatever their logits are.
+            pt = torch.exp(-base).masked_fill(by_q == 0, 0)
+            along = (index_weight(pt, by_base, by_q), by_mean)
+        gradient = kernels.backward(logits, target, class_weight, statistics, *along)
+        return gradient, None, None, None

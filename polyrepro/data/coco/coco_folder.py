@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from polyrepro.data.coco.coco_format import verify_coco
+from polyrepro.data.coco.coco_images import existing_name
 from polyrepro.data.coco.entries import checked_images
-from polyrepro.data.coco.format import verify_coco
-from polyrepro.data.coco.images import existing_name
 from polyrepro.data.coco.notes import Notes
 from polyrepro.data.coco.reading import CocoSource, Content, read_coco
 from polyrepro.data.in_memory.image_arrays import DataError
@@ -31,7 +31,7 @@ def verify_coco_folder(name: str, root: Path, folder: Path) -> dict:
         folder: where index and annotation files are written.
 
     Returns:
-        The manifest of :func:`polyrepro.data.coco.format.verify_coco`.
+        The manifest of :func:`polyrepro.data.coco.coco_format.verify_coco`.
 
     Raises:
         DataError: if a split is not found, or as `verify_coco` raises it.
