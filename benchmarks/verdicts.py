@@ -23,7 +23,8 @@ from simulated_studies import SCALE, SCENARIOS, Scenario, contrast_values, simul
 
 from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.inference import SIGNIFICANCE, Estimates, estimate_means
-from polyrepro.analysis.outcomes import EQUIVALENT, Evidence, Judgement, contrast_outcomes, judge
+from polyrepro.analysis.outcomes import EQUIVALENT, Judgement, contrast_outcomes, judge
+from polyrepro.analysis.questions import Evidence
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast, against_reference
 

@@ -16,18 +16,13 @@ from polyrepro.analysis.contrasts import (
     StudyRuns,
     collapsed_count,
     contrasts_at,
+    expected,
     measure,
 )
 from polyrepro.analysis.image_resampling import interval_over_seeds_and_images
 from polyrepro.analysis.metrics_checks import ELSEWHERE
 from polyrepro.analysis.not_run import rows_not_run, with_commands
-from polyrepro.analysis.outcomes import (
-    Evidence,
-    Judgement,
-    contrast_levels,
-    contrast_outcomes,
-    judge,
-)
+from polyrepro.analysis.outcomes import Judgement, contrast_levels, contrast_outcomes, judge
 from polyrepro.analysis.power import seeds_for_margin, seeds_needed
 from polyrepro.analysis.published import (
     PAPER_SCALE,
@@ -36,10 +31,11 @@ from polyrepro.analysis.published import (
     published_statements,
     statement_of,
 )
+from polyrepro.analysis.questions import Evidence
 from polyrepro.analysis.selection import winners
 from polyrepro.analysis.significance import CONFIDENCE
 from polyrepro.studies import STUDIES
-from polyrepro.studies.claim import Claim, Contrast
+from polyrepro.studies.claim import Claim
 from polyrepro.studies.study import Study
 
 
@@ -186,15 +182,6 @@ def _rows(
             | about_statement(measured.published)
         )
     return rows
-
-
-def expected(contrast: Contrast) -> str:
-    """What a contrast expects, in words."""
-    if contrast.kind == "equivalence":
-        return f"within {contrast.margin:g} of {contrast.threshold:g}"
-    if contrast.kind == "at_most":
-        return f"below {contrast.edges[1]:g}"
-    return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
 
 
 def _power(measured: Measured, measurement: Measurement, level: float) -> dict[str, float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from polyrepro.analysis.contrasts import contrasts_at
+from polyrepro.analysis.contrasts import contrasts_at, expected
 from polyrepro.analysis.metrics_checks import MetricsError, row_number
 from polyrepro.analysis.not_run import NUMBERS as MEASURED
 from polyrepro.analysis.outcomes import OUTCOMES
@@ -111,5 +111,11 @@ def _check_contrasts(rows: pd.DataFrame, path: Path) -> None:
     margins = np.array([np.nan if c.margin is None else c.margin for c in contrasts])
     other = ~pd.Series(np.isclose(rows["margin"], margins, equal_nan=True), rows.index)
     refuse(other, rows["margin"], path, "is not the study's margin")
-    planned = rows["planned"] != claim_of(rows.iloc[0]).seeds
+    claim = claim_of(rows.iloc[0])
+    for column, words in (("statement", claim.statement), ("quantity", claim.quantity)):
+        refuse(rows[column] != words, rows[column], path, f"is not the study's, {words!r}")
+    stated = [expected(contrast) for contrast in contrasts]
+    other = pd.Series([a != b for a, b in zip(rows["expected"], stated, strict=True)], rows.index)
+    refuse(other, rows["expected"], path, "is not what the study expects")
+    planned = rows["planned"] != claim.seeds
     refuse(planned, rows["planned"], path, "is not the number of seeds that the study plans")

@@ -109,6 +109,15 @@ def contrasts_at(study: Study, claim: Claim, scale: str) -> tuple[Contrast, ...]
     return tuple(c for c in claim.contrasts if set(c.weights) <= names | run)
 
 
+def expected(contrast: Contrast) -> str:
+    """What a contrast expects, in words."""
+    if contrast.kind == "equivalence":
+        return f"within {contrast.margin:g} of {contrast.threshold:g}"
+    if contrast.kind == "at_most":
+        return f"below {contrast.edges[1]:g}"
+    return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
+
+
 def _nothing(contrast: Contrast, weights: dict[str, float], notes: list[str]) -> Measurement:
     empty = pd.Series(dtype=float)
     return Measurement(contrast, weights, empty, empty.astype(bool), tuple(notes))

@@ -1,24 +1,18 @@
 """What the evidence on a claim amounts to: seven outcomes, each defined here and nowhere else.
 
-Every claim poses one to three questions, each answered by a two-sided p value:
-
-- `direction`: do all its contrasts hold (or does one of them fail)?
-- `equal`: for superiority contrasts with a margin: is there no difference beyond the margin?
-- `gain`: for one superiority contrast with a published, verified gain: is the effect smaller?
-
-A claim that steps down has one `step` per further contrast. Holm's procedure corrects the p values
-over all questions of a report, so that the probability of any false answer is at most 5 %.
-Everything here takes arrays with one element per report, so that simulated reports are judged by
-the same code as real ones.
+They are read from p values of the questions that a claim poses (see `questions`). Holm's procedure
+corrects these over all questions of a report, so that the probability of any false answer is at
+most 5 %. Everything here takes arrays with one element per report, so that simulated reports are
+judged by the same code as real ones.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from polyrepro.analysis.inference import Estimates, holm
+from polyrepro.analysis.inference import holm
+from polyrepro.analysis.questions import Evidence, questions, sides
 from polyrepro.analysis.significance import CONFIDENCE, SIGNIFICANCE
-from polyrepro.studies.claim import Claim, Contrast
 
 OUTCOMES = {
     "reproduced": "The effect has the expected direction, the plain interval contains the "
@@ -44,30 +38,6 @@ CONFIRMED = ("reproduced", "direction only", EQUIVALENT)
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was measured about a claim.
-
-    Attributes:
-        claim: the claim.
-        contrasts: those of the claim that the scale runs.
-        estimates: one per contrast, over the same reports.
-        gain: the published gain if it is verified, else NaN.
-        paper_scale: whether data and model are the paper's.
-    """
-
-    claim: Claim
-    contrasts: tuple[Contrast, ...]
-    estimates: tuple[Estimates, ...]
-    gain: float = np.nan
-    paper_scale: bool = False
-
-    @property
-    def complete(self) -> np.ndarray:
-        """Whether all contrasts have been measured."""
-        return np.all([e.n > 0 for e in self.estimates], axis=0)
-
-
-@dataclass(frozen=True)
 class Judgement:
     """The verdict on a claim; arrays with one element per report.
 
@@ -86,71 +56,6 @@ class Judgement:
     p_holm: np.ndarray
     levels: np.ndarray
     steps: np.ndarray
-
-
-def p_holds(contrast: Contrast, estimates: Estimates) -> np.ndarray:
-    """One-sided p value against the contrary of what a contrast expects."""
-    threshold, (_, high) = contrast.threshold, contrast.edges
-    if contrast.kind == "equivalence":
-        return p_within(contrast, estimates)
-    if contrast.kind == "at_most":
-        return estimates.p_below(high)
-    return estimates.p_above(threshold) if contrast.sign > 0 else estimates.p_below(threshold)
-
-
-def p_within(contrast: Contrast, estimates: Estimates) -> np.ndarray:
-    """One-sided p value against a difference of the margin or more: that of two one-sided tests."""
-    low, high = contrast.edges
-    return np.maximum(estimates.p_above(low), estimates.p_below(high))
-
-
-def p_fails(contrast: Contrast, estimates: Estimates) -> np.ndarray:
-    """One-sided p value against what a contrast expects."""
-    threshold, (low, high) = contrast.threshold, contrast.edges
-    if contrast.kind == "equivalence":
-        return np.minimum(estimates.p_below(low), estimates.p_above(high))
-    if contrast.kind == "at_most":
-        return estimates.p_above(high)
-    return estimates.p_below(threshold) if contrast.sign > 0 else estimates.p_above(threshold)
-
-
-def questions(evidence: Evidence) -> dict[str, np.ndarray]:
-    """Two-sided p values of a claim's questions; NaN where it has not been measured.
-
-    All contrasts hold if the least certain one does (an intersection-union test, which needs no
-    correction); that any of several fails is corrected by Bonferroni.
-    """
-    contrasts = evidence.contrasts
-    holds, fails = _sides(evidence)
-    answers = {"direction": 2 * np.minimum(holds, fails)}
-    if evidence.claim.step_down:
-        steps = [p_holds(c, e) for c, e in zip(contrasts, evidence.estimates, strict=True)]
-        # A step counts only if all before it do.
-        for number, p in enumerate(np.maximum.accumulate(steps, axis=0)[1:], start=2):
-            answers[f"step {number}"] = 2 * p
-    if all(c.kind == "superiority" and c.margin for c in contrasts):
-        equal = [p_within(c, e) for c, e in zip(contrasts, evidence.estimates, strict=True)]
-        answers["equal"] = 2 * np.max(equal, axis=0)
-    if not np.isnan(evidence.gain) and [c.kind for c in contrasts] == ["superiority"]:
-        answers["gain"] = 2 * _p_smaller(contrasts[0], evidence.estimates[0], evidence.gain)
-    return {
-        name: np.where(evidence.complete, np.minimum(p, 1), np.nan) for name, p in answers.items()
-    }
-
-
-def _sides(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """One-sided p values for the claim and against it."""
-    pairs = list(zip(evidence.contrasts, evidence.estimates, strict=True))
-    if evidence.claim.step_down:
-        pairs = pairs[:1]
-    holds = np.max([p_holds(*pair) for pair in pairs], axis=0)
-    fails = len(pairs) * np.min([p_fails(*pair) for pair in pairs], axis=0)
-    return holds, fails
-
-
-def _p_smaller(contrast: Contrast, estimates: Estimates, gain: float) -> np.ndarray:
-    """Against "at least the published gain", in the expected direction."""
-    return estimates.p_below(gain) if contrast.sign > 0 else estimates.p_above(gain)
 
 
 def judge(report: list[Evidence]) -> list[Judgement]:
@@ -227,7 +132,7 @@ def outcome_at(
     """
     shown = {name: p <= level for name, p in answers.items()}
     nothing = np.zeros_like(shown["direction"])
-    holds, fails = _sides(evidence)
+    holds, fails = sides(evidence)
     equality = all(c.kind == "equivalence" for c in evidence.contrasts)
     positive = (
         EQUIVALENT if equality else np.where(_size_agrees(evidence), "reproduced", "direction only")
@@ -257,7 +162,7 @@ def _size_agrees(evidence: Evidence) -> np.ndarray:
 
 
 def _steps(evidence: Evidence, p_holm: dict[str, np.ndarray]) -> np.ndarray:
-    holds, fails = _sides(evidence)
+    holds, fails = sides(evidence)
     first = (p_holm["direction"] <= SIGNIFICANCE) & (holds < fails)
     further = [p <= SIGNIFICANCE for name, p in p_holm.items() if name.startswith("step ")]
     return np.sum([first, *further], axis=0)

@@ -1,7 +1,7 @@
 """Tables compared with what they were made from: a cell that was changed since is named.
 
-Damage that leaves a table plausible (validation and test exchanged, the values of one loss under the
-name of another) can be found in no other way.
+Damage that leaves a table plausible (validation and test exchanged, the values of one loss under
+the name of another) can be found in no other way.
 """
 
 import io
@@ -47,15 +47,16 @@ def refuse_other_cells(
     for column in expected.columns.difference(list(without), sort=False):
         values, right = (table[column][: len(lines)].to_numpy(dtype=str) for table in both)
         for row in np.flatnonzero(values != right):
-            if not _same_number(values[row], right[row]):
+            cell, wanted = str(values[row]), str(right[row])
+            if not _same_number(cell, wanted):
                 raise MetricsError(
-                    f"{path}, row {row_number(lines[row])}, column {column}: {values[row]!r} where "
-                    f"{made_from} gives {right[row]!r}; {mend}"
+                    f"{path}, row {row_number(lines[row])}, column {column}: {cell!r}, not "
+                    f"{wanted!r} as {made_from} say; {mend}"
                 )
     if len(found) != len(expected):
         raise MetricsError(
-            f"{path}, row {len(lines) + 2}: the table has {len(found)} rows where {made_from} gives "
-            f"{len(expected)}; {mend}"
+            f"{path}, row {len(lines) + 2}: the table has {len(found)} rows, not "
+            f"{len(expected)} as {made_from} say; {mend}"
         )
 
 

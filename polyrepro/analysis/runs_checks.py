@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from polyrepro.analysis.exchanged import check_exchanged
 from polyrepro.analysis.metrics_checks import MetricsError, row_number
 from polyrepro.analysis.metrics_units import FRACTIONS, PERCENT, begins
 from polyrepro.studies import STUDIES
@@ -28,6 +29,7 @@ def check_runs(table: pd.DataFrame, path: Path) -> None:
     """
     _check_run_ids(table, path)
     _check_copies(table, path)
+    check_exchanged(table, path)
 
 
 def check_metric_names(table: pd.DataFrame, path: Path) -> None:
@@ -89,29 +91,31 @@ def _check_run_ids(table: pd.DataFrame, path: Path) -> None:
 
 
 def _check_copies(table: pd.DataFrame, path: Path) -> None:
-    """Two seeds of a variant with the same values throughout are a copy of one run."""
-    content = table[["metric", "split", "epoch", "value"]]
-    hashed = table[["study", "variant", "seed", "value"]].assign(
-        content=pd.util.hash_pandas_object(content, index=False)
-    )
-    runs = hashed.groupby(["study", "variant", "seed"]).agg(
-        content=("content", "sum"), different=("value", "nunique")
-    )
+    """Two seeds of a variant, or two losses with a seed, with the same values are one run."""
+    content = pd.util.hash_pandas_object(table[["metric", "split", "epoch", "value"]], index=False)
+    of_run = ["study", "variant", "seed"]
+    groups = table.assign(content=content).groupby(of_run)
+    names = {"content": "sum", "value": "nunique", "series": "first", "epsilon": "first"}
+    runs = groups.agg(names).reset_index()
     # A few round values may be those of several runs.
-    runs = runs[runs["different"] >= FEWEST_EQUAL].reset_index()
-    copies = runs[runs.duplicated(["study", "variant", "content"])]
-    if len(copies):
-        copy = copies.iloc[0]
-        same = (runs[["study", "variant", "content"]] == copy[["study", "variant", "content"]]).all(
-            axis="columns"
-        )
-        keys = ["study", "variant", "seed"]
-        row = table.index[(table[keys] == copy[keys]).all(axis="columns")][0]
-        raise MetricsError(
-            f"{path}, row {row_number(row)}, column seed: all values of seed {copy['seed']} of "
-            f"{copy['variant']} in {copy['study']} are those of seed {runs['seed'][same].iloc[0]}; "
-            "a run was copied under another seed: remove it"
-        )
+    runs = runs[runs["value"] >= FEWEST_EQUAL]
+    # Coefficients of zero change no loss; a table without series does not say which one it is.
+    loss = runs["series"] + "\0" + runs["epsilon"].str.replace(r"( 0)+$", "", regex=True)
+    runs = runs.assign(loss=loss.where(runs["series"] != "", runs["variant"]))
+    for keys, column in ((["variant"], "seed"), (["seed"], "variant")):
+        alike = runs.duplicated(["study", *keys, "content"])
+        if column == "variant":
+            alike &= ~runs.duplicated(["study", *keys, "content", "loss"])
+        if alike.any():
+            copy = runs[alike].iloc[0]
+            keys = ["study", *keys, "content"]
+            same = (runs[keys] == copy[keys]).all(axis="columns")
+            row = table.index[(table[of_run] == copy[of_run]).all(axis="columns")][0]
+            raise MetricsError(
+                f"{path}, row {row_number(row)}, column {column}: all values of seed "
+                f"{copy['seed']} of {copy['variant']} in {copy['study']} are those of {column} "
+                f"{runs[column][same].iloc[0]}; a run was copied under another {column}: remove it"
+            )
 
 
 def _check_metric_names(rows: pd.DataFrame, path: Path) -> None:

@@ -1,5 +1,6 @@
 """What each variant measures, and its difference to the reference paired by seed."""
 
+import difflib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -169,6 +170,7 @@ def read_statistics(path: Path) -> pd.DataFrame:
         known = {selection.name for selection in STUDIES[str(study)].selections}
         other = ~rows["selected"].map(lambda names, known=known: set(names.split()) <= known)
         refuse(other, rows["selected"], path, "names no selection of the study")
+        _refuse_misspelt(rows, STUDIES[str(study)], path)
     one_scale = f"beside {table['scale'].iloc[0]!r}: one table holds one scale"
     refuse(table["scale"] != table["scale"].iloc[0], table["scale"], path, one_scale)
     refuse(table["n"] == 0, table["n"], path, "seeds have no mean")
@@ -180,3 +182,29 @@ def read_statistics(path: Path) -> pd.DataFrame:
     keys = ["study", "variant", "metric", "split"]
     refuse(table.duplicated(keys), table["variant"], path, "has this metric twice in its study")
     return table
+
+
+def _refuse_misspelt(rows: pd.DataFrame, study: Study, path: Path) -> None:
+    """A metric that stands where the variant lacks another one of a similar name."""
+    wrong = "is no metric of the study's, and its own is nowhere"
+    refuse(
+        pd.Series((study.metric not in set(rows["metric"])), rows.index),
+        rows["metric"],
+        path,
+        f"{wrong}: {study.metric!r}",
+    )
+    for _, of_split in rows.groupby("split"):
+        variants = of_split.groupby("metric")["variant"].agg(set)
+        for metric, of_metric in variants.items():
+            larger = [
+                str(name)
+                for name, others in variants.items()
+                if len(others) > len(of_metric) and not others & of_metric
+            ]
+            for meant in difflib.get_close_matches(str(metric), larger, n=1, cutoff=0.75):
+                refuse(
+                    of_split["metric"] == metric,
+                    of_split["metric"],
+                    path,
+                    f"where its variant has no {meant!r}",
+                )

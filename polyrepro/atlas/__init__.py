@@ -51,7 +51,8 @@ def write_atlas(folder: Path) -> None:
     from threadpoolctl import threadpool_limits
 
     from polyrepro.atlas.properties import properties_table
-    from polyrepro.figures.style import in_style, save
+    from polyrepro.figures.saving import save
+    from polyrepro.figures.style import in_style
 
     # Sums over several threads depend on their number.
     with threadpool_limits(1):

@@ -33,6 +33,7 @@ from polyrepro.atlas.noisy_sinc import (
     noisy_sinc,
     sinc,
 )
+from polyrepro.atlas.shown import DELTAS
 from polyrepro.atlas.statements import (
     ADDED,
     SURVEY,
@@ -46,7 +47,6 @@ from polyrepro.atlas.statements import (
     tiny,
 )
 
-DELTAS = (4.0, 2.0, 1.0)
 QUANTILES = (0.1, 0.5, 0.9)
 MARGIN = 0.05
 """Shares of observations within so much of the quantile count as a good estimate of it."""

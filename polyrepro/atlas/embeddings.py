@@ -10,11 +10,12 @@ from torch import Tensor
 
 from polyrepro.atlas.drawing import BLUE, GREY, name_panels, wide_figure
 from polyrepro.atlas.margin_losses import contrastive, ranking_hinge
+from polyrepro.atlas.shown import DIMENSIONS
 from polyrepro.atlas.statements import SURVEY, Finding, finding_above, percent, states
 from polyrepro.data import load
 
 TRAIN_IMAGES, TEST_IMAGES = 2000, 1000
-WIDTH, STEPS, BATCH, RATE = 8, 100, 256, 3e-3
+STEPS, BATCH, RATE = 100, 256, 3e-3
 RANKING_MARGIN, CONTRASTIVE_MARGIN = 0.2, 1.0
 """Of cosine similarities, and of distances between points on the unit sphere."""
 SEEDS = range(5)
@@ -45,7 +46,7 @@ def images(split: str, count: int) -> tuple[Tensor, Tensor]:
 
 @cache
 def trained(loss: Loss, seed: int) -> Tensor:
-    """A projection `(784, WIDTH)` trained on triplets; its start depends on the seed alone."""
+    """A projection `(784, DIMENSIONS)` trained on triplets; its start depends on the seed alone."""
     generator = torch.Generator().manual_seed(seed)
     pixels, labels = images("train", TRAIN_IMAGES)
     projection = start(seed).requires_grad_()
@@ -62,11 +63,11 @@ def trained(loss: Loss, seed: int) -> Tensor:
 def start(seed: int) -> Tensor:
     """A random projection."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(784, WIDTH, generator=generator) / 28
+    return torch.randn(784, DIMENSIONS, generator=generator) / 28
 
 
 def embed(pixels: Tensor, projection: Tensor) -> Tensor:
-    """Points on the unit sphere, `(images, WIDTH)`."""
+    """Points on the unit sphere, `(images, DIMENSIONS)`."""
     return torch.nn.functional.normalize(pixels @ projection)
 
 

@@ -13,9 +13,10 @@ from polyrepro.atlas.margin_losses import (
     squared_of_truncated_model,
     truncated_squared,
 )
+from polyrepro.atlas.shown import FAR_SAMPLES, FAR_SEEDS
 from polyrepro.losses.checks import check_positive
 
-SAMPLES, TEST_SAMPLES, SEEDS = 100, 2000, range(20)
+SAMPLES, SEEDS, TEST_SAMPLES = FAR_SAMPLES, FAR_SEEDS, 2000
 CENTRE = torch.tensor([1.5, 1.5], dtype=torch.float64)
 START = torch.tensor([0.2, 0.2, 0.0], dtype=torch.float64)
 """A start of descent that points from one cloud to the other."""

@@ -10,10 +10,10 @@ from scipy import stats
 from polyrepro.atlas.boosted import boosted_trees
 from polyrepro.atlas.drawing import BLUE, GREY, INK, RED, wide_figure
 from polyrepro.atlas.parameters import check_quantile
+from polyrepro.atlas.shown import BAND, BAND_SEEDS
 from polyrepro.atlas.statements import ADDED, SHOWN, SURVEY, Finding, finding, percent, states
 
-SAMPLES, NEW_SAMPLES, SEEDS = 400, 6000, range(10)
-LEVEL = 0.9
+SAMPLES, NEW_SAMPLES, SEEDS, LEVEL = 400, 6000, BAND_SEEDS, BAND
 TAIL = (1 - LEVEL) / 2
 MARGIN = 0.03
 """A coverage within so much of the level counts as right."""

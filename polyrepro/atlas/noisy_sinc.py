@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyrepro.atlas.shown import IMPULSE_RATE
 from polyrepro.losses.checks import check_fraction, check_positive
 
 SAMPLES = 300
 SD = 0.1
-IMPULSE_RATE = 0.1
 REACH = 10.0
 """Inputs lie between -10 and 10."""
 GRID = np.linspace(-REACH, REACH, 401)[:, None]

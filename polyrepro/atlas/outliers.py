@@ -22,6 +22,7 @@ from polyrepro.atlas.regression_losses import (
     RegressionLoss,
     SquaredError,
 )
+from polyrepro.atlas.shown import OTHER_TARGETS, OUTLIER, RESIDUALS, STEP, USUAL_SHARE, USUAL_TARGET
 from polyrepro.atlas.statements import (
     ADDED,
     LEFT_OUT,
@@ -33,12 +34,13 @@ from polyrepro.atlas.statements import (
 )
 from polyrepro.losses.checks import check_positive
 
-RESIDUALS = (0.0, 1.0, -2.0, -0.5, 1.5)
-OUTLIER = 15.0
 """Takes the place of the last residual."""
-NINETY_TEN = np.concatenate([np.full(90, 150.0), np.linspace(0, 30, 10)])
+USUAL = round(100 * USUAL_SHARE)
+NINETY_TEN = np.concatenate(
+    [np.full(USUAL, USUAL_TARGET), np.linspace(*OTHER_TARGETS, 100 - USUAL)]
+)
 """90 % of the targets are 150, the others lie between 0 and 30."""
-START, STEP, STEPS = 2.03, 0.3, 200
+START, STEPS = 2.03, 200
 
 
 def errors_with_and_without_outlier() -> dict[str, tuple[float, float]]:

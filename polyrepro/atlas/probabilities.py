@@ -12,12 +12,12 @@ from scipy.optimize import minimize_scalar
 from polyrepro.atlas.drawing import AMBER, BLUE, DASHED, GREY, INK, RED, legend_inside
 from polyrepro.atlas.margin_losses import exponential, hinge, logistic, squared
 from polyrepro.atlas.parameters import check_quantile
+from polyrepro.atlas.shown import LABELS
 from polyrepro.atlas.statements import ADDED, SURVEY, Finding, finding, states, tiny
 from polyrepro.figures import style
 from polyrepro.losses import poly_binary_cross_entropy, poly_cross_entropy
 
 PROBABILITIES = (0.05, 0.1, 0.25, 0.4, 0.6, 0.75, 0.9, 0.95)
-DRAWS = 20_000
 BOUND = 6.0
 """Scores are searched between -6 and 6; the log-odds above lie within -3 and 3."""
 
@@ -128,7 +128,7 @@ def figure() -> Figure:
 @cache
 def _labels(probability: float) -> np.ndarray:
     seed = round(1000 * probability)
-    return np.random.default_rng(seed).random(DRAWS) < probability
+    return np.random.default_rng(seed).random(LABELS) < probability
 
 
 def _is_minimised_by(loss: Callable, formula: Callable[[float], float]) -> Finding:
@@ -138,7 +138,7 @@ def _is_minimised_by(loss: Callable, formula: Callable[[float], float]) -> Findi
         frequency, score = np.mean(_labels(probability)), best_score(loss, probability)
         to_drawn.append(abs(score - formula(np.log(frequency / (1 - frequency)))))
         to_true.append(abs(score - formula(np.log(probability / (1 - probability)))))
-    text = f"{DRAWS} labels for each of eight probabilities: largest difference "
+    text = f"{LABELS} labels for each of eight probabilities: largest difference "
     text += f"to the formula for the drawn labels {tiny(max(to_drawn))}, for the true probability "
     text += f"{max(to_true):.2f}"
     return finding(max(to_drawn) < 1e-5, text)

@@ -91,7 +91,8 @@ def draw(name: str, results: Path, references: Sequence[Path] = ()) -> None:
         OSError: if the figures cannot be written.
     """
     # Imported here to keep the registry light.
-    from polyrepro.figures.style import in_style, save
+    from polyrepro.figures.saving import save
+    from polyrepro.figures.style import in_style
 
     if name not in FIGURES:
         close = difflib.get_close_matches(name, FIGURES, n=1)

@@ -3,25 +3,19 @@
 Colours are those of Okabe and Ito (2008), told apart also by the colour-blind; each role has one.
 """
 
-import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
-from PIL import Image
-
-from polyrepro.files import write_atomically
 
 if TYPE_CHECKING:  # figures without tables do not depend on how tables are read
     from polyrepro.figures.measured import Measured
@@ -249,34 +243,3 @@ def legend_above(figure: Figure, *panels: Axes, columns: int) -> None:
     if len(entries) == 4 and columns == 3:
         columns = 2  # two full rows look better than one and a rest
     figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=columns)
-
-
-def save(pages: Sequence[Figure], stem: Path) -> None:
-    """Write `<stem>.pdf` and `<stem>.png`, complete or not at all; equal figures, equal bytes.
-
-    Args:
-        pages: of the PDF; in the PNG they follow each other from top to bottom.
-    """
-    document, images = io.BytesIO(), []
-    # A date or a version in the metadata would make every drawing differ.
-    with PdfPages(document, metadata={"CreationDate": None, "Producer": None}) as pdf:
-        for page in pages:
-            page.savefig(pdf, format="pdf")
-            image = io.BytesIO()
-            page.savefig(image, format="png", metadata={"Software": None})
-            images.append(image)
-    write_atomically(stem.with_suffix(".pdf"), document.getvalue())
-    if len(images) > 1:
-        images = [_below_each_other(images)]
-    write_atomically(stem.with_suffix(".png"), images[0].getvalue())
-
-
-def _below_each_other(images: Sequence[io.BytesIO]) -> io.BytesIO:
-    parts = [Image.open(image) for image in images]
-    size = max(part.width for part in parts), sum(part.height for part in parts)
-    whole = Image.new("RGB", size, "white")
-    for number, part in enumerate(parts):
-        whole.paste(part, (0, sum(above.height for above in parts[:number])))
-    saved = io.BytesIO()
-    whole.save(saved, format="png", dpi=(STYLE["savefig.dpi"],) * 2)
-    return saved

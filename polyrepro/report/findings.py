@@ -85,7 +85,8 @@ def long_tail(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
         row = row[row["split"] == "test"].iloc[0]
         ends = interval(row["difference_low"], row["difference_high"], 1, signed)
         parts.append(f"{signed(row['difference'], 1)} points on {group} classes ({ends})")
-    return "With the chosen coefficient the change is " + ", ".join(parts) + "."
+    *first, last = parts
+    return f"With the chosen coefficient the change is {', '.join(first)} and {last}."
 
 
 def mask_rcnn_epsilon(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:

@@ -30,6 +30,14 @@ def published_rows() -> list[dict]:
     return rows
 
 
+def verified_counts() -> dict[str, int]:
+    """How many verified pairs there are, the rows of the paper's Table 1, and how many on LiDAR."""
+    numbers = published_numbers()
+    verified = numbers[numbers["status"] == "verified"]
+    pairs = verified.drop_duplicates(["dataset", "model", "metric"])
+    return {"all": len(pairs), "lidar": int((pairs["task"] == "3D detection").sum())}
+
+
 def misattributions() -> list[dict]:
     """Numbers that summaries of the paper attribute to the wrong data."""
     facts = published_facts()

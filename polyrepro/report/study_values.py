@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from polyrepro.analysis.steps_to_accuracy import LEVELS
 from polyrepro.data.manifests import read_manifest
-from polyrepro.figures import FIGURES, GENERIC, OWN, shown
+from polyrepro.figures import FIGURES, GENERIC, OWN
 from polyrepro.files import data_folder
 from polyrepro.plan import Plan
 from polyrepro.report.findings import FINDINGS
@@ -67,26 +66,6 @@ def _cells(rows: pd.DataFrame, metrics: list[str]) -> list[dict[str, str]]:
             }
         )
     return cells
-
-
-def shown_values() -> dict:
-    """What figures show by numbers that their code has: scores, overlaps, levels of accuracy."""
-    from polyrepro.segmentation.metrics import RECALL
-
-    return {
-        "levels": list(LEVELS),
-        "recall": f"{100 * RECALL:g}",
-        "mask_rcnn": {
-            "least_objects": shown.LEAST_OBJECTS,
-            "least_score": f"{shown.LEAST_SCORE:g}",
-            "match": f"{shown.MATCH:g}",
-        },
-        "pointpillars": {
-            "least_objects": shown.LEAST_OBJECTS_3D,
-            "least_score": f"{shown.LEAST_SCORE:g}",
-            "match": {name: f"{overlap:g}" for name, overlap in shown.MATCH_3D.items()},
-        },
-    }
 
 
 def recipe_values(plan: Plan) -> list[dict]:

@@ -17,6 +17,7 @@ from polyrepro.figures.names import labels_of
 from polyrepro.plan import Plan
 from polyrepro.report.abstract import abstract
 from polyrepro.report.atlas import atlas_values
+from polyrepro.report.caption_numbers import caption_numbers
 from polyrepro.report.captions import captions
 from polyrepro.report.claim_values import (
     claims_not_run,
@@ -32,7 +33,12 @@ from polyrepro.report.provenance_values import (
     records_of,
     tuning_values,
 )
-from polyrepro.report.published_values import gains_and_noise, misattributions, published_rows
+from polyrepro.report.published_values import (
+    gains_and_noise,
+    misattributions,
+    published_rows,
+    verified_counts,
+)
 from polyrepro.report.source_values import (
     claims_elsewhere,
     figures_elsewhere,
@@ -40,7 +46,11 @@ from polyrepro.report.source_values import (
     studies_elsewhere,
     verdicts_elsewhere,
 )
-from polyrepro.report.study_values import recipe_values, shown_values, study_values
+from polyrepro.report.study_values import recipe_values, study_values
+from polyrepro.studies import STUDIES
+
+SECTIONS = Path(__file__).parents[2] / "report" / "sections"
+"""A study has prose of its own where there is a file of its name."""
 
 PAGE = re.compile(rb"/Type /Page\b(?!s)")
 """A page in a PDF of matplotlib's."""
@@ -48,9 +58,6 @@ PAGE = re.compile(rb"/Type /Page\b(?!s)")
 
 def report_values(plan: Plan) -> dict:
     """All values of the report; the templates fail on a key that is missing here."""
-    # Not at the top: the file belongs to the training, which the report does not depend on.
-    from polyrepro.classification.calibration_bins import ECE_BINS
-
     results = Path(plan.settings.results)
     metrics = read_metrics(results / "metrics.csv")
     records = records_of(plan)
@@ -72,11 +79,10 @@ def report_values(plan: Plan) -> dict:
         "date": date_of(plan),
         "confidence": CONFIDENCE_PERCENT,
         "significance": f"{100 * SIGNIFICANCE:g}",
-        "ece_bins": ECE_BINS,
+        "numbers": caption_numbers(),
         "seeds": _seeds(plan, statistics),
         "abstract": abstract(claims),
         "recipes": recipe_values(plan),
-        "drawn": shown_values(),
         "tuning": tuning_values(),
         "studies": {
             study.name: study_values(plan, study, metrics, statistics)
@@ -84,6 +90,7 @@ def report_values(plan: Plan) -> dict:
             for study in plan.studies
         },
         "studies_elsewhere": studies_elsewhere(names, sources),
+        "written": sorted(path.stem for path in SECTIONS.glob("*.typ") if path.stem in STUDIES),
         "claims": claims,
         "claims_elsewhere": claims_elsewhere(sources),
         "verdicts_elsewhere": verdicts_elsewhere(sources),
@@ -98,6 +105,7 @@ def report_values(plan: Plan) -> dict:
         "forest_pages": _pages(results / "figures/forest.pdf"),
         "published": published_rows(),
         "misattributions": misattributions(),
+        "published_counts": verified_counts(),
         "accuracy": gains_and_noise(),
         "simulation": simulation_values(),
         "benchmark": benchmark_values(),
@@ -116,10 +124,11 @@ def _refuse_changed_tables(plan: Plan, metrics: pd.DataFrame, records: dict[str,
     refuse_other_cells(
         results / "metrics.csv", tidy_table(plan, records), "the records of the runs"
     )
-    refuse_other_cells(results / "statistics.csv", summarise(metrics), "metrics.csv")
+    rows = "the rows of metrics.csv"
+    refuse_other_cells(results / "statistics.csv", summarise(metrics), rows)
     bootstrapped = ("images_low", "images_high")
     claims = evaluate_claims(metrics)
-    refuse_other_cells(results / "claims.csv", claims, "metrics.csv", without=bootstrapped)
+    refuse_other_cells(results / "claims.csv", claims, rows, without=bootstrapped)
 
 
 def _pages(figure: Path) -> int:

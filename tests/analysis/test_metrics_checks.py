@@ -149,6 +149,48 @@ def test_a_copy_without_the_id_of_its_run_is_named(tmp_path):
         read_metrics(written(copied, tmp_path / "metrics.csv"))
 
 
+def test_the_values_of_one_loss_under_the_name_of_another_are_named(tmp_path):
+    whole = full_table("truncation", {}, seeds=3)[ESSENTIAL]
+    of_other = whole[whole["variant"] == "truncated_n2"].assign(variant="truncated_n5")
+    copied = pd.concat([whole[whole["variant"] != "truncated_n5"], of_other], ignore_index=True)
+    words = r"column variant: all values of seed 0 of truncated_n5 .* are those of variant truncat"
+    with pytest.raises(MetricsError, match=words):
+        read_metrics(written(copied, tmp_path / "metrics.csv"))
+
+
+def test_one_loss_may_have_two_names(tmp_path):
+    whole = full_table("epsilon_sweep", {}, seeds=3)
+    of_other = whole[whole["variant"] == "poly1_e+2"].assign(variant="poly1_e+1")
+    both = pd.concat([whole[whole["variant"] != "poly1_e+1"], of_other], ignore_index=True)
+    both["run"] = both["variant"] + "/" + both["seed"].astype(str)
+    of_both = both["variant"].isin(["poly1_e+1", "poly1_e+2"])
+    both = both.assign(series="polyrepro.losses:Poly", label=both["variant"])
+    both["epsilon"] = both["variant"].where(~of_both, "2").map(lambda name: name[-1:])
+    both.loc[~of_both, "epsilon"] = ""
+    both.loc[both["variant"] == "poly1_e+1", "epsilon"] = "2 0"
+    assert len(read_metrics(written(both, tmp_path / "metrics.csv"))) == len(both)
+
+
+def test_an_error_rate_is_named_where_the_other_split_has_accuracies(table, tmp_path):
+    row = end_of(table, "truncated_n5")
+    of_run = table[table["run"] == table["run"][row]]
+    (beside,) = of_run.index[(of_run["split"] == "validation") & (of_run["epoch"] == 2)]
+    damaged = table.copy()
+    damaged.loc[row, "value"] = 100 - table["value"][beside]
+    words = rf"row {row + 2}, column value: top1 of the test images is .* is an error rate; give ac"
+    with pytest.raises(MetricsError, match=words):
+        read_metrics(written(damaged, tmp_path / "metrics.csv"))
+
+
+def test_an_accuracy_below_what_its_probabilities_allow_is_named(table, tmp_path):
+    row = end_of(table, "truncated_n5")
+    sure = table.loc[[row]].assign(metric="mean_pt", value=0.95)
+    path = written(pd.concat([table, sure], ignore_index=True), tmp_path / "metrics.csv")
+    words = rf"row {row + 2}, column value: top1 is .* mean P_t of the same images is 0.95: at leas"
+    with pytest.raises(MetricsError, match=words):
+        read_metrics(path)
+
+
 def test_a_column_that_is_there_twice_is_named(table, tmp_path):
     path = written(pd.concat([table, table[["value"]]], axis="columns"), tmp_path / "metrics.csv")
     with pytest.raises(MetricsError, match="row 1, column value: the header has this name twice"):

@@ -11,12 +11,11 @@ from polyrepro.analysis.inference import estimate_means, holm
 from polyrepro.analysis.outcomes import (
     EQUIVALENT,
     OUTCOMES,
-    Evidence,
     contrast_levels,
     contrast_outcomes,
     judge,
-    questions,
 )
+from polyrepro.analysis.questions import Evidence, questions
 from polyrepro.studies.claim import Claim, Contrast, against_reference, equals_reference
 
 NOISE = np.array([-1.2, -0.5, 0.1, 0.4, 1.2]) * 0.1

@@ -12,7 +12,8 @@ from small_studies import SMALL_STUDIES
 from tidy_tables import metrics_table
 
 from polyrepro.analysis.claims import evaluate_claims
-from polyrepro.analysis.outcomes import Evidence, judge
+from polyrepro.analysis.outcomes import judge
+from polyrepro.analysis.questions import Evidence
 
 ROOT = Path(__file__).parents[2]
 REPORTS = 2000

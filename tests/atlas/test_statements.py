@@ -16,7 +16,8 @@ from polyrepro import atlas as package
 from polyrepro.atlas import THEMES, AtlasError, write_atlas
 from polyrepro.atlas.statements import tests_in as statement_tests_in
 from polyrepro.cli import main
-from polyrepro.figures.style import TEXT_WIDTH, in_style, save
+from polyrepro.figures.saving import save
+from polyrepro.figures.style import TEXT_WIDTH, in_style
 from polyrepro.files import write_json
 from polyrepro.report.atlas import atlas_values
 

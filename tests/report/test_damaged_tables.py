@@ -63,6 +63,9 @@ CLAIMS = [
     (cell(4, "margin", ""), "row 4, column margin: nan is not the study's margin"),
     (cell(3, "collapsed", "77"), "row 3, column collapsed: 77 is more than the number of runs"),
     (cell(3, "seeds_for_measured", "-4"), "row 3, column seeds_for_measured: -4 seeds are too few"),
+    (cell(3, "statement", "All is well"), "row 3, column statement: 'All is well' is not the stud"),
+    (cell(3, "quantity", "top-5"), "row 3, column quantity: 'top-5' is not the study's, \"top-1 "),
+    (cell(3, "expected", "above 0"), "row 3, column expected: 'above 0' is not what the study exp"),
     (cell(3, "contrast", "top5 (test): x"), "row 3, column contrast: 'top5 (test): x' is not what"),
 ]
 
@@ -92,6 +95,11 @@ STATISTICS = [
     (cell(4, "selected", "mine"), "row 4, column selected: 'mine' names no selection of the study"),
     (cell(4, "collapsed", "99"), "row 4, column collapsed: 99 is more than the number of runs"),
     (cell(4, "n", "0"), "row 4, column n: 0 seeds have no mean"),
+    (cell(27, "metric", "topl"), "row 27, column metric: 'topl' where its variant has no 'top1'"),
+    (
+        lambda t: t.assign(metric=t["metric"].str.replace("top1", "accuracy")),
+        "is no metric of the study's, and its own is nowhere: 'top1'",
+    ),
 ]
 
 

@@ -41,7 +41,7 @@ rule statistics:
     conda:
         "../../environment.yml"
     params:
-        confidence=CONFIDENCE_PERCENT,  # for the caption
+        numbers=CAPTION_NUMBERS,  # for the caption
         studies=digest(PLAN.studies, without=("title", "question", "claims")),
     shell:
         "python -m polyrepro statistics {input.metrics:q} --output {output:q} 2> {log:q}"

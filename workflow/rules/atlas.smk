@@ -39,5 +39,6 @@ rule atlas:
         "../../environment.yml"
     params:
         folder=subpath(output[0], parent=True),
+        numbers=CAPTION_NUMBERS,  # for the captions
     shell:
         "python -m polyrepro atlas --output {params.folder:q} 2> {log:q}"

@@ -7,9 +7,9 @@ from polyrepro.analysis.reference_folders import (
     files_shown,
     reference_folders,
 )
-from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 from polyrepro.files import write_atomically
 from polyrepro.plan import Plan, PlanError
+from polyrepro.report.caption_numbers import caption_numbers
 from polyrepro.report.captions import CaptionError, captions
 from polyrepro.running.closing_words import closing_words
 from polyrepro.settings import SettingsError, check_settings
@@ -19,6 +19,7 @@ try:
     PLAN = Plan(check_settings(config, tuple(Path(f) for f in workflow.configfiles)))
     PLAN.caches  # refused here if they do not fit the recipes
     captions()  # and here if a figure has none
+    CAPTION_NUMBERS = caption_numbers()
     RESULTS = PLAN.settings.results
     SETTINGS = PLAN.settings
     REFERENCES = reference_folders(

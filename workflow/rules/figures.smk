@@ -46,7 +46,7 @@ for figure_name, figure_study in DRAWN.items():
             "../../environment.yml"
         params:
             figure=figure_name,
-            confidence=CONFIDENCE_PERCENT,  # for the caption
+            numbers=CAPTION_NUMBERS,  # for the caption
             results=lambda wildcards, output: Path(output.pdf).parents[1],
             references=(
                 ["--references", *map(str, REFERENCES)]
