@@ -51,7 +51,7 @@ class RecipeCost:
     @property
     def hours_per_run(self) -> float | None:
         """Device-hours of one run; None if unknown."""
-        if self.rate is None or self.images is None:
+        if self.rate is None or self.images is None or self.evaluated is None:
             return None
         evaluated = EVALUATION_COST * self.evaluated * self.evaluation_area
         images = self.images * self.area + evaluated
@@ -159,7 +159,8 @@ def _recipe_cost(runs: list[Run], rate: Rate | None, plan: Plan) -> RecipeCost:
 
 
 def _study_costs(plan: Plan, costs: dict[str, RecipeCost]) -> list[StudyCost]:
-    studies, counted = [], set()
+    studies: list[StudyCost] = []
+    counted: set[str] = set()
     for study in plan.studies:
         own = plan.runs_of(study)
         before = [b for run in own if (b := plan.pretraining_of(run)) is not None]

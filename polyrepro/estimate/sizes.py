@@ -152,7 +152,7 @@ def state_count(recipe: AnyRecipe) -> int | None:
     if weights is None:
         return None
     average = getattr(recipe, "ema_decay", None) is not None
-    states = OPTIMISER_STATES.get(getattr(recipe, "optimizer", None), 2)
+    states = OPTIMISER_STATES.get(getattr(recipe, "optimizer", ""), 2)
     return weights * (1 + average + states)
 
 

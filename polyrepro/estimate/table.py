@@ -33,7 +33,7 @@ def study_rows(estimate: Estimate) -> list[list[str]]:
 
 
 def _recipe_row(cost: RecipeCost, sources: list[str]) -> list[str]:
-    hours, known = cost.hours_per_run, cost.hours_per_run is not None
+    hours = cost.hours_per_run
     images = "unknown" if cost.images is None else f"{cost.images:,}"
     return [
         cost.recipe.name,
@@ -41,8 +41,8 @@ def _recipe_row(cost: RecipeCost, sources: list[str]) -> list[str]:
         images,
         "unknown" if cost.rate is None else short(cost.rate.images_per_second),
         "" if cost.rate is None else _reference(cost.rate, sources),
-        short(hours) if known else "unknown",
-        short(hours * cost.runs) if known else "unknown",
+        "unknown" if hours is None else short(hours),
+        "unknown" if hours is None else short(hours * cost.runs),
         _size(cost.kept),
         _size(cost.while_training),
     ]

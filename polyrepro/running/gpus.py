@@ -62,8 +62,8 @@ def installed_gpus() -> Gpus:
         # Not NVIDIA's, or a container without the tool; torch may know.
         answer = _output([sys.executable, "-c", QUESTION]) or ""
         known = [line.partition(" ") for line in answer.splitlines()]
-        uuids = {index: uuid for index, _, uuid in known if uuid}
-        return Gpus(tuple(index for index, _, _ in known), uuids)
+        known_uuids = {index: uuid for index, _, uuid in known if uuid}
+        return Gpus(tuple(index for index, _, _ in known), known_uuids)
     names: list[str] = []
     uuids: dict[str, str] = {}
     instances: list[str] = []

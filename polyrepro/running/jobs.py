@@ -17,7 +17,7 @@ from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
 from polyrepro.running.gpu_memory import gpu_memory
 from polyrepro.running.loss_checks import check_losses
-from polyrepro.running.progress import Progress
+from polyrepro.running.progress import Progress, failure_noted_of
 from polyrepro.running.records import finished_record, load_record, write_record
 from polyrepro.running.run_folders import checkpoint_identity, run_folder
 from polyrepro.running.selections import read_selection
@@ -62,19 +62,23 @@ def train_batch(
     }
     folders = {}
     for number, planned in enumerate(runs, start=1):
-        run = resolve_weights(resolve_prefix(planned, settings), settings)
-        data = datasets[run.recipe.dataset]
-        started = time.perf_counter()
-        known = execution.processes.from_first(finished_record(results, run, data.citation))
-        record = known or train_and_record(
-            results, run, data, execution, tensorboard=settings.tensorboard
+        noted = (
+            failure_noted_of(results, planned.id) if execution.processes.first else nullcontext()
         )
-        folders[run.id] = run_folder(results, run, data.citation).name
-        if execution.processes.first:
-            make_current(results, run, data.citation)
-            seconds = None if known else time.perf_counter() - started
-            line = progress_line(run, record, seconds)
-            print(f"[{number}/{len(runs)}] {line}", file=sys.stderr, flush=True)
+        with noted:
+            run = resolve_weights(resolve_prefix(planned, settings), settings)
+            data = datasets[run.recipe.dataset]
+            started = time.perf_counter()
+            known = execution.processes.from_first(finished_record(results, run, data.citation))
+            record = known or train_and_record(
+                results, run, data, execution, tensorboard=settings.tensorboard
+            )
+            folders[run.id] = run_folder(results, run, data.citation).name
+            if execution.processes.first:
+                make_current(results, run, data.citation)
+                seconds = None if known else time.perf_counter() - started
+                line = progress_line(run, record, seconds)
+                print(f"[{number}/{len(runs)}] {line}", file=sys.stderr, flush=True)
     if receipt is not None and execution.processes.first:
         write_json(receipt, folders)
 

@@ -22,7 +22,9 @@ def warnings_of_changed_series(plan: Plan) -> list[str]:
     for run in plan.runs:
         module, colon, _ = run.loss.series.partition(":")
         file = source_of(module) if colon else None
-        record = unchecked_record(results, run) if file else None
+        if file is None:
+            continue
+        record = unchecked_record(results, run)
         if record and record.get("series_source_sha256") != _sha256(file):
             changed[file].append(run.id)
     return [

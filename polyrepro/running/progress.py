@@ -125,11 +125,33 @@ def failure_noted(results: Path, run_ids: list[str]) -> Iterator[None]:
         raise
     except Exception as error:
         if not any(_state(path) == "failed" for path in paths.values()):
-            for run_id, path in paths.items():
+            for run_id in run_ids:
                 if not record_path(results, run_id).exists():
-                    entry = _origin(run_id) | {"identity": None, "state": "failed"}
-                    _write_quietly(path, entry | {"message": _message(error), "time": started})
+                    _note_failure(results, run_id, error, started)
         raise
+
+
+@contextmanager
+def failure_noted_of(results: Path, run_id: str) -> Iterator[None]:
+    """Note a failure in the one run that it concerns, unless its training has noted it.
+
+    For what goes wrong before and after the training of this run: a damaged record, weights that
+    are missing. The other runs of the job are waiting, not failed.
+    """
+    try:
+        yield
+    except InterruptedTrainingError:
+        raise
+    except Exception as error:
+        if _state(progress_path(results, run_id)) != "failed":
+            _note_failure(results, run_id, error, time.time())
+        raise
+
+
+def _note_failure(results: Path, run_id: str, error: Exception, when: float) -> None:
+    entry = _origin(run_id) | {"identity": None, "state": "failed"}
+    entry |= {"message": _message(error), "time": when}
+    _write_quietly(progress_path(results, run_id), entry)
 
 
 def _origin(run_id: str) -> dict:

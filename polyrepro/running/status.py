@@ -90,15 +90,16 @@ def seconds_left(runs: dict[str, RunStatus]) -> float | None:
         if status.seconds is not None:
             durations.setdefault(status.run.recipe.name, []).append(status.seconds)
     running = [status for status in runs.values() if status.state == "running"]
-    left = []
+    left = 0.0
     for status in runs.values():
         if status.state != "finished":
             known = durations.get(status.run.recipe.name)
             usual = statistics.fmean(known) if known else None
-            left.append(usual if status.seconds_left is None else status.seconds_left)
-    if not running or None in left:
-        return None
-    return sum(left) / len(running)
+            expected = usual if status.seconds_left is None else status.seconds_left
+            if expected is None:
+                return None
+            left += expected
+    return left / len(running) if running else None
 
 
 def _unfinished(run: Run, path: Path) -> RunStatus:
