@@ -46,7 +46,7 @@ def refuse_other_cells(
     both = found.reset_index(drop=True), expected
     for column in expected.columns.difference(list(without), sort=False):
         values, right = (table[column][: len(lines)].to_numpy(dtype=str) for table in both)
-        for row in np.flatnonzero(values != right):
+        for row in np.flatnonzero(values != right).tolist():
             cell, wanted = str(values[row]), str(right[row])
             if not _same_number(cell, wanted):
                 raise MetricsError(
