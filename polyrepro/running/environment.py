@@ -57,11 +57,8 @@ def _commit() -> str:
 def series_source_checksum(series: str) -> str | None:
     """Checksum of the file of a series from outside the package; None for one of the package."""
     module, colon, _ = series.partition(":")
-    return (
-        hashlib.sha256(Path(sys.modules[module].__file__).read_bytes()).hexdigest()
-        if colon
-        else None
-    )
+    file = sys.modules[module].__file__ if colon else None
+    return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _source_checksum() -> str:

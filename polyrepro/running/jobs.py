@@ -158,12 +158,12 @@ def resolve_weights(run: Run, settings: Settings) -> Run:
     Raises:
         FileNotFoundError: if the pre-training has not finished.
     """
-    if run.recipe.pretraining is None:
+    before = pretraining_run(run, settings.overrides)
+    if before is None:
         return run
-    given = settings.weights.get(run.recipe.pretraining)
+    given = settings.weights.get(before.recipe.name)
     if given is None:
         results = Path(settings.results)
-        before = pretraining_run(run, settings.overrides)
         path = record_path(results, before.id)
         # Whether its data are still the same was for its own job to find out.
         record = load_record(path) if path.exists() else {"identity": None}

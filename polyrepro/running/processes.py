@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from polyrepro.errors import DeviceError
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Processes:
         dist.all_gather(values, value, group=self.control)
         return torch.stack(values)
 
-    def from_first(self, value: object) -> object:
+    def from_first(self, value: Value) -> Value:
         """Rank 0's value, in every process."""
         if self.control is None:
             return value
@@ -98,6 +101,7 @@ def joined(device: str, timeout: float) -> Iterator[Processes]:
     )
     try:
         control = dist.new_group(backend="gloo", timeout=patience)
+        assert isinstance(control, dist.ProcessGroup)  # every rank is a member
         yield Processes(chosen, dist.get_rank(), dist.get_world_size(), control)
     finally:
         dist.destroy_process_group()
