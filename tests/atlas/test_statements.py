@@ -20,6 +20,7 @@ from polyrepro.figures.saving import save
 from polyrepro.figures.style import TEXT_WIDTH, in_style
 from polyrepro.files import write_json
 from polyrepro.report.atlas import atlas_values
+from polyrepro.report.caption_numbers import caption_numbers
 
 REPOSITORY = Path(__file__).parents[2]
 NOT_SHOWN = {
@@ -134,7 +135,8 @@ def test_values_of_the_report(atlas, tmp_path):
 
 
 def test_the_chapter_can_be_typeset(atlas, tmp_path):
-    write_json(tmp_path / "values.json", {"atlas": atlas_values(atlas), "confidence": "95"})
+    values = {"atlas": atlas_values(atlas), "confidence": "95", "numbers": caption_numbers()}
+    write_json(tmp_path / "values.json", values)
     chapter = tmp_path / "chapter.typ"
     sections = REPOSITORY / "report/sections/atlas.typ"
     chapter.write_text(f'#include "{sections}"\n')
