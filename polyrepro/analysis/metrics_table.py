@@ -121,9 +121,14 @@ def record_rows(record: dict) -> list[dict]:
 
 def collect(plan: Plan) -> pd.DataFrame:
     """The table of all studies of a plan, from the records in its results folder."""
-    records = {run.id: read_record(plan.settings, run) for run in plan.runs}
+    records = records_of(plan)
     warn_of_different_sources(records)
     return tidy_table(plan, records)
+
+
+def records_of(plan: Plan) -> dict[str, dict]:
+    """The records of all runs, by their ids."""
+    return {run.id: read_record(plan.settings, run) for run in plan.runs}
 
 
 def tidy_table(plan: Plan, records: dict[str, dict]) -> pd.DataFrame:

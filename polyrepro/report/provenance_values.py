@@ -16,7 +16,6 @@ from polyrepro.data.manifests import read_manifest
 from polyrepro.files import data_folder, record_path
 from polyrepro.plan import Plan
 from polyrepro.report.labels import number
-from polyrepro.running.records import read_record
 
 BENCHMARKS = Path(__file__).parents[2] / "results" / "benchmarks"
 TOOLS = ("snakemake", "pandas", "scipy", "matplotlib", "typst")
@@ -45,11 +44,6 @@ def benchmark_values() -> dict | None:
         "figure": str(BENCHMARKS / "losses.png"),
         **{key: _distinct(rows[key].astype(str)) for key in ("device", "threads", "torch")},
     }
-
-
-def records_of(plan: Plan) -> dict[str, dict]:
-    """The records of all runs, by their ids."""
-    return {run.id: read_record(plan.settings, run) for run in plan.runs}
 
 
 def provenance_values(plan: Plan, by_run: dict[str, dict]) -> dict:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.claims import evaluate_claims
-from polyrepro.analysis.metrics_table import read_metrics, tidy_table
+from polyrepro.analysis.metrics_table import read_metrics, records_of, tidy_table
 from polyrepro.analysis.published import PAPER_SCALE, SHORTENED
 from polyrepro.analysis.recomputed import refuse_other_cells
 from polyrepro.analysis.reference_folders import reference_folders
@@ -30,7 +30,6 @@ from polyrepro.report.provenance_values import (
     benchmark_values,
     date_of,
     provenance_values,
-    records_of,
     tuning_values,
 )
 from polyrepro.report.published_values import (

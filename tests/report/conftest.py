@@ -6,12 +6,12 @@ import pytest
 from made_up_results import made_up_record, write_results
 
 from polyrepro import report
+from polyrepro.analysis import metrics_table
 from polyrepro.analysis.reference_folders import reference_folders
 from polyrepro.data.manifests import write_manifest
 from polyrepro.figures import draw
 from polyrepro.files import data_folder
 from polyrepro.plan import Plan
-from polyrepro.report import provenance_values
 from polyrepro.settings import check_settings
 
 ENVIRONMENT = {
@@ -49,7 +49,7 @@ def patch_records(patch):
         more = {"environment": ENVIRONMENT, "device": "cpu", "series_source_sha256": None}
         return made_up_record(run) | more
 
-    patch.setattr(provenance_values, "read_record", read)
+    patch.setattr(metrics_table, "read_record", read)
     patch.setenv("SOURCE_DATE_EPOCH", DATE)
 
 
