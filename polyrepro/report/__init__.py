@@ -31,17 +31,23 @@ def write_report(plan: Plan) -> None:
     results = Path(plan.settings.results).resolve()
     values = report_values(plan)
     write_json(results / "report.json", values)
-    pdf, page = (_typeset(results / "report.json", kind) for kind in ("pdf", "html"))
+    pdf, orders = _typeset(results / "report.json", "pdf", {})
+    page, _ = _typeset(results / "report.json", "html", orders)
     write_atomically(results / "report.pdf", pdf)
     write_atomically(results / "report.html", interactive(page.decode()))
     write_atomically(results / "summary.md", summary_markdown(values))
 
 
-def _typeset(values: Path, kind: str) -> bytes:
-    """The report as a PDF, or as the body of a page.
+def _typeset(
+    values: Path, kind: str, orders: dict[str, list[int]]
+) -> tuple[bytes, dict[str, list[int]]]:
+    """The report as a PDF, or as the body of a page, and the orders of its figures.
 
     In which order the figures and the table of a section leave no hole depends on where its text
     ends, and that on the sections before it: the text is typeset again until the order is the best.
+
+    Args:
+        orders: to begin with. Both kinds have those of the PDF's pages.
     """
     import matplotlib
     import typst
@@ -55,7 +61,6 @@ def _typeset(values: Path, kind: str) -> bytes:
             ignore_system_fonts=True,
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
         )
-        orders: dict[str, list[int]] = {}
         for _ in range(MOST_PASSES):
             inputs = {"values": str(values), "orders": json.dumps(orders)}
             made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
@@ -69,4 +74,4 @@ def _typeset(values: Path, kind: str) -> bytes:
             made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
     except typst.TypstError as error:
         raise ReportError(f"{PAPER.name} cannot be typeset: {error}") from error
-    return made if isinstance(made, bytes) else made.encode()
+    return made if isinstance(made, bytes) else made.encode(), orders

@@ -68,8 +68,12 @@ def passes(monkeypatch, tmp_path):
     document.write_text(SECTIONS.replace("TEMPLATE", str(TEMPLATE)))
     (tmp_path / "values.json").write_text("{}")
     monkeypatch.setattr(report, "PAPER", document)
-    assert report._typeset(tmp_path / "values.json", "pdf").startswith(b"%PDF")
-    return told
+    made, orders = report._typeset(tmp_path / "values.json", "pdf", {})
+    assert made.startswith(b"%PDF") and orders == told[-1][0]
+    before = len(told)
+    report._typeset(tmp_path / "values.json", "pdf", orders)
+    assert len(told) == before + 2, "known orders are typeset once, and spread"
+    return told[:before]
 
 
 def test_the_text_is_typeset_again_until_what_is_done_is_what_fits(passes):
