@@ -16,6 +16,7 @@ from polyrepro.analysis.tables import (
     refuse_impossible,
     refuse_other_than,
     refuse_outside,
+    remake,
 )
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast
@@ -92,7 +93,7 @@ def _check_claim(rows: pd.DataFrame, path: Path) -> None:
         raise MetricsError(
             f"{path}, row {row_number(rows.index[0])}, column contrast: the claim "
             f"{first['claim']!r} has {len(rows)} rows where the study compares {expected} times; "
-            "the table is of another version: make it again from metrics.csv"
+            f"the table is of another version; {remake(path)}"
         )
     refuse(
         rows["outcome"] != first["outcome"],

@@ -70,13 +70,14 @@ def measure(contrast: Contrast, runs: StudyRuns) -> Measurement:
     """Measure a contrast; one with a selection only over the seeds that chose nothing."""
     weights, undecided = _resolved(contrast, runs.winners)
     seeds = fresh_seeds(runs.study, runs.seeds) if contrast.selections else list(runs.seeds)
-    notes = [f"nothing to choose from for {name}" for name in undecided]
+    needed = f"{runs.study.metric} on validation images of a candidate"
+    notes = [f"no {name}: no seed that is to choose it has {needed}" for name in undecided]
     if contrast.selections and not seeds:
         chose = "the only seed" if len(runs.seeds) == 1 else f"all {len(runs.seeds)} seeds"
         notes.append(f"{chose} chose; none is left to test")
     per_variant = _values(contrast, runs).reindex(index=seeds)
     absent = [name for name in weights if name not in per_variant]
-    notes += [f"no runs of {name}" for name in absent]
+    notes += [_absent(name, contrast, runs) for name in absent if not name.startswith("@")]
     if absent or undecided or not seeds:
         return _nothing(contrast, weights, notes)
     of_contrast = per_variant[list(weights)]
@@ -123,6 +124,12 @@ def expected(contrast: Contrast) -> str:
     if contrast.kind == "at_most":
         return f"below {contrast.edges[1]:g}"
     return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
+
+
+def _absent(variant: str, contrast: Contrast, runs: StudyRuns) -> str:
+    if (runs.metrics["variant"] == variant).any():
+        return f"no {contrast.metric} ({contrast.split}) of {variant}"
+    return f"no runs of {variant}"
 
 
 def _nothing(contrast: Contrast, weights: dict[str, float], notes: list[str]) -> Measurement:

@@ -1,7 +1,9 @@
 """The end of the pipeline: report.pdf, report.html and summary.md, from the tables alone."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 from polyrepro.errors import PolyreproError
 from polyrepro.plan import Plan
@@ -30,12 +32,23 @@ def write_report(plan: Plan) -> None:
 
     results = Path(plan.settings.results).resolve()
     values = report_values(plan)
-    write_json(results / "report.json", values)
+    write_json(results / "report.json", _relative(values, results))
     pdf, orders = _typeset(results / "report.json", "pdf", {})
     page, _ = _typeset(results / "report.json", "html", orders)
     write_atomically(results / "report.pdf", pdf)
     write_atomically(results / "report.html", interactive(page.decode()))
     write_atomically(results / "summary.md", summary_markdown(values))
+
+
+def _relative(value: Any, folder: Path) -> Any:
+    """Paths of figures seen from the report's folder: in another folder the bytes are the same."""
+    if isinstance(value, dict):
+        return {key: _relative(of, folder) for key, of in value.items()}
+    if isinstance(value, list):
+        return [_relative(of, folder) for of in value]
+    if isinstance(value, str) and value.startswith("/") and value.endswith((".pdf", ".png")):
+        return os.path.relpath(value, folder)
+    return value
 
 
 def _typeset(
@@ -62,7 +75,11 @@ def _typeset(
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
         )
         for _ in range(MOST_PASSES):
-            inputs = {"values": str(values), "orders": json.dumps(orders)}
+            inputs = {
+                "values": str(values),
+                "folder": str(values.parent),
+                "orders": json.dumps(orders),
+            }
             made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
             sections = json.loads(compiler.query("<with-figures>", field="value"))
             found = best_orders([Section(**section) for section in sections], orders)

@@ -119,6 +119,14 @@ def test_without_the_reference_nothing_is_run():
     assert "no runs of cross_entropy" in rows["note"][0]
 
 
+def test_a_metric_that_runs_lack_is_named():
+    table = full_table("truncation", {})
+    accuracy_of_it = (table["variant"] == "cross_entropy") & (table["split"] == "test")
+    rows = judged(table[~accuracy_of_it], "few_terms_lose")
+    assert rows["outcome"].tolist() == ["not run"] * 2
+    assert "no top1 (test) of cross_entropy" in rows["note"][0]
+
+
 @pytest.mark.parametrize("scale", ["embedded", "embedded, overridden"])
 @pytest.mark.parametrize(("terms", "contrasts"), [(1, 1), (5, 0)])
 def test_contrasts_that_a_scale_does_not_run_do_not_count(monkeypatch, scale, terms, contrasts):

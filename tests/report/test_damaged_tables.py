@@ -17,6 +17,7 @@ READERS = {"claims.csv": read_claims, "statistics.csv": read_statistics}
 def damaged(name, folder, damage):
     table = pd.read_csv(TABLES / name, dtype=str, keep_default_na=False)
     damage(table).to_csv(folder / name, index=False)
+    (folder / "metrics.csv").touch()
     return folder / name
 
 
@@ -55,7 +56,7 @@ CLAIMS = [
     (cell(3, "claim", "few"), "row 3, column claim: 'few' is no claim of the study in"),
     (lambda t: t.drop(index=1), "column contrast: the claim 'few_terms_lose' has 1 rows where"),
     (lambda t: t.drop(columns="p_holm"), "row 1: there is no column 'p_holm'; another version"),
-    (lambda t: t[:0], "has no rows; make it again from metrics.csv"),
+    (lambda t: t[:0], "has no rows; make the table again from metrics.csv"),
     (cell(3, "p_holm", "2"), "row 3, column p_holm: 2 is no probability"),
     (cell(3, "published_status", "read"), "row 3, column published_status: 'read' is none of: , v"),
     (cell(3, "planned", "3"), "row 3, column planned: 3 is not the number of seeds that the study"),
@@ -76,7 +77,9 @@ def test_a_damaged_table_of_claims_is_refused(tmp_path, damage, message):
     with pytest.raises(MetricsError) as refusal:
         read_claims(path)
     text = str(refusal.value)
-    assert text.startswith(str(path)) and message in text and "from metrics.csv" in text
+    assert text.startswith(str(path)) and message in text
+    command = f"polyrepro claims {tmp_path}/metrics.csv --output {path}"
+    assert text.endswith(f"; make the table again from metrics.csv: {command}")
 
 
 STATISTICS = [
@@ -108,7 +111,18 @@ def test_a_damaged_table_of_statistics_is_refused(tmp_path, damage, message):
     path = damaged("statistics.csv", tmp_path, damage)
     with pytest.raises(MetricsError) as refusal:
         read_statistics(path)
-    assert str(refusal.value).startswith(str(path)) and message in str(refusal.value)
+    text = str(refusal.value)
+    assert text.startswith(str(path)) and message in text
+    command = f"polyrepro statistics {tmp_path}/metrics.csv --output {path}"
+    assert text.endswith(f"; make the table again from metrics.csv: {command}")
+
+
+def test_a_table_that_lies_alone_is_to_be_restored(tmp_path):
+    """The committed results have no metrics.csv."""
+    path = damaged("statistics.csv", tmp_path, cell(4, "mean", "x"))
+    (tmp_path / "metrics.csv").unlink()
+    with pytest.raises(MetricsError, match=f"; restore the table: git checkout -- {path}$"):
+        read_statistics(path)
 
 
 def test_a_missing_table_is_named(tmp_path):
