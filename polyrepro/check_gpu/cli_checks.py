@@ -76,7 +76,7 @@ def check_two_processes(device: str, folder: Path) -> str:
 def check_detector(device: str, folder: Path) -> str:
     """Mask R-CNN of MMDetection with a Poly loss put in by the hook, trained and evaluated.
 
-    With deterministic algorithms, which are the default: an operator that has none ends it.
+    Deterministic algorithms are on, as by default: an operator that has none ends the training.
     """
     require_detection()
     data = folder / "data" / "composites"

@@ -89,6 +89,22 @@ def test_a_part_that_hangs_is_stopped_and_one_that_fails_gives_its_last_words(ca
     assert "      | polyrepro check-gpu: error: argument --only" in capfd.readouterr().out
 
 
+def test_parts_lease_their_gpus_also_where_slurm_has_given_some(monkeypatch):
+    given = {}
+
+    class Started:
+        pid, wait, poll = 0, staticmethod(lambda: 0), staticmethod(lambda: 0)
+
+        def __init__(self, command, env, **_):
+            given.update(env)
+
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    PartProcess(PARTS["losses"], "cuda")
+    assert given["CUDA_VISIBLE_DEVICES"] == "0,1" and "SLURM_JOB_ID" not in given
+
+
 def test_a_loss_that_is_off_by_a_little_is_named(monkeypatch):
     assert loss_accuracy.check_losses(CPU).startswith("24 cases")
     right = loss_accuracy.poly_binary_cross_entropy
