@@ -156,8 +156,10 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _figure(options: argparse.Namespace) -> None:
     from polyrepro.figures import draw
+    from polyrepro.running.collection import nothing_collected
 
-    draw(options.name, options.results, options.references)
+    with nothing_collected():
+        draw(options.name, options.results, options.references)
 
 
 def _atlas(options: argparse.Namespace) -> None:
@@ -169,5 +171,7 @@ def _atlas(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from polyrepro.plan import Plan
     from polyrepro.report import write_report
+    from polyrepro.running.collection import nothing_collected
 
-    write_report(Plan(settings_of(options)))
+    with nothing_collected():
+        write_report(Plan(settings_of(options)))

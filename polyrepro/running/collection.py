@@ -12,7 +12,7 @@ def nothing_collected() -> Iterator[None]:
 
     For imports: they make a million objects and hardly any garbage. To look for it takes a quarter
     of their time, and afterwards a third of a second whenever mmengine collects garbage, which it
-    does for each data set of a run.
+    does for each data set of a run. For commands that draw or typeset something and then end, too.
     """
     before = gc.isenabled()
     gc.disable()
