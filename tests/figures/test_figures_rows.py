@@ -154,6 +154,18 @@ def test_the_forest_has_a_mark_for_each_source_that_measured_a_contrast(results,
     assert len([text for text in outcomes if text in OUTCOMES]) == judged
 
 
+def test_a_published_gain_covers_no_mark_of_several_sources(results, two_sources):
+    gains = 0
+    for axes in (axes for page in pages_of("forest", results, two_sources) for axes in page.axes):
+        marks = [e.get_ydata()[0] for e in axes.lines if e.get_markeredgecolor() == "#FFFFFF"]
+        for entry in axes.lines:
+            if entry.get_marker() == "D":
+                gains += 1
+                places = [y for y in marks if abs(y - entry.get_ydata()[0]) < 1]
+                assert len(places) < 2 or min(abs(y - entry.get_ydata()[0]) for y in places) > 0.3
+    assert gains > 2
+
+
 def test_all_studies_of_the_full_scale_can_be_drawn(tmp_path):
     studies = ("gates", "truncation", "truncation_lr", "poly_n", "powers")
     folder = write_results(tmp_path, seeds=2, scale="embedded_full", studies=",".join(studies))
