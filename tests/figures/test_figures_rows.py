@@ -210,6 +210,11 @@ def test_the_legend_of_rows_counts_the_seeds(results):
     assert "seed ($n$ = 3)" in legend_labels("epsilon_sweep_variants", results)
 
 
+def test_a_single_loss_of_a_series_has_the_colour_of_its_family():
+    assert style.shades(style.TRUNCATED, 1) == [style.TRUNCATED]
+    assert len(set(style.shades(style.TRUNCATED, 3))) == 3
+
+
 def test_seeds_that_differ_between_variants_are_a_range():
     _, (axes,) = style.new_figure(3, 2)
     seeds = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, np.nan, np.nan], "reference": np.nan})
