@@ -16,7 +16,7 @@ from polyrepro.figures.measured import Tables
 from polyrepro.variants import REFERENCE
 
 SHARES = {
-    "leading_share": ("mean of the images' shares", "-", "o", style.CROSS_ENTROPY),
+    "leading_share": ("mean of the images’ shares", "-", "o", style.CROSS_ENTROPY),
     "leading_share_weighted": ("share of the summed gradients", "--", "s", "#FFFFFF"),
 }
 
@@ -51,7 +51,7 @@ def figure(tables: Tables) -> Figure:
     axes.set(xlabel="epoch", ylabel="share of the leading term", ylim=(0, 1))
     axes.set_xlim(0, math.ceil(values.index.max()))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    style.legend_above(drawing, axes, columns=3)
+    style.legend_above(drawing, axes)
     return drawing
 
 
