@@ -13,11 +13,9 @@ MOST_PARTS = 6
 """Sections with more figures than that keep them in the order of the report; the table may move."""
 
 
-LOST = 30.0
-"""Points that a table loses where a page ends in it: a row that does not fit, and another head."""
-
-UNSURE = 20.0
-"""By so many points its end may lie lower on the page than these numbers say."""
+LOST, UNSURE = 0.5, 0.3
+"""Of the points that the beginning of a table needs: what it loses where a page ends in it, because
+a row does not fit and its head comes again, and by how much its end may lie lower than expected."""
 
 SWAP = 30.0
 """Points of a hole that are as bad as two parts in another order than the report's."""
@@ -74,8 +72,8 @@ class Section:
                 used += left
                 left, unsure = self.page, 0.0
             if divided and height > left:
-                height += LOST * math.ceil((height - left) / self.page)
-                unsure = UNSURE
+                height += LOST * self.least * math.ceil((height - left) / self.page)
+                unsure = UNSURE * self.least
             used += height
             left = (left - height) % self.page if divided else left - height
         return empty, used

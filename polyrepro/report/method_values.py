@@ -23,18 +23,18 @@ def method_values(plan: Plan) -> dict:
     Returns:
         `studies`: what each study compares, with which seeds and margins; `momentum` and `side`
         (pixels) of the classifiers' recipes, as text; `network`: of the small network, its
-        convolutions, parameters before the last layer, and inputs of that layer; `imbalance`: data
-        set to the size of its largest training class over that of its smallest, where they
-        differ; `samples`, `detector_samples`: of the bootstrap.
+        convolutions and the inputs of its last layer; `imbalance`: data set to the size of its
+        largest training class over that of its smallest, where they differ; `samples`,
+        `detector_samples`: of the bootstrap.
     """
     recipes = [plan.recipe_of(study) for study in plan.studies]
     classifiers = [r for r in recipes if isinstance(r, ClassificationRecipe)]
-    parameters, features = WEIGHTS[NETWORK]
+    _, features = WEIGHTS[NETWORK]
     return {
         "studies": [_study(plan, study) for study in plan.studies],
         "momentum": _distinct(f"{recipe.momentum:g}" for recipe in classifiers),
         "side": _distinct(f"{recipe.image_size}" for recipe in classifiers),
-        "network": {"kernels": KERNELS, "parameters": f"{parameters:,}", "features": str(features)},
+        "network": {"kernels": KERNELS, "features": str(features)},
         "imbalance": _imbalances(plan, sorted({recipe.dataset for recipe in classifiers})),
         "samples": str(SAMPLES),
         "detector_samples": str(DETECTOR_SAMPLES),
