@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from polyrepro.analysis.metrics_checks import MetricsError, row_number
 from polyrepro.analysis.outcomes import OUTCOMES
 from polyrepro.estimate import plan_prices
 from polyrepro.figures.names import contrast_label, unit_of
@@ -143,11 +144,23 @@ def outcome_counts(claims: list[dict]) -> list[dict]:
 
 
 def simulation_values(path: Path = SIMULATED) -> dict | None:
-    """Error rates of verdicts that `benchmarks/verdicts.py` simulated; None without its table."""
+    """Error rates of verdicts that `benchmarks/verdicts.py` simulated; None without its table.
+
+    Raises:
+        MetricsError: naming file, row and column of what is no rate.
+    """
     if not path.exists():
         return None
     rows = pd.read_csv(path)
     rates = ["false_or_contrast", "false_worst_claim", "coverage", "right_per_claim"]
+    outside = rows[rates].lt(0) | rows[rates].gt(1)
+    if outside.any(axis=None):
+        row = int(outside.any(axis="columns").idxmax())
+        column = str(outside.loc[row].idxmax())
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column {column}: {rows[column][row]:g} is no rate "
+            f"between 0 and 1; restore the table: git checkout -- {path}"
+        )
     rows[rates] *= 100
     shown = [3, 5, 10, 20]
     with_intervals = rows[rows["seeds"] >= shown[0]]
