@@ -16,11 +16,11 @@ def abstract(claims: list[dict]) -> dict:
         claims: as `judged_claims` gives them.
 
     Returns:
-        `counts`: a sentence with the number of claims per outcome; `gains`: a sentence about the
-        paper's claims that accuracy, AP or AR rises; `effects`: one phrase for each claim of a
-        single comparison whose published gain is known, then for the first claim of the paper's in
-        each other study, up to `MOST_EFFECTS`; `few_seeds`: a sentence about the claims that were
-        tested with fewer seeds than planned.
+        `counts`: the number of claims per outcome, and of those that lack runs; `gains`: a sentence
+        about the paper's claims that accuracy, AP or AR rises; `effects`: one phrase for each claim
+        of a single comparison whose published gain is known, then for the first claim of the
+        paper's in each other study, up to `MOST_EFFECTS`; `few_seeds`: a sentence about the claims
+        that were tested with fewer seeds than planned.
     """
     measured = [claim for claim in claims if claim["contrasts"][0]["measured"] != "–"]
     chosen = [claim for claim in measured if claim["gain"] != "–"]
@@ -28,9 +28,10 @@ def abstract(claims: list[dict]) -> dict:
         if claim["published"] and claim["study"] not in {c["study"] for c in chosen}:
             chosen.append(claim)
     chosen = chosen[:MOST_EFFECTS]
+    gains = [claim["outcome"] for claim in claims if claim["of_gain"]]
     return {
         "counts": _counts(claims),
-        "gains": _gains([claim["outcome"] for claim in claims if claim["of_gain"]]),
+        "gains": _gains([outcome for outcome in gains if outcome != "not run"]),
         "effects": [
             {"number": claim["number"], "text": _effect(claim)}
             for claim in claims
@@ -41,11 +42,14 @@ def abstract(claims: list[dict]) -> dict:
 
 
 def _counts(claims: list[dict]) -> str:
-    counts = Counter(claim["outcome"] for claim in claims)
+    judged = [claim["outcome"] for claim in claims if claim["outcome"] != "not run"]
+    counts, left = Counter(judged), len(claims) - len(judged)
     listed = _listed([f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]])
-    if len(claims) == 1:
-        return f"One claim was judged: {claims[0]['outcome']}."
-    return f"{len(claims)} claims were judged: {listed}." if claims else "No claim was judged."
+    if len(judged) == 1:
+        text = f"One claim was judged: {judged[0]}."
+    else:
+        text = f"{len(judged)} claims were judged: {listed}." if judged else "No claim was judged."
+    return text + (f" For {left} more of the studies' claims runs are missing." if left else "")
 
 
 def _few_seeds(measured: list[dict]) -> str:

@@ -11,6 +11,8 @@ from polyrepro.figures.names import contrast_label, unit_of
 from polyrepro.plan import Plan
 from polyrepro.report.labels import METRIC_LABELS, interval, number, seeds_text, signed
 from polyrepro.studies import STUDIES
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE
 
 SIMULATED = Path(__file__).parents[2] / "results" / "reference" / "verdicts.csv"
 DIGITS = {"P_t": 3, "share of the gradient": 3, "steps": 1}
@@ -34,7 +36,8 @@ def judged_claims(
     entries = []
     for _, rows in claims[claims["contrast"] != ""].groupby("number", sort=False):
         first = rows.iloc[0]
-        known = {name: label for (study, name), label in labels.items() if study == first["study"]}
+        measured = {of: label for (study, of), label in labels.items() if study == first["study"]}
+        known = _names(STUDIES[first["study"]]) | measured
         folders = {
             name: f"runs/{recipe}/{name}/"
             for (study, name), recipe in (recipes or {}).items()
@@ -51,6 +54,13 @@ def judged_claims(
             }
         )
     return entries
+
+
+def _names(study: Study) -> dict[str, str]:
+    """What is said of variants and selections without runs."""
+    names = {variant.name: variant.label or variant.loss.label for variant in study.variants}
+    names |= {f"@{selection.name}": "the chosen variant" for selection in study.selections}
+    return names | {REFERENCE: "CE"}
 
 
 def _in_words(notes: pd.Series, labels: dict[str, str]) -> str:
