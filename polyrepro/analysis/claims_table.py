@@ -10,6 +10,11 @@ from polyrepro.analysis.metrics_checks import MetricsError, row_number
 from polyrepro.analysis.not_run import NUMBERS as MEASURED
 from polyrepro.analysis.outcomes import OUTCOMES
 from polyrepro.analysis.published import STATUSES
+from polyrepro.analysis.supported import (
+    refuse_half_intervals,
+    refuse_other_middle,
+    refuse_unsupported,
+)
 from polyrepro.analysis.tables import (
     read_table,
     refuse,
@@ -28,7 +33,8 @@ TEXTS = (
 )
 NUMBERS = (*MEASURED, "published_gain")
 COUNTS = ("n", "planned", "collapsed")
-INTERVALS = (("low", "high"), ("decisive_low", "decisive_high"))
+IMAGES = ("images_low", "images_high")
+INTERVALS = (("low", "high"), ("decisive_low", "decisive_high"), IMAGES)
 """Ends of the intervals around `measured`."""
 
 
@@ -55,7 +61,10 @@ def read_claims(path: Path) -> pd.DataFrame:
         f"beside {first!r}: one report judges the claims of one scale",
     )
     for ends in INTERVALS:
+        refuse_half_intervals(judged, ends, path)
+    for ends in INTERVALS[:2]:
         refuse_outside(judged, "measured", ends, path)
+    refuse_other_middle(judged, path)
     refuse(
         (judged["n"] > 0) != np.isfinite(judged["measured"]),
         judged["measured"],
@@ -69,6 +78,7 @@ def read_claims(path: Path) -> pd.DataFrame:
     for _, rows in judged.groupby(["study", "claim"], sort=False):
         _check_claim(rows, path)
         _check_contrasts(rows, path)
+        refuse_unsupported(rows, contrasts_of(rows), path)
     keys = list(dict.fromkeys(zip(table["claim"], table["scale"], strict=True)))
     numbers = {key: f"C{position}" for position, key in enumerate(keys, start=1)}
     table["number"] = [numbers[key] for key in zip(table["claim"], table["scale"], strict=True)]

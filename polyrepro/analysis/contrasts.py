@@ -71,7 +71,7 @@ def measure(contrast: Contrast, runs: StudyRuns) -> Measurement:
     weights, undecided = _resolved(contrast, runs.winners)
     seeds = fresh_seeds(runs.study, runs.seeds) if contrast.selections else list(runs.seeds)
     needed = f"{runs.study.metric} on validation images of a candidate"
-    notes = [f"no {name}: no seed that is to choose it has {needed}" for name in undecided]
+    notes = [f"nothing chosen ({name}): no seed that chooses has {needed}" for name in undecided]
     if contrast.selections and not seeds:
         chose = "the only seed" if len(runs.seeds) == 1 else f"all {len(runs.seeds)} seeds"
         notes.append(f"{chose} chose; none is left to test")

@@ -86,9 +86,18 @@ def published_facts(folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def statement_of(claim: Claim, statements: pd.DataFrame) -> pd.Series | None:
-    """The row of the statement that a claim comes from; None for a question of our own."""
+    """The row of the statement that a claim comes from; None for a question of our own.
+
+    Raises:
+        PublishedRecordError: if the record has no such row.
+    """
     if claim.published is None:
         return None
+    if claim.published not in statements.index:
+        raise PublishedRecordError(
+            f"{FOLDER / 'statements.csv'}, column id: there is no row {claim.published!r}, from "
+            f"which the claim {claim.name} comes; restore it: git checkout -- {FOLDER}"
+        )
     # Ids do not repeat, so this is a row and not a table, which the types cannot know.
     return cast(pd.Series, statements.loc[claim.published])
 
