@@ -1,41 +1,21 @@
-"""`polyrepro check-gpu`: whether this machine can run the trainings, before it is paid for days.
-
-Every part is a process of its own, so that one that fails or hangs does not stop the others.
-"""
+"""`polyrepro check-gpu`: whether this machine can run the trainings, before it is paid for days."""
 
 import argparse
-import contextlib
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 import time
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError
+from polyrepro.check_gpu.part_process import SKIPPED, PartProcess, Result
 from polyrepro.check_gpu.parts import PARTS, Part
 from polyrepro.running.gpus import installed_gpus, visible_devices
 
-SKIPPED = 77
-"""Exit status of a part that cannot be tried here."""
+AT_ONCE = 2
+"""Parts that run at the same time. Each leases a GPU: where there is only one they take turns, and
+one imports its libraries while the other computes."""
 
-LAST_LINES = 12
-"""Of what a part printed that are shown when it failed."""
-
-
-OUTCOMES = ("passed", "failed", "skipped", "no time")
-"""A part without time has found nothing wrong, and nothing right."""
-
-
-class Result(NamedTuple):
-    """How a part ended: one of `OUTCOMES`, and what it found or why."""
-
-    part: str
-    outcome: str
-    seconds: float
-    text: str
+IMPORTS = 5
+"""Seconds that a part imports before it needs its GPU."""
 
 
 def add_check_command(commands: argparse._SubParsersAction) -> None:
@@ -54,18 +34,26 @@ def _check(options: argparse.Namespace) -> None:
     if options.only is not None:
         _one_part(PARTS[options.only], options.device)
         return
-    if options.device == "cuda" and not visible_devices(installed_gpus()):
+    gpus = 0 if options.device == "cpu" else len(visible_devices(installed_gpus()))
+    if options.device == "cuda" and not gpus:
         raise CheckFailedError(
             "check-gpu: there is no GPU here (neither `nvidia-smi -L` nor torch lists one that "
             "CUDA_VISIBLE_DEVICES allows); run it in a job that has one"
         )
-    results = run_parts([PARTS[name] for name in options.parts], options.device, options.minutes)
+    parts = [PARTS[name] for name in dict.fromkeys(options.parts)]
+    latest = datetime.now() + timedelta(minutes=options.minutes)
+    _say(
+        f"{len(parts)} part{'s' if len(parts) > 1 else ''} on {options.device}, done at "
+        f"{latest:%H:%M:%S} at the latest; {gpus or 'a'} GPU{'s' if gpus > 1 else ''} may need "
+        f"{expected_seconds(parts, max(1, gpus)):.0f} s, a guess that none has confirmed yet"
+    )
+    results = run_parts(parts, options.device, options.minutes)
     print(f"\n{table(results)}")
     wrong = []
     for outcome, words in (("failed", "failed"), ("no time", "not finished in time")):
-        parts = [result.part for result in results if result.outcome == outcome]
-        if parts:
-            wrong.append(f"{words}: {', '.join(parts)}")
+        names = [result.part for result in results if result.outcome == outcome]
+        if names:
+            wrong.append(f"{words}: {', '.join(names)}")
     if wrong:
         raise CheckFailedError(f"check-gpu: {'; '.join(wrong)}")
 
@@ -79,59 +67,66 @@ def _one_part(part: Part, device: str) -> None:
         sys.exit(SKIPPED)
 
 
+def expected_seconds(parts: list[Part], gpus: int) -> float:
+    """How long the parts take, from the guesses for each, on so many GPUs."""
+    alone = sum(part.seconds for part in parts if part.alone and part.gpus <= gpus)
+    shared = [part.seconds for part in parts if not part.alone]
+    if gpus < AT_ONCE:
+        return alone + sum(shared) - IMPORTS * max(0, len(shared) - 1)
+    lanes = [0.0] * AT_ONCE
+    for seconds in shared:
+        lanes[lanes.index(min(lanes))] += seconds
+    return alone + max(lanes)
+
+
 def run_parts(parts: list[Part], device: str, minutes: float) -> list[Result]:
-    """Run parts one after the other; says what it does and when it will be done.
+    """Run parts, two at a time but for those that need the machine for themselves.
 
     Args:
         minutes: for all of them; what is running then is stopped, what is left is not tried.
+
+    Returns:
+        Their results, in the order of the parts.
     """
     deadline = time.monotonic() + 60 * minutes
-    latest = datetime.now() + timedelta(minutes=minutes)
-    _say(
-        f"{len(parts)} part{'s' if len(parts) > 1 else ''} on {device}, done at {latest:%H:%M:%S} "
-        "at the latest; how long each takes is a guess, which no GPU has confirmed yet"
-    )
-    results = []
-    for number, part in enumerate(parts, start=1):
-        _say(f"[{number}/{len(parts)}] {part.name}: {part.purpose}; perhaps {part.seconds} s")
-        result = _run_part(part, device, deadline - time.monotonic())
-        _say(f"      {result.outcome} after {result.seconds:.0f} s: {result.text}")
-        results.append(result)
-    return results
+    waiting, running, results = list(parts), list[PartProcess](), dict[str, Result]()
+    try:
+        while waiting or running:
+            time_is_up = time.monotonic() >= deadline
+            while not time_is_up and waiting and _may_start(waiting[0], running):
+                running.append(_started(waiting.pop(0), len(parts) - len(waiting), parts, device))
+            for process in list(running):
+                result = process.result(time_is_up)
+                if result is not None:
+                    running.remove(process)
+                    results[result.part] = result
+                    _report(result)
+            if time_is_up:
+                nothing = "none was left; give it more with --minutes"
+                results |= {p.name: Result(p.name, "no time", 0.0, nothing) for p in waiting}
+                waiting.clear()
+            time.sleep(0.05)
+    finally:
+        for process in running:
+            process.stop()
+    return [results[part.name] for part in parts]
 
 
-def _run_part(part: Part, device: str, left: float) -> Result:
-    if left <= 0:
-        return Result(part.name, "no time", 0.0, "none was left; give it more with --minutes")
-    command = [sys.executable, "-m", "polyrepro", "check-gpu", "--device", device]
-    started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as found, tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            [*command, "--only", part.name], stdout=found, stderr=log, start_new_session=True
-        )
-        try:
-            status = process.wait(timeout=left)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        seconds = time.monotonic() - started
-        texts = [_lines(file) for file in (found, log)]
-    if status in (0, SKIPPED):
-        return Result(part.name, "passed" if status == 0 else "skipped", seconds, texts[0][-1])
-    _say("\n".join(f"      | {line}" for line in texts[1][-LAST_LINES:]))
-    if status is None:
-        text = f"stopped after {seconds:.0f} s; give it more with --minutes"
-        return Result(part.name, "no time", seconds, text)
-    text = texts[1][-1] if texts[1] else f"exit status {status}"
-    return Result(part.name, "failed", seconds, text.removeprefix("polyrepro: error: "))
+def _may_start(part: Part, running: list[PartProcess]) -> bool:
+    if part.alone or any(process.part.alone for process in running):
+        return not running
+    return len(running) < AT_ONCE
 
 
-def _lines(file) -> list[str]:
-    file.seek(0)
-    return file.read().strip().splitlines()
+def _started(part: Part, number: int, parts: list[Part], device: str) -> PartProcess:
+    _say(f"[{number}/{len(parts)}] {part.name}: {part.purpose}; perhaps {part.seconds} s")
+    return PartProcess(part, device)
+
+
+def _report(result: Result) -> None:
+    for line in result.log:
+        _say(f"      | {line}")
+    _say(f"      {result.part} {result.outcome} after {result.seconds:.0f} s: {result.text}")
 
 
 def table(results: list[Result]) -> str:

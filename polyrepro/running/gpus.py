@@ -23,7 +23,7 @@ for index in range(torch.cuda.device_count()):
     except (RuntimeError, AttributeError):  # in use by a process that shares it with no other
         print(index)
 """
-"""What torch knows of the devices. It opens them, so this runs in a process of its own."""
+"""What torch knows of the devices. Finding out initialises CUDA, so a separate process does it."""
 
 
 @dataclass(frozen=True)

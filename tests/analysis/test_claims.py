@@ -141,6 +141,19 @@ def test_contrasts_that_a_scale_does_not_run_do_not_count(monkeypatch, scale, te
     assert judged(table, "few_terms_lose", "paper")["outcome"].tolist() == ["not run"]
 
 
+def test_differences_that_rounding_hides_are_no_equality():
+    """The same values of both losses: without decimals they may differ by half a point."""
+    for decimals, outcome, words in (
+        (0, "inconclusive", "all differences are zero, of values in steps of 1"),
+        (3, EQUIVALENT, "all differences are zero"),
+    ):
+        values = [round(41.234 + 1.717 * seed, decimals) for seed in range(5)]
+        same = {"cross_entropy": values, "poly1_e-1": values}
+        table = metrics_table(same, "mask_rcnn_epsilon", "box_ap")
+        row = judged(table, "mask_rcnn_box_ap").iloc[0]
+        assert row["outcome"] == outcome and words in row["note"]
+
+
 def test_a_contrast_of_several_has_no_published_gain_of_its_own(monkeypatch):
     study = SMALL_STUDIES["truncation"]
     few = study.claims[0].model_copy(update={"published": "imagenet1k_gain"})
