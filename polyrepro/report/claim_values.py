@@ -34,12 +34,12 @@ def judged_claims(
     for _, rows in claims[claims["contrast"] != ""].groupby("number", sort=False):
         first = rows.iloc[0]
         known = {name: label for (study, name), label in labels.items() if study == first["study"]}
-        several = len({_metric(contrast) for contrast in rows["contrast"]}) > 1
         folders = {
             name: f"runs/{recipe}/{name}/"
             for (study, name), recipe in (recipes or {}).items()
             if study == first["study"]
         }
+        several = len({_metric(contrast) for contrast in rows["contrast"]}) > 1
         entries.append(
             _about(first)
             | {
