@@ -17,7 +17,7 @@ from matplotlib.ticker import StrMethodFormatter
 from polyrepro.analysis.references import Source
 from polyrepro.analysis.significance import CONFIDENCE_PERCENT
 from polyrepro.figures import rows, scales, style
-from polyrepro.figures.forest_rows import WIDEST_LABEL, Row, forest_rows
+from polyrepro.figures.forest_rows import BETWEEN_SOURCES, WIDEST_LABEL, Row, forest_rows
 from polyrepro.figures.names import mathematical
 
 OUTCOMES = {
@@ -143,20 +143,21 @@ def _draw_row(axes: Axes, y: float, row: Row) -> None:
             axes.text(1.02, at, values["outcome"], transform=axes.get_yaxis_transform(), **words)
     if row.contrast.margin:
         _draw_margin(axes, y, row)
-    style.mark_published(axes, row.gain, y)
+    # Below the first mark, which it would cover where both are equal.
+    below = BETWEEN_SOURCES / 2 if len(row.marks) > 1 else 0
+    style.mark_published(axes, row.gain, row.places(y)[0][0] + below)
 
 
 def _limit(axes: Axes, part: list[Row]) -> None:
-    """Show all means, and the plain intervals of the report's own.
+    """Show all means, and the plain interval of the first source of a row, as a rule the report's.
 
     Intervals that decide, and those of another source with fewer seeds, may be many times as wide.
     """
     shown = []
     for row in part:
         shown += [row.contrast.threshold, row.gain, *row.contrast.edges]
-        for place, mark in row.marks:
-            ends = ["low", "high"] if not place or len(row.marks) == 1 else []
-            shown += mark[["measured", *ends]].to_list()
+        shown += row.marks[0][1][["low", "high"]].to_list()
+        shown += [mark["measured"] for _, mark in row.marks]
     scales.fit_limits(axes, shown, room=0.05)
 
 

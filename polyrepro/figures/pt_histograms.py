@@ -50,7 +50,7 @@ def draw_histograms(tables: Tables, study: str, reference_label: str) -> Figure:
 
 
 def _draw_variant(axes: Axes, groups: list[dict], colour: str, label: str, line) -> None:
-    """Shares averaged over seeds, and a triangle at the mean of P_t."""
+    """Shares averaged over seeds, and a tick above at the mean of P_t."""
     shares = np.mean([np.array(g["histogram"]) / g["count"] for g in groups], axis=0)
     edges = np.linspace(0, 1, len(shares) + 1)
     # A bin that no seed has a sample in has no place on a logarithmic axis.
@@ -63,10 +63,9 @@ def _draw_variant(axes: Axes, groups: list[dict], colour: str, label: str, line)
         [1.04],
         transform=axes.get_xaxis_transform(),
         color=colour,
-        marker="v",
-        markersize=5,
-        markeredgecolor="#FFFFFF",
-        markeredgewidth=0.4,
+        marker="|",
+        markersize=6,
+        markeredgewidth=1.3,
         clip_on=False,
         linestyle="none",
     )

@@ -155,6 +155,8 @@ def shifted(axes: Axes, points: float) -> Transform:
 
 def shades(colour: str, count: int) -> list[str]:
     """A colour in this many shades from light to dark, for an ordered series of losses."""
+    if count == 1:
+        return [colour]
     darker = LinearSegmentedColormap.from_list("shades", ["#FFFFFF", colour, "#000000"])
     return [to_hex(darker(value)) for value in np.linspace(0.3, 0.75, count)]
 

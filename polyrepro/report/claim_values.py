@@ -6,7 +6,7 @@ import pandas as pd
 
 from polyrepro.analysis.outcomes import OUTCOMES
 from polyrepro.estimate import plan_prices
-from polyrepro.figures.names import contrast_label, unit_of
+from polyrepro.figures.names import contrast_label, told_apart, unit_of
 from polyrepro.plan import Plan
 from polyrepro.report.labels import METRIC_LABELS, interval, number, seeds_text, signed
 from polyrepro.studies import STUDIES
@@ -34,6 +34,7 @@ def judged_claims(
     for _, rows in claims[claims["contrast"] != ""].groupby("number", sort=False):
         first = rows.iloc[0]
         known = {name: label for (study, name), label in labels.items() if study == first["study"]}
+        several = len({_metric(contrast) for contrast in rows["contrast"]}) > 1
         folders = {
             name: f"runs/{recipe}/{name}/"
             for (study, name), recipe in (recipes or {}).items()
@@ -45,7 +46,11 @@ def judged_claims(
                 "title": STUDIES[first["study"]].title,
                 "verdict": first["verdict"],
                 "of_gain": _is_of_gain(rows),
-                "contrasts": [_contrast(row, known, folders) for row in rows.to_dict("records")],
+                "contrasts": [
+                    _contrast(row, known, folders)
+                    | ({"contrast": _named(row["contrast"], known)} if several else {})
+                    for row in rows.to_dict("records")
+                ],
                 "notes": _in_words(rows["note"], known),
             }
         )
@@ -67,15 +72,24 @@ def _about(row: pd.Series) -> dict:
     }
 
 
+def _metric(contrast: str) -> str:
+    return contrast.split(" ")[0]
+
+
+def _named(contrast: str, labels: dict[str, str]) -> str:
+    """A contrast in words with its metric, of a claim about several."""
+    return told_apart(_metric(contrast)) + contrast_label(contrast, labels)
+
+
 def _is_of_gain(rows: pd.DataFrame) -> bool:
     """Whether a claim of the paper's is that accuracy, AP or AR rises."""
-    metrics = rows["contrast"].str.split(" ").str[0]
+    metrics = rows["contrast"].map(_metric)
     rises = metrics.isin(list(METRIC_LABELS)) & (rows["expected"] == "above 0")
     return bool(rows["published"].iloc[0]) and bool(rises.all())
 
 
 def _contrast(row: dict, labels: dict[str, str], folders: dict[str, str]) -> dict:
-    metric = row["contrast"].split(" ")[0]
+    metric = _metric(row["contrast"])
     digits = DIGITS.get(unit_of(metric), 2)
     shown = signed if " - " in row["contrast"] else number  # a difference shows its sign
     gain = row["published_gain"]

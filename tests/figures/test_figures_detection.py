@@ -65,8 +65,8 @@ def test_histograms_are_shares_of_the_last_epoch_with_means_over_seeds(results):
         steps = line(axes, "$\\epsilon_1 = \N{MINUS SIGN}0.5$")
         np.testing.assert_allclose(steps[1:4], [(0.25, 0.2), (0.5, 0.3), (0.75, 0.5)])
         assert np.isnan(steps[0, 1]), "an empty bin has no place on a logarithmic axis"
-        triangles = [entry.get_xdata()[0] for entry in axes.lines if entry.get_marker() == "v"]
-        assert triangles == pytest.approx([mean] * 5)
+        ticks = [entry.get_xdata()[0] for entry in axes.lines if entry.get_marker() == "|"]
+        assert ticks == pytest.approx([mean] * 5)
     assert legend_labels("retinanet_pt", results)[2] == "focal loss"
 
 

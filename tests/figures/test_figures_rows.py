@@ -154,6 +154,18 @@ def test_the_forest_has_a_mark_for_each_source_that_measured_a_contrast(results,
     assert len([text for text in outcomes if text in OUTCOMES]) == judged
 
 
+def test_a_published_gain_covers_no_mark_of_several_sources(results, two_sources):
+    gains = 0
+    for axes in (axes for page in pages_of("forest", results, two_sources) for axes in page.axes):
+        marks = [e.get_ydata()[0] for e in axes.lines if e.get_markeredgecolor() == "#FFFFFF"]
+        for entry in axes.lines:
+            if entry.get_marker() == "D":
+                gains += 1
+                places = [y for y in marks if abs(y - entry.get_ydata()[0]) < 1]
+                assert len(places) < 2 or min(abs(y - entry.get_ydata()[0]) for y in places) > 0.3
+    assert gains > 2
+
+
 def test_all_studies_of_the_full_scale_can_be_drawn(tmp_path):
     studies = ("gates", "truncation", "truncation_lr", "poly_n", "powers")
     folder = write_results(tmp_path, seeds=2, scale="embedded_full", studies=",".join(studies))
@@ -196,6 +208,11 @@ def test_the_colour_of_a_variant_follows_from_its_settings(settings, colour):
 
 def test_the_legend_of_rows_counts_the_seeds(results):
     assert "seed ($n$ = 3)" in legend_labels("epsilon_sweep_variants", results)
+
+
+def test_a_single_loss_of_a_series_has_the_colour_of_its_family():
+    assert style.shades(style.TRUNCATED, 1) == [style.TRUNCATED]
+    assert len(set(style.shades(style.TRUNCATED, 3))) == 3
 
 
 def test_seeds_that_differ_between_variants_are_a_range():
