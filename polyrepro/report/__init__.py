@@ -1,6 +1,7 @@
 """The end of the pipeline: report.pdf, report.html and summary.md, from the tables alone."""
 
 import json
+import sys
 from pathlib import Path
 
 from polyrepro.errors import PolyreproError
@@ -56,14 +57,25 @@ def _typeset(values: Path, kind: str) -> bytes:
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
         )
         orders: dict[str, list[int]] = {}
+        settled = 0
         for _ in range(MOST_PASSES):
             inputs = {"values": str(values), "orders": json.dumps(orders)}
             made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
-            sections = json.loads(compiler.query("<with-figures>", field="value"))
-            found = best_orders([Section(**section) for section in sections], orders)
+            reported = json.loads(compiler.query("<with-figures>", field="value"))
+            sections = [Section(**section) for section in reported]
+            found = best_orders(sections, orders, settled)
             if orders == found:
                 break
+            # What comes before the first change lies where it was measured, and stays as it is.
+            unchanged = [orders.get(section.name) == found[section.name] for section in sections]
+            settled = max(settled + 1, unchanged.index(False))
             orders = found
+        else:
+            print(
+                f"{PAPER.name}: the order of the figures had not settled after {MOST_PASSES} "
+                f"typesettings ({kind}); the last one is kept",
+                file=sys.stderr,
+            )
         if kind == "pdf":  # in a pass of its own, because it moves the ends of texts
             inputs |= {"spread": "yes"}
             made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)

@@ -111,11 +111,11 @@ CLAIM |= {"of_gain": True, "contrasts": [CONTRAST]}
 def test_the_abstract_counts_outcomes_and_confirmed_gains():
     claims = [CLAIM, CLAIM, CLAIM | {"outcome": "reproduced"}]
     words = abstract(claims)
-    assert words["counts"] == "3 claims were judged: 1 reproduced and 2 inconclusive."
+    assert words["counts"] == "Of 3 claims judged, 1 is reproduced and 2 are inconclusive."
     assert words["gains"] == "Of the 3 claims of a gain, 1 is confirmed."
     assert abstract(claims[:2])["gains"] == "Of the 2 claims of a gain, none is confirmed."
     assert abstract(claims[2:])["gains"] == "The only claim of a gain is confirmed."
-    assert abstract(claims[2:])["counts"] == "One claim was judged: reproduced."
+    assert abstract(claims[2:])["counts"] == "One claim was judged: it is reproduced."
     assert abstract([CLAIM | {"of_gain": False}])["gains"] == ""
     assert abstract([])["counts"] == "No claim was judged."
 
@@ -134,7 +134,7 @@ def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():
         {"number": "C3", "text": f"{words} (+0.1 to +0.7)"},
     ]
     rerun = CLAIM | {"gain": "+0.0", "published_status": "re-run"}
-    assert abstract([rerun])["effects"][0]["text"].endswith("; re-run by others +0.0)")
+    assert abstract([rerun])["effects"][0]["text"].endswith("; others found +0.0)")
     of_steps = CLAIM | {"contrasts": [CONTRAST | {"unit": "steps"}]}
     assert "Long tail, steps, a − b: +0.40 (" in abstract([of_steps])["effects"][0]["text"]
     many = [CLAIM | {"number": f"C{i}", "study": str(i)} for i in range(20)]
@@ -143,7 +143,26 @@ def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():
     assert len(shown) == MOST_EFFECTS and shown[-1] == "C20", "a published gain is never left out"
 
 
+def test_the_abstract_has_what_was_decided_once_for_each_study_and_outcome():
+    decided = CLAIM | {"number": "C1", "outcome": "direction only", "gain": "+0.6"}
+    half = CONTRAST | {"expected": "> 0.5", "unit": "share of the gradient"}
+    claims = [
+        decided,
+        decided | {"number": "C2"},
+        decided | {"number": "C3", "outcome": "not reproduced", "contrasts": [half]},
+        CLAIM | {"number": "C4", "gain": "+0.4"},
+    ]
+    words = abstract(claims)
+    assert [effect["number"] for effect in words["decided"]] == ["C1", "C3"]
+    assert words["decided"][1]["text"].endswith("; expected > 0.5)")
+    undecided = [effect["number"] for effect in words["effects"]]
+    assert undecided[-1] == "C4" and not {"C1", "C3"} & set(undecided)
+    excluded = [CLAIM | {"outcome": "published gain excluded"}] * 2
+    assert "2 are refuted in size (the published gain is excluded)" in abstract(excluded)["counts"]
+
+
 def test_claims_with_too_few_seeds_are_counted():
     few = CLAIM | {"contrasts": [CONTRAST, CONTRAST | {"n": 3}]}
     assert abstract([CLAIM])["few_seeds"] == ""
-    assert abstract([CLAIM, few])["few_seeds"].startswith("Of 2 claims with measurements, 1 had")
+    assert abstract([CLAIM, few])["few_seeds"].startswith("Of 2 claims that were measured, 1 had")
+    assert abstract([few, few])["few_seeds"].startswith("All 2 claims that were measured had")
