@@ -3,19 +3,19 @@
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError
 from polyrepro.check_gpu.part_process import SKIPPED, PartProcess, Result
 from polyrepro.check_gpu.parts import PARTS, Part
-from polyrepro.running.gpus import installed_gpus, visible_devices
+from polyrepro.running.gpus import can_be_shared, installed_gpus, visible_devices
+from polyrepro.running.launch import gpus_given
+from polyrepro.running.leases import leased
 
 AT_ONCE = 2
-"""Parts that run at the same time. Each leases a GPU: where there is only one they take turns, and
-one imports its libraries while the other computes."""
-
-IMPORTS = 5
-"""Seconds that a part imports before it needs its GPU."""
+"""Parts that run at the same time, on GPUs of their own or, if there is only one, both on it."""
 
 
 def add_check_command(commands: argparse._SubParsersAction) -> None:
@@ -34,20 +34,16 @@ def _check(options: argparse.Namespace) -> None:
     if options.only is not None:
         _one_part(PARTS[options.only], options.device)
         return
-    gpus = 0 if options.device == "cpu" else len(visible_devices(installed_gpus()))
-    if options.device == "cuda" and not gpus:
-        raise CheckFailedError(
-            "check-gpu: there is no GPU here (neither `nvidia-smi -L` nor torch lists one that "
-            "CUDA_VISIBLE_DEVICES allows); run it in a job that has one"
-        )
     parts = [PARTS[name] for name in dict.fromkeys(options.parts)]
-    latest = datetime.now() + timedelta(minutes=options.minutes)
-    _say(
-        f"{len(parts)} part{'s' if len(parts) > 1 else ''} on {options.device}, done at "
-        f"{latest:%H:%M:%S} at the latest; {gpus or 'a'} GPU{'s' if gpus > 1 else ''} may need "
-        f"{expected_seconds(parts, max(1, gpus)):.0f} s, a guess that none has confirmed yet"
-    )
-    results = run_parts(parts, options.device, options.minutes)
+    with _gpus(options.device) as gpus:
+        count = len(gpus or [])
+        latest = datetime.now() + timedelta(minutes=options.minutes)
+        _say(
+            f"{len(parts)} part{'s' if len(parts) > 1 else ''} on {options.device}, done at "
+            f"{latest:%H:%M:%S} at the latest; {count or 'a'} GPU{'s' if count > 1 else ''} may "
+            f"need {expected_seconds(parts, max(1, count)):.0f} s, a guess that none has confirmed"
+        )
+        results = run_parts(parts, options.device, options.minutes, gpus)
     print(f"\n{table(results)}")
     wrong = []
     for outcome, words in (("failed", "failed"), ("no time", "not finished in time")):
@@ -67,23 +63,54 @@ def _one_part(part: Part, device: str) -> None:
         sys.exit(SKIPPED)
 
 
+@contextmanager
+def _gpus(device: str) -> Iterator[list[str] | None]:
+    """The GPUs to try, held meanwhile: as many as a part needs.
+
+    Yields:
+        Their names; None on a CPU, and if no two processes may use a GPU at once. The parts then
+        lease them, and take turns.
+
+    Raises:
+        CheckFailedError: if there is none.
+    """
+    if device == "cpu":
+        yield None
+        return
+    installed = installed_gpus()
+    visible = visible_devices(installed)
+    if not visible:
+        raise CheckFailedError(
+            "check-gpu: there is no GPU here (neither `nvidia-smi -L` nor torch lists one that "
+            "CUDA_VISIBLE_DEVICES allows); run it in a job that has one"
+        )
+    count = min(len(visible), max(part.gpus for part in PARTS.values()))
+    if not can_be_shared():
+        yield None
+    elif gpus_given():
+        yield visible[:count]
+    else:
+        with leased(count, visible, identify=installed.identify) as (held, _):
+            yield held
+
+
 def expected_seconds(parts: list[Part], gpus: int) -> float:
-    """How long the parts take, from the guesses for each, on so many GPUs."""
-    alone = sum(part.seconds for part in parts if part.alone and part.gpus <= gpus)
-    shared = [part.seconds for part in parts if not part.alone]
-    if gpus < AT_ONCE:
-        return alone + sum(shared) - IMPORTS * max(0, len(shared) - 1)
+    """How long the parts take on so many GPUs, from the guesses for each."""
     lanes = [0.0] * AT_ONCE
-    for seconds in shared:
-        lanes[lanes.index(min(lanes))] += seconds
-    return alone + max(lanes)
+    for part in parts:
+        if not part.alone:
+            lanes[lanes.index(min(lanes))] += part.seconds
+    return max(lanes) + sum(p.seconds for p in parts if p.alone and p.gpus <= gpus)
 
 
-def run_parts(parts: list[Part], device: str, minutes: float) -> list[Result]:
+def run_parts(
+    parts: list[Part], device: str, minutes: float, gpus: list[str] | None = None
+) -> list[Result]:
     """Run parts, two at a time but for those that need the machine for themselves.
 
     Args:
         minutes: for all of them; what is running then is stopped, what is left is not tried.
+        gpus: names of those that the parts share; None has each lease its own.
 
     Returns:
         Their results, in the order of the parts.
@@ -94,7 +121,12 @@ def run_parts(parts: list[Part], device: str, minutes: float) -> list[Result]:
         while waiting or running:
             time_is_up = time.monotonic() >= deadline
             while not time_is_up and waiting and _may_start(waiting[0], running):
-                running.append(_started(waiting.pop(0), len(parts) - len(waiting), parts, device))
+                part = waiting.pop(0)
+                _say(
+                    f"[{len(parts) - len(waiting)}/{len(parts)}] {part.name}: {part.purpose}; "
+                    f"perhaps {part.seconds} s"
+                )
+                running.append(PartProcess(part, device, gpus and _chosen(part, gpus, running)))
             for process in list(running):
                 result = process.result(time_is_up)
                 if result is not None:
@@ -118,9 +150,10 @@ def _may_start(part: Part, running: list[PartProcess]) -> bool:
     return len(running) < AT_ONCE
 
 
-def _started(part: Part, number: int, parts: list[Part], device: str) -> PartProcess:
-    _say(f"[{number}/{len(parts)}] {part.name}: {part.purpose}; perhaps {part.seconds} s")
-    return PartProcess(part, device)
+def _chosen(part: Part, gpus: list[str], running: list[PartProcess]) -> list[str]:
+    """All GPUs for a part that runs alone, else one, free if possible."""
+    taken = [name for process in running for name in process.gpus or []]
+    return gpus if part.alone else [min(gpus, key=taken.count)]
 
 
 def _report(result: Result) -> None:

@@ -22,7 +22,7 @@ SHORT = "overrides={epochs: 4, train_images: 1280}"
 def check_interruption(device: str, folder: Path) -> str:
     """A training that is stopped by SIGTERM and resumed ends as an undisturbed one.
 
-    The undisturbed one runs beside it, on another GPU if there is one; otherwise their leases make
+    The undisturbed one runs beside it; on a GPU that takes one process at a time their leases make
     them take turns.
     """
     commands = {

@@ -10,6 +10,7 @@ import time
 from typing import NamedTuple
 
 from polyrepro.check_gpu.parts import Part
+from polyrepro.running.launch import GIVEN
 
 SKIPPED = 77
 """Exit status of a part that cannot be tried here."""
@@ -38,23 +39,25 @@ class Result(NamedTuple):
 class PartProcess:
     """The process of a part, started when this is made.
 
+    Args:
+        gpus: names of those that it gets; None has it lease its own.
+
     Attributes:
         part: what it tries.
+        gpus: as given.
     """
 
-    def __init__(self, part: Part, device: str) -> None:
-        self.part, self._started = part, time.monotonic()
+    def __init__(self, part: Part, device: str, gpus: list[str] | None = None) -> None:
+        self.part, self.gpus, self._started = part, gpus, time.monotonic()
         # Removed by the system as soon as nobody has them open.
         self._found, self._log = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115
         command = [sys.executable, "-m", "polyrepro", "check-gpu", "--device", device]
-        # Slurm may have given this job several GPUs; each process is to lease its own of them.
-        environment = {k: v for k, v in os.environ.items() if k != "SLURM_JOB_ID"}
         self._process = subprocess.Popen(
             [*command, "--only", part.name],
             stdout=self._found,
             stderr=self._log,
             start_new_session=True,
-            env=environment,
+            env=_environment(gpus),
         )
 
     def result(self, time_is_up: bool = False) -> Result | None:
@@ -84,6 +87,14 @@ class PartProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _environment(gpus: list[str] | None) -> dict[str, str]:
+    if gpus is None:
+        # Slurm may have given this job several GPUs; each process is to lease its own of them.
+        return {name: value for name, value in os.environ.items() if name != "SLURM_JOB_ID"}
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # as nvidia-smi, which named them
+    return order | os.environ | {GIVEN: "1", "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
 
 
 def _lines(file) -> list[str]:

@@ -79,6 +79,12 @@ def installed_gpus() -> Gpus:
     return Gpus(tuple(names), uuids, tuple(instances))
 
 
+def can_be_shared() -> bool:
+    """Whether a GPU takes several processes at once: not in the exclusive mode of some clusters."""
+    modes = _output(["nvidia-smi", "--query-gpu=compute_mode", "--format=csv,noheader"])
+    return modes is None or set(modes.split()) <= {"Default"}
+
+
 def visible_devices(gpus: Gpus) -> list[str]:
     """The devices that this process may use, by the names that `CUDA_VISIBLE_DEVICES` takes."""
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
