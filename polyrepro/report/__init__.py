@@ -31,23 +31,17 @@ def write_report(plan: Plan) -> None:
     results = Path(plan.settings.results).resolve()
     values = report_values(plan)
     write_json(results / "report.json", values)
-    pdf, orders = _typeset(results / "report.json", "pdf", {})
-    page, _ = _typeset(results / "report.json", "html", orders)
+    pdf, page = _typeset(results / "report.json")
     write_atomically(results / "report.pdf", pdf)
-    write_atomically(results / "report.html", interactive(page.decode()))
+    write_atomically(results / "report.html", interactive(page))
     write_atomically(results / "summary.md", summary_markdown(values))
 
 
-def _typeset(
-    values: Path, kind: str, orders: dict[str, list[int]]
-) -> tuple[bytes, dict[str, list[int]]]:
-    """The report as a PDF, or as the body of a page, and the orders of its figures.
+def _typeset(values: Path) -> tuple[bytes, str]:
+    """The report as a PDF and as the body of a page, with figures in the same order.
 
     In which order the figures and the table of a section leave no hole depends on where its text
     ends, and that on the sections before it: the text is typeset again until the order is the best.
-
-    Args:
-        orders: to begin with. Both kinds have those of the PDF's pages.
     """
     import matplotlib
     import typst
@@ -61,17 +55,19 @@ def _typeset(
             ignore_system_fonts=True,
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
         )
+        orders: dict[str, list[int]] = {}
         for _ in range(MOST_PASSES):
             inputs = {"values": str(values), "orders": json.dumps(orders)}
-            made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
+            compiler.compile_with_warnings(sys_inputs=inputs, format="pdf")
             sections = json.loads(compiler.query("<with-figures>", field="value"))
             found = best_orders([Section(**section) for section in sections], orders)
             if orders == found:
                 break
             orders = found
-        if kind == "pdf":  # in a pass of its own, because it moves the ends of texts
-            inputs |= {"spread": "yes"}
-            made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
+        page, _ = compiler.compile_with_warnings(sys_inputs=inputs, format="html")
+        # In a pass of its own, because it moves the ends of texts.
+        inputs |= {"spread": "yes"}
+        pdf, _ = compiler.compile_with_warnings(sys_inputs=inputs, format="pdf")
     except typst.TypstError as error:
         raise ReportError(f"{PAPER.name} cannot be typeset: {error}") from error
-    return made if isinstance(made, bytes) else made.encode(), orders
+    return pdf, page if isinstance(page, str) else page.decode()
