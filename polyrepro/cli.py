@@ -6,6 +6,7 @@ Heavy imports stay inside the commands, so that `--help` and planning are quick.
 import argparse
 import errno
 import sys
+import warnings
 from pathlib import Path
 
 from polyrepro.check_gpu import add_check_command
@@ -23,6 +24,8 @@ def main(arguments: list[str] | None = None) -> None:
     and can go on exits with 75.
     """
     options = _parser().parse_args(arguments)
+    # torch 2.15 says this of code of its own, at the beginning of every log.
+    warnings.filterwarnings("ignore", r"`torch\.jit\.script` is deprecated", FutureWarning)
     try:
         options.command(options)
     except InterruptedTrainingError as interruption:

@@ -11,18 +11,7 @@ from polyrepro.atlas.boosted import (
     predictions,
     quantile_trees,
 )
-from polyrepro.atlas.drawing import (
-    AMBER,
-    BLUE,
-    DASHED,
-    DOTTED,
-    GREY,
-    INK,
-    RED,
-    legend_inside,
-    name_panels,
-    wide_figure,
-)
+from polyrepro.atlas.drawing import AMBER, BLUE, DASHED, DOTTED, INK, RED, name_panels, wide_figure
 from polyrepro.atlas.noisy_sinc import (
     GAUSSIAN,
     GRID,
@@ -46,6 +35,7 @@ from polyrepro.atlas.statements import (
     t_interval,
     tiny,
 )
+from polyrepro.figures import style
 
 QUANTILES = (0.1, 0.5, 0.9)
 MARGIN = 0.05
@@ -126,7 +116,7 @@ def levels_are_too_near_the_middle_for_new_observations() -> Finding:
     shares = [shares_below(q, noise) for noise in NOISES for q in QUANTILES]
     widths = [1 - (shares[row + 2] - shares[row]) for row in (0, 3)]
     text = f"share of new observations below the fit: {_levels(shares)}; outside the band of 80 %"
-    return finding_above(np.concatenate(widths), 0.2, text)
+    return finding_above(np.concatenate(widths), 0.2, text, "%")
 
 
 @states("The parameter alpha of scikit-learn's Huber loss is a quantile, no delta.", ADDED)
@@ -179,22 +169,28 @@ def _levels(shares: list[np.ndarray]) -> str:
 
 def figure() -> Figure:
     """A panel per loss; Gaussian noise above, impulsive noise below."""
-    drawing, panels = wide_figure(4.0, nrows=2, ncols=4, sharex=True, sharey=True)
+    drawing, panels = wide_figure(4.2, nrows=2, ncols=4, sharex=True, sharey=True)
     titles = ["squared", "absolute", "Huber", "quantile"]
     name_panels(panels, titles + [""] * 4)
     for axes in panels:
-        axes.plot(GRID, sinc(GRID), color=GREY, linewidth=0.9, linestyle=DASHED, label="sin(x)/x")
+        axes.plot(
+            GRID,
+            sinc(GRID),
+            color=style.NEUTRAL,
+            linewidth=0.9,
+            linestyle=DASHED,
+            label="$\\sin(x)/x$",
+        )
     for row, noise in enumerate(NOISES):
         for axes, draw in zip(
             panels[4 * row :], (_squared, _absolute, _huber, _band), strict=False
         ):
             _draw_data(axes, noise)
             draw(axes, noise)
-            if row == 0:
-                legend_inside(axes, loc="upper left")
         panels[4 * row].set_ylabel(("Gaussian", "impulsive")[row] + " noise\ntarget, prediction")
     for axes in panels[4:]:
-        axes.set(xlabel="x", xlim=(-10, 10), ylim=(-0.6, 2.25))
+        axes.set(xlabel="$x$", xlim=(-10, 10), ylim=(-0.6, 2.25))
+    style.legend_above(drawing, *panels[:4])
     return drawing
 
 
@@ -216,16 +212,21 @@ def _huber(axes: Axes, noise: Noise) -> None:
         values = huber_predictions(delta, noise, SHOWN_SEED)
         colour = {4.0: "#56B4E9", 2.0: BLUE, 1.0: INK}[delta]
         axes.plot(
-            GRID, values, linestyle=line, color=colour, linewidth=width, label=f"δ = {delta:g}"
+            GRID,
+            values,
+            linestyle=line,
+            color=colour,
+            linewidth=width,
+            label=f"Huber, δ = {delta:g}",
         )
 
 
 def _band(axes: Axes, noise: Noise) -> None:
     low, median, high = (quantile_trees(q, noise, SHOWN_SEED).predict(GRID) for q in QUANTILES)
     axes.fill_between(
-        GRID[:, 0], low, high, color=AMBER, alpha=0.35, linewidth=0, label="0.1 to 0.9"
+        GRID[:, 0], low, high, color=AMBER, alpha=0.35, linewidth=0, label="quantiles 0.1 to 0.9"
     )
-    axes.plot(GRID, median, color=RED, label="0.5")
+    axes.plot(GRID, median, color=RED, linestyle=DASHED, label="quantile 0.5")
 
 
 def _error(predicted: np.ndarray) -> float:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from polyrepro.figures import style
 
 INK, BLUE, RED = style.CROSS_ENTROPY, style.POLY, style.POLY_NEGATIVE
-PINK, GREEN, AMBER, GREY = style.FOCAL, style.TRUNCATED, style.PRECISION, style.NEUTRAL
+PINK, GREEN, AMBER, GREY = style.FOCAL, style.TRUNCATED, style.PUBLISHED, style.NEUTRAL
 SKY = "#56B4E9"
 """The colours of Okabe and Ito; here each figure gives them roles of its own."""
 

@@ -127,4 +127,4 @@ def _raises_the_order(loss: Loss) -> Finding:
     after = np.array([right_order(trained(loss, seed)) for seed in SEEDS])
     text = f"test triplets in the right order: {percent(before.mean())} before training, "
     text += f"{percent(after.mean())} after, {len(SEEDS)} starts; difference"
-    return finding_above(after - before, 0, text)
+    return finding_above(after - before, 0, text, "points")

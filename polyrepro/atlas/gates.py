@@ -131,7 +131,7 @@ def strengths_play_the_same_part() -> Finding:
         for name, make in (("K", SoftGate), ("gamma", lambda g: PolySeries(gamma=g)))
     }
     holds = all(each == sorted(each, reverse=True) and each[0] < 0.11 for each in shares.values())
-    numbers = "; ".join(f"{name} {_list(each)}" for name, each in shares.items())
+    numbers = "; ".join(f"{name}: {_list(each)}" for name, each in shares.items())
     return finding(holds, f"of cross-entropy at P_t = 0.9, strengths 1, 2, 5: {numbers}")
 
 
@@ -215,7 +215,7 @@ def figure() -> Figure:
     xlabel = "logit of the true class"
     panels[0].set(xlabel=xlabel, ylabel="loss", xlim=(-3, 3), ylim=(0, 3.1))
     panels[1].set(xlabel=xlabel, ylabel="derivative by the logit", xlim=(-3, 3))
-    style.legend_above(drawing, panels[0], columns=4)
+    style.legend_above(drawing, panels[0])
     return drawing
 
 

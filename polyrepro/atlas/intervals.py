@@ -162,7 +162,7 @@ def figure() -> Figure:
             for number, edge in enumerate(band(inputs, targets, at)):
                 name = {"label": label} if number == 0 else {}
                 axes.plot(at, edge, color=colour, linestyle=line, **name)
-        axes.set(xlabel="x", ylabel="target, 90 % band", xlim=(0, 1), ylim=(-1, 6.2))
+        axes.set(xlabel="$x$", ylabel="target, 90 % band", xlim=(0, 1), ylim=(-1, 6.2))
     for number, (label, band, colour, _) in enumerate(BANDS):
         places = np.arange(3) + 0.27 * (number - 1)
         panels[2].bar(
@@ -170,7 +170,7 @@ def figure() -> Figure:
         )
     panels[2].axhline(100 * LEVEL, color=GREY, linewidth=0.9, linestyle=(0, (4, 1.5)))
     panels[2].set_xticks(range(3), ["0 to 1/3", "1/3 to 2/3", "2/3 to 1"])
-    panels[2].set(xlabel="x", ylabel="new observations covered (%)", ylim=(50, 102))
+    panels[2].set(xlabel="$x$", ylabel="new observations covered (%)", ylim=(0, 105))
     panels[2].grid(axis="x", visible=False)
     handles = [handle for axes in panels[:2] for handle in axes.get_legend_handles_labels()[0]]
     drawing.legend(handles=handles, loc="outside upper center", ncols=3)

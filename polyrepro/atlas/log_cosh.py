@@ -106,7 +106,7 @@ def start_at_the_median_mends_it() -> Finding:
         )
         for start in (0.0, float(np.median(targets)))
     ]
-    text = "median absolute error at distance 20: from a start at 0 {:.2f}, at the median {:.2f}"
+    text = "median absolute error at distance 20: {:.2f} from a start at 0, {:.2f} from the median"
     return finding(errors[0] > 10 and errors[1] < 0.3, text.format(*errors))
 
 

@@ -136,7 +136,9 @@ def contrastive_loss_attracts_and_repels() -> Finding:
     distance = torch.tensor([0.5, 0.5, 2.0], dtype=torch.float64)
     same = torch.tensor([True, False, False])
     slopes = gradient(lambda d: contrastive(d, same), distance).tolist()
-    text = "derivative by the distance: one class at 0.5 {:g}, two at 0.5 {:g}, two at 2 {:g}"
+    text = (
+        "derivative by the distance: {:g} at 0.5 for one class, {:g} at 0.5 and {:g} at 2 for two"
+    )
     return finding(slopes[0] > 0 > slopes[1] and slopes[2] == 0, text.format(*slopes))
 
 
@@ -165,7 +167,7 @@ def figure() -> Figure:
     values.set(xlabel=margin_label, ylabel="loss", xlim=(-3, 3), ylim=(-0.1, 5))
     slopes.set(xlabel=margin_label, ylabel="derivative by the margin", xlim=(-3, 3))
     slopes.set(ylim=(-5, 2.5))
-    style.legend_above(drawing, values, columns=4)
+    style.legend_above(drawing, values)
     return drawing
 
 

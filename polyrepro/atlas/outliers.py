@@ -34,7 +34,6 @@ from polyrepro.atlas.statements import (
 )
 from polyrepro.losses.checks import check_positive
 
-"""Takes the place of the last residual."""
 USUAL = round(100 * USUAL_SHARE)
 NINETY_TEN = np.concatenate(
     [np.full(USUAL, USUAL_TARGET), np.linspace(*OTHER_TARGETS, 100 - USUAL)]
@@ -110,7 +109,7 @@ def absolute_error_ignores_the_ten_percent() -> Finding:
 def squared_error_predicts_the_ten_percent() -> Finding:
     best = best_constant(SquaredError(), NINETY_TEN)
     others = ", ".join(
-        f"{name} {best_constant(loss, NINETY_TEN):.2f}"
+        f"{name}: {best_constant(loss, NINETY_TEN):.2f}"
         for name, loss in REGRESSION_LOSSES.items()
         if name not in ("squared", "absolute", "mean bias")
     )

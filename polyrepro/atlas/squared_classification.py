@@ -45,7 +45,9 @@ def far_point_spoils_squared_loss() -> Finding:
     clean, spoilt = accuracies("squared loss", 0.0), accuracies("squared loss", FAR)
     text = f"1 of {SAMPLES + 1} points, at distance {FAR:g}: accuracy "
     text += f"{percent(clean.mean())} falls to "
-    return finding_above(clean - spoilt, 0.01, f"{text}{percent(spoilt.mean())}; difference")
+    return finding_above(
+        clean - spoilt, 0.01, f"{text}{percent(spoilt.mean())}; difference", "points"
+    )
 
 
 @states("A linear model truncated to [-1, 1] withstands the far point under squared loss.", SURVEY)
@@ -69,7 +71,9 @@ def logistic_loss_gives_way_in_the_end() -> Finding:
         d: accuracies("logistic loss", 0.0) - accuracies("logistic loss", d) for d in DISTANCES
     }
     numbers = ", ".join(f"{percent(v.mean())} at {d:g}" for d, v in losses.items() if d)
-    return finding_above(losses[DISTANCES[-1]], 0.01, f"accuracy lost by distance: {numbers}; last")
+    return finding_above(
+        losses[DISTANCES[-1]], 0.01, f"accuracy lost by distance: {numbers}; last", "points"
+    )
 
 
 @states(
@@ -154,7 +158,9 @@ def figure() -> Figure:
         distances.plot(DISTANCES, means, color=colour, linestyle=line, marker=".")
     plane.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-4, 4), ylim=(-4, 5.5))
     plane.text(3.9, 4.7, f"wrong label, {FAR:g} away ↗", ha="right", fontsize=6.5)
-    distances.set(xlabel="distance of the mislabelled point", ylabel="accuracy without it (%)")
+    distances.set(
+        xlabel="distance of the mislabelled point", ylabel="accuracy on clean samples (%)"
+    )
     for name, course in courses().items():
         colour = RED if name == "squared" else INK
         descent.plot(course, color=colour, label=name)
@@ -168,4 +174,5 @@ def _withstands(name: str) -> Finding:
     """Whether less than a point of accuracy is lost."""
     lost = accuracies(name, 0.0) - accuracies(name, FAR)
     after = accuracies(name, FAR).mean()
-    return finding_below(lost, 0.01, f"accuracy {percent(after)}, lost {percent(lost.mean(), 2)}")
+    text = f"accuracy {percent(after)}, lost {100 * lost.mean() + 0.0:.2f} points"
+    return finding_below(lost, 0.01, text, "points")

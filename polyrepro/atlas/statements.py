@@ -4,6 +4,7 @@ A statement is a function without arguments that carries the sentence it tests a
 :class:`Finding`: the outcome, with the numbers that decided it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -56,25 +57,38 @@ def finding(holds: bool, evidence: str) -> Finding:
     return Finding(SHOWN if holds else CONTRADICTED, evidence)
 
 
-def finding_above(values: Sequence[float] | np.ndarray, threshold: float, evidence: str) -> Finding:
+def finding_above(
+    values: Sequence[float] | np.ndarray, threshold: float, evidence: str, unit: str = ""
+) -> Finding:
     """Whether a mean over independent draws lies above a threshold, by its t interval.
 
     Args:
         values: one per draw of the data, at least two.
         evidence: text before the interval.
+        unit: "%" or "points" if the values are shares, which are then given in hundredths.
     """
     low, high = t_interval(values)
-    text = f"{evidence} ({CONFIDENCE_PERCENT} % interval {low:.3g} to {high:.3g})"
+    ends = ends_in_words(*(100 * end if unit else end for end in (low, high)))
+    text = f"{evidence} ({CONFIDENCE_PERCENT} % interval {f'{ends} {unit}'.strip()})"
     if low <= threshold <= high:
         return Finding(UNDECIDED, text)
     return finding(low > threshold, text)
 
 
-def finding_below(values: Sequence[float] | np.ndarray, threshold: float, evidence: str) -> Finding:
+def finding_below(
+    values: Sequence[float] | np.ndarray, threshold: float, evidence: str, unit: str = ""
+) -> Finding:
     """The same for a mean that should lie below the threshold."""
-    above = finding_above(values, threshold, evidence)
+    above = finding_above(values, threshold, evidence, unit)
     opposite = {SHOWN: CONTRADICTED, CONTRADICTED: SHOWN}
     return Finding(opposite.get(above.outcome, above.outcome), above.evidence)
+
+
+def ends_in_words(low: float, high: float) -> str:
+    """Both ends of an interval with the same decimals, of three digits in the larger one."""
+    size = max(abs(low), abs(high))
+    digits = max(0, 2 - math.floor(math.log10(size))) if size else 0
+    return f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -5,24 +5,20 @@ Where the rows do not fit half a page of the report, the figure has several part
 """
 
 import math
-import re
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import chain
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import StrMethodFormatter
 
-from polyrepro.analysis.outcomes import EQUIVALENT
-from polyrepro.analysis.references import Source, claim_numbers, contrasts_by_source
+from polyrepro.analysis.references import Source
 from polyrepro.analysis.significance import CONFIDENCE_PERCENT
-from polyrepro.figures import rows, style
-from polyrepro.figures.names import contrast_label, labels_of, mathematical, unit_of
-from polyrepro.studies import STUDIES
-from polyrepro.studies.claim import Contrast
+from polyrepro.figures import rows, scales, style
+from polyrepro.figures.forest_rows import BETWEEN_SOURCES, WIDEST_LABEL, Row, forest_rows
+from polyrepro.figures.names import mathematical
 
 OUTCOMES = {
     "reproduced": "#1B6E3C",
@@ -37,49 +33,13 @@ OUTCOMES = {
 MARKERS = "osv^P*"
 """Of the sources, the report's own first; more sources than markers share the last one."""
 
-WIDEST_LABEL = 50
 MOST_HEIGHT = 4.4
 """Inches: two parts with their captions fill a page of the report."""
-BETWEEN_SOURCES = 0.62
-"""Distance between the marks of two sources, in units of a row."""
 ABOVE, AROUND_PANEL = 0.5, 0.6
 """Inches: legend, and axis and title of each panel."""
+AXES = {"P_t": "difference in mean P_t"}
+"""What the axis of a unit says, if not its name."""
 INNER, OUTER = f"{CONFIDENCE_PERCENT} % interval", "interval that decides"
-GAIN = "published gain (verified)"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One contrast of a claim.
-
-    Attributes:
-        marks: place of a source and its row of `claims.csv`.
-        outcomes: of the claim as a whole, by source; beside the first contrast of a claim only.
-        single: whether the claim has this contrast alone, to which a published gain belongs.
-    """
-
-    label: str
-    contrast: Contrast
-    marks: tuple[tuple[int, pd.Series], ...]
-    outcomes: bool
-    single: bool
-
-    @property
-    def unit(self) -> str:
-        """What the panel of the row is about."""
-        return unit_of(self.contrast.metric)
-
-    @property
-    def gain(self) -> float:
-        """The published gain that the contrast is compared with; NaN if none was verified."""
-        row = self.marks[0][1]
-        verified = self.single and row["published_status"] == "verified"
-        return float(row["published_gain"]) if verified else math.nan
-
-    @property
-    def height(self) -> float:
-        """In units of `rows.ROW_HEIGHT`."""
-        return max(rows.lines_of(self.label), 1 + BETWEEN_SOURCES * (len(self.marks) - 1))
 
 
 def figure(sources: Sequence[Source]) -> list[Figure]:
@@ -111,56 +71,20 @@ def pages(shown: Sequence[Row]) -> list[list[Row]]:
 
 
 def _pieces(of_unit: list[Row]) -> list[list[Row]]:
-    """Parts of about the same height, so that none of them has a single row."""
-    share = _height(of_unit) / math.ceil(_height(of_unit) / MOST_HEIGHT)
+    """Full parts, of which two fill a page, and a rest of more than one claim."""
     claims: list[list[Row]] = []
     for row in of_unit:
         if row.outcomes or not claims:
             claims.append([])
         claims[-1].append(row)
-    found: list[list[Row]] = [[]]
+    found: list[list[list[Row]]] = [[]]
     for claim in claims:
-        full = _height(found[-1]) >= share or _height([*found[-1], *claim]) > MOST_HEIGHT
-        if found[-1] and full:
+        if found[-1] and _height(list(chain(*found[-1], claim))) > MOST_HEIGHT:
             found.append([])
-        found[-1] += claim
-    return found
-
-
-def forest_rows(sources: Sequence[Source]) -> list[Row]:
-    """The measured contrasts in the order of the studies."""
-    found = []
-    numbers = claim_numbers(sources)
-    labels = [labels_of(source.statistics) for source in sources]
-    for study in STUDIES.values():
-        for claim in study.claims:
-            contrasts = contrasts_by_source(claim.name, sources)
-            for number, (contrast, measured) in enumerate(contrasts):
-                if claim.step_down and number and not _examined(contrasts[:number]):
-                    break
-                marks = tuple((i, row) for i, row in enumerate(measured) if row is not None)
-                first, row = marks[0]
-                known = {name: label for (of, name), label in labels[first].items()}
-                known |= {n: label for (of, n), label in labels[first].items() if of == study.name}
-                text = f"{numbers[claim.name]}  {contrast_label(row['contrast'], known)}"
-                found.append(Row(_wrapped(text), contrast, marks, not number, len(contrasts) == 1))
-    return found
-
-
-def _examined(before: Iterable[tuple[Contrast, list[pd.Series | None]]]) -> bool:
-    """Whether any source gets to a step: all before it hold there."""
-    of_sources = zip(*(measured for _, measured in before), strict=True)
-    return any(
-        all(row is not None and row["contrast_outcome"] == EQUIVALENT for row in steps)
-        for steps in of_sources
-    )
-
-
-def _wrapped(label: str) -> str:
-    """A long label in lines that break between losses, not within their parentheses."""
-    whole = re.sub(r"\([^)]*\)", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), label)
-    lines = textwrap.wrap(whole, WIDEST_LABEL)
-    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+        found[-1].append(claim)
+    if len(found) > 1 and len(found[-1]) == 1:
+        found[-1].insert(0, found[-2].pop())
+    return [list(chain(*piece)) for piece in found if piece]
 
 
 def _height(part: Sequence[Row]) -> float:
@@ -180,9 +104,7 @@ def _page(part: list[Row], sources: Sequence[Source]) -> Figure:
             look = {"marker": _marker(place), "linestyle": "none", "color": style.NEUTRAL}
             name = textwrap.fill(sources[place].name, WIDEST_LABEL)
             panels[0].plot([math.nan], [math.nan], label=name, **look)
-    # The name of a source may hold the path of its folder.
-    long_names = any(len(source.name) > WIDEST_LABEL // 2 for source in sources)
-    style.legend_above(drawing, *panels, columns=2 if long_names else 4)
+    style.legend_above(drawing, *panels)
     return drawing
 
 
@@ -195,21 +117,24 @@ def _draw_unit(axes: Axes, unit: str, part: list[Row]) -> None:
     for y, row in zip(rows.row_places(heights), part, strict=True):
         _draw_row(axes, y, row)
     rows.label_rows(axes, [row.label for row in part], heights)
-    scale = rows.scale_differences(axes, [m["measured"] for row in part for _, m in row.marks])
-    _limit(axes, part, logarithmic=bool(scale))
+    scale = scales.scale_differences(axes, [m["measured"] for row in part for _, m in row.marks])
+    _limit(axes, part)
+    for y, row in zip(rows.row_places(heights), part, strict=True):
+        for at, _, values in row.places(y):
+            ends = values[["decisive_low", "decisive_high"]].to_list()
+            _mark_cuts(axes, at, ends, OUTCOMES[values["outcome"]])
     for threshold in sorted({row.contrast.threshold for row in part}):
         axes.axvline(threshold, color=style.NEUTRAL, linewidth=0.8, zorder=1.5)
     if all(len(row.contrast.weights) == 1 for row in part):  # values, no differences
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.set_xlabel(mathematical(f"{unit}{scale}"))
+    axes.set_xlabel(mathematical(f"{AXES.get(unit, unit)}{scale}"))
     for width, label in ((2.0, INNER), (0.7, OUTER)):
         axes.plot([math.nan] * 2, [0, 0], color=style.NEUTRAL, linewidth=width, label=label)
 
 
 def _draw_row(axes: Axes, y: float, row: Row) -> None:
-    top = y - BETWEEN_SOURCES * (len(row.marks) - 1) / 2
-    for number, (place, values) in enumerate(row.marks):
-        at, colour = top + BETWEEN_SOURCES * number, OUTCOMES[values["outcome"]]
+    for at, place, values in row.places(y):
+        colour = OUTCOMES[values["outcome"]]
         inner, outer = values[["low", "high"]], values[["decisive_low", "decisive_high"]]
         look = {"colour": colour, "marker": _marker(place), "size": 4 if not place else 4.6}
         rows.draw_interval(axes, at, values["measured"], inner, outer, **look)
@@ -218,29 +143,30 @@ def _draw_row(axes: Axes, y: float, row: Row) -> None:
             axes.text(1.02, at, values["outcome"], transform=axes.get_yaxis_transform(), **words)
     if row.contrast.margin:
         _draw_margin(axes, y, row)
-    if math.isfinite(row.gain):
-        look = {"marker": "D", "markersize": 4, "color": style.PRECISION, "linestyle": "none"}
-        axes.plot([row.gain], [y], label=GAIN, zorder=2.8, **look)
+    # Below the first mark, which it would cover where both are equal.
+    below = BETWEEN_SOURCES / 2 if len(row.marks) > 1 else 0
+    style.mark_published(axes, row.gain, row.places(y)[0][0] + below)
 
 
-def _limit(axes: Axes, part: list[Row], *, logarithmic: bool) -> None:
-    """Show the means with their plain intervals; those that decide may be many times as wide."""
-    shown = [
-        value
-        for row in part
-        for _, mark in row.marks
-        for value in (*mark[["measured", "low", "high"]], row.contrast.threshold, row.gain)
-        if math.isfinite(value)
-    ]
-    low, high = min(shown), max(shown)
-    margins = [row.contrast.edges for row in part if row.contrast.margin]
-    low = min([low, *(edges[0] for edges in margins)])
-    high = max([high, *(edges[1] for edges in margins)])
-    room = 0.12 * (high - low)
-    if logarithmic:
-        axes.set_xlim(1.3 * low, 1.3 * high)
-    elif low < high:
-        axes.set_xlim(low - room, high + room)
+def _limit(axes: Axes, part: list[Row]) -> None:
+    """Show all means, and the plain interval of the first source of a row, as a rule the report's.
+
+    Intervals that decide, and those of another source with fewer seeds, may be many times as wide.
+    """
+    shown = []
+    for row in part:
+        shown += [row.contrast.threshold, row.gain, *row.contrast.edges]
+        shown += row.marks[0][1][["low", "high"]].to_list()
+        shown += [mark["measured"] for _, mark in row.marks]
+    scales.fit_limits(axes, shown, room=0.05)
+
+
+def _mark_cuts(axes: Axes, y: float, ends: Sequence[float], colour: str) -> None:
+    """Arrows where an interval goes on beyond the panel."""
+    low, high = axes.get_xlim()
+    for at, beyond, marker in ((low, ends[0] < low, "<"), (high, ends[1] > high, ">")):
+        if beyond:
+            axes.plot([at], [y], marker=marker, markersize=3, color=colour, clip_on=False)
 
 
 def _draw_margin(axes: Axes, y: float, row: Row) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from polyrepro.figures import style
+from polyrepro.figures import scales, style
 from polyrepro.figures.measured import Tables
 from polyrepro.studies.gates import EXPONENTS, FOCAL, HARD, SOFT
 from polyrepro.variants import REFERENCE
@@ -28,10 +28,11 @@ def figure(tables: Tables) -> Figure:
     for axes, ((metric, split), title) in zip(panels, PANELS.items(), strict=True):
         _draw_panel(axes, tables, metric, split)
         style.describe(axes, title)
-        style.logarithmic_axis(axes, EXPONENTS, closest=1.5)
+        scales.logarithmic_axis(axes, EXPONENTS, closest=1.5)
         axes.margins(x=0.12)
         axes.set(xlabel=r"$K$, or $\gamma$")
-    style.legend_above(drawing, *panels, columns=5)
+    style.label_seeds(panels[-1], tables.measured("gates", "top1").seeds)
+    style.legend_above(drawing, *panels)
     return drawing
 
 

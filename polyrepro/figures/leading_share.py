@@ -16,7 +16,7 @@ from polyrepro.figures.measured import Tables
 from polyrepro.variants import REFERENCE
 
 SHARES = {
-    "leading_share": ("mean of the images' shares", "-", "o", style.CROSS_ENTROPY),
+    "leading_share": ("mean of the images’ shares", "-", "o", style.CROSS_ENTROPY),
     "leading_share_weighted": ("share of the summed gradients", "--", "s", "#FFFFFF"),
 }
 
@@ -26,7 +26,7 @@ def figure(tables: Tables) -> Figure:
     drawing, (axes,) = style.new_figure(style.TEXT_WIDTH, 2.3)
     for metric, (label, line, marker, face) in SHARES.items():
         values = _within_epochs(tables.metrics, metric)
-        axes.plot(values, color=style.CROSS_ENTROPY, alpha=0.3, linewidth=0.6, zorder=2)
+        seeds = axes.plot(values, color=style.CROSS_ENTROPY, alpha=0.3, linewidth=0.6, zorder=2)
         estimates = values.apply(estimate, axis="columns")
         axes.fill_between(
             values.index,
@@ -47,11 +47,12 @@ def figure(tables: Tables) -> Figure:
             label=label,
             zorder=3,
         )
+    seeds[0].set_label(f"seed ($n$ = {len(seeds)})")
     style.draw_threshold(axes, 0.5, "one half")
     axes.set(xlabel="epoch", ylabel="share of the leading term", ylim=(0, 1))
     axes.set_xlim(0, math.ceil(values.index.max()))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    style.legend_above(drawing, axes, columns=3)
+    style.legend_above(drawing, axes)
     return drawing
 
 

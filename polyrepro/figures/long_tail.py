@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from polyrepro.figures import style
+from polyrepro.figures.epsilon_curves import draw_epsilon_curve, mark_published, mark_selected
 from polyrepro.figures.measured import Tables
 from polyrepro.studies.long_tail import BEST
 
@@ -22,11 +23,12 @@ GROUPS = {
 
 def figure(tables: Tables) -> Figure:
     """Paired differences of top-1 to cross-entropy over the first coefficient, group by group."""
-    drawing, panels = style.new_figure(style.TEXT_WIDTH, 2.5, ncols=len(GROUPS), sharey=True)
+    drawing, panels = style.new_figure(style.TEXT_WIDTH, 2.6, ncols=len(GROUPS), sharey=True)
     for axes, metric in zip(panels, GROUPS, strict=True):
         _draw_group(axes, tables, metric)
     panels[0].set(ylabel=style.DIFFERENCE_LABEL)
-    style.legend_above(drawing, *panels, columns=3)
+    style.label_seeds(panels[-1], tables.measured("long_tail", "top1").seeds)
+    style.legend_above(drawing, *panels)
     return drawing
 
 
@@ -36,7 +38,8 @@ def _draw_group(axes: Axes, tables: Tables, metric: str) -> None:
     level = values.where(values.is_reference).rows["mean"].iloc[0]
     differences = tables.measured("long_tail", metric, paired=True)
     style.draw_threshold(axes, 0)
-    style.draw_epsilon_curve(axes, differences)
+    draw_epsilon_curve(axes, differences)
     if metric == "top1":
-        style.mark_selected(axes, differences, BEST.name)
+        mark_selected(axes, differences, BEST.name)
+    mark_published(axes, differences, "long_tail", metric)
     style.describe(axes, f"{GROUPS[metric]}\ncross-entropy: {level:.1f} %")

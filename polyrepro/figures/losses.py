@@ -52,7 +52,7 @@ def figure() -> Figure:
     probability = "probability of the target class $P_t$"
     values.set(xlabel=probability, ylabel="loss", xlim=(0, 1), ylim=(0, 5))
     weights.set(xlabel=probability, ylabel="gradient weight $w(P_t)$", xlim=(0, 1), ylim=(0, 3.1))
-    style.legend_above(drawing, values, columns=len(CURVES))
+    style.legend_above(drawing, values)
     return drawing
 
 

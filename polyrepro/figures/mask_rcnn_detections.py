@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from pycocotools import mask as coco_mask
 
 from polyrepro.data.coco.coco_format import CocoData, open_coco
@@ -20,6 +21,7 @@ from polyrepro.data.decoding import decode_rgb, open_image
 from polyrepro.figures import FigureError, style
 from polyrepro.figures.measured import Tables
 from polyrepro.figures.names import mathematical
+from polyrepro.figures.placed_labels import place_labels
 from polyrepro.figures.shown import IMAGES, LEAST_OBJECTS, LEAST_SCORE, MATCH
 from polyrepro.files import data_folder, predictions_path
 from polyrepro.studies.mask_rcnn_epsilon import BEST, STUDY
@@ -30,6 +32,8 @@ LOOKS = {
     "wrong, or found twice": style.POLY_NEGATIVE,
 }
 OBJECT, RIGHT, WRONG = LOOKS
+LINES = {WRONG: (0, (3, 1.5))}
+"""Of looks that are not drawn in full, so that no colour is needed to tell them apart."""
 LARGEST_PANEL = 1.75
 """Inches: three rows and a curve with its caption share a page of the report."""
 
@@ -67,40 +71,45 @@ def _page(
     rows: dict[str, list[list[Drawn]]], images: list[dict], data: CocoData, seed: str
 ) -> Figure:
     size = min(style.TEXT_WIDTH / len(images), LARGEST_PANEL)
-    drawing = Figure(figsize=(style.TEXT_WIDTH, 0.3 + size * len(rows)), layout="constrained")
+    drawing = Figure(figsize=(style.TEXT_WIDTH, 0.3 + size * len(rows)), layout="compressed")
     panels = drawing.subplots(len(rows), len(images), squeeze=False)
+    labels = []
     for (name, drawn), line in zip(rows.items(), panels, strict=True):
         for axes, boxes, image in zip(line, drawn, images, strict=True):
-            _draw_image(axes, boxes, data.images["test"] / image["file_name"])
+            path = data.images["test"] / image["file_name"]
+            labels.append((axes, _draw_image(axes, boxes, path)))
         line[0].set_ylabel(name if name == "objects" else f"{name}, {seed}")
-    handles = [Line2D([], [], color=colour, label=name) for name, colour in LOOKS.items()]
+    handles = [
+        Line2D([], [], color=colour, linestyle=LINES.get(name, "-"), label=name)
+        for name, colour in LOOKS.items()
+    ]
     drawing.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    drawing.draw_without_rendering()
+    for axes, of_image in labels:
+        place_labels(axes, of_image)
     return drawing
 
 
-def _draw_image(axes: Axes, boxes: list[Drawn], path: Path) -> None:
+def _draw_image(axes: Axes, boxes: list[Drawn], path: Path) -> list[tuple[Text, list[float]]]:
+    """Draw an image with boxes; their labels, which are to be placed once all is laid out."""
     with open_image(path, str(path)) as image:
         axes.imshow(decode_rgb(image, str(path)), interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
+    labels = []
     for entry in boxes:
         x, y, width, height = entry.box
         colour = LOOKS[entry.look]
-        axes.add_patch(Rectangle((x, y), width, height, fill=False, color=colour, linewidth=1.0))
+        line = {"color": colour, "linestyle": LINES.get(entry.look, "-"), "linewidth": 1.0}
+        axes.add_patch(Rectangle((x, y), width, height, fill=False, **line))
         if entry.outline is not None:
             inside = coco_mask.decode(entry.outline)
             axes.contour(inside, levels=[0.5], colors=[colour], linewidths=0.5)
-        axes.text(
-            x,
-            y,
-            entry.text,
-            fontsize=6,
-            color="white",
-            verticalalignment="bottom",
-            clip_on=True,
-            bbox={"facecolor": colour, "linewidth": 0, "pad": 0.5},
-        )
+        look = {"fontsize": 6, "color": "white", "in_layout": False}
+        behind = {"facecolor": colour, "linewidth": 0, "pad": 0.5}
+        labels.append((axes.text(x, y, entry.text, bbox=behind, **look), entry.box))
+    return labels
 
 
 def _first_images(truth: dict) -> list[dict]:

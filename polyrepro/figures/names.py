@@ -5,13 +5,16 @@ import re
 import pandas as pd
 
 from polyrepro.analysis.metrics_units import PRECISION_OR_RECALL
+from polyrepro.analysis.steps_to_accuracy import LEVELS, METRIC
 from polyrepro.variants import REFERENCE
 
 DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 SUBSCRIPTED = re.compile("ε([₀-₉]+)")
+POWER = re.compile(r"\(1 − \$P_t\$\)\^([\d.]+)")
 
 METRIC_LABELS = {
     "top1": "top-1",
+    "top1_rare": "top-1 of the rare class",
     "box_ap": "box AP",
     "box_ar100": "box AR",
     "mask_ap": "mask AP",
@@ -33,14 +36,22 @@ METRIC_LABELS = {
     "foreground_ap": "foreground AP",
     "foreground_precision": "precision at 99 % recall",
     "points_kept": "kept at 99 % recall",
-    "vehicle_foreground_ap": "vehicle AP (points)",
-    "pedestrian_foreground_ap": "pedestrian AP (points)",
+    "vehicle_foreground_ap": "AP of vehicles",
+    "pedestrian_foreground_ap": "AP of pedestrians",
 }
 """Metrics in percent that a study can be about, as tables call them."""
 
+OTHER_LABELS = {
+    "leading_share": "mean over images",
+    "leading_share_weighted": "summed gradients",
+    **{METRIC.format(level): f"steps to {level} %" for level in LEVELS},
+}
+"""Other metrics that a unit's name does not tell apart."""
+
+PRECISION_OR_RECALL_UNIT = "points of AP or AR"
 UNITS = {
     "points of top-1": ("top1",),
-    "points of AP or AR": PRECISION_OR_RECALL,
+    PRECISION_OR_RECALL_UNIT: PRECISION_OR_RECALL,
     "P_t": ("mean_pt",),
     "share of the gradient": ("leading_share",),
     "steps": ("steps_to_",),
@@ -54,6 +65,12 @@ def unit_of(metric: str) -> str:
         if metric.startswith(beginnings):
             return unit
     return metric
+
+
+def told_apart(metric: str) -> str:
+    """A metric in words before a contrast, `box AR: `; empty where the unit says it already."""
+    name = (METRIC_LABELS | OTHER_LABELS).get(metric, "")
+    return f"{name}: " if name and unit_of(metric) != f"points of {name}" else ""
 
 
 def contrast_label(contrast: str, labels: dict[str, str]) -> str:
@@ -76,4 +93,4 @@ def labels_of(statistics: pd.DataFrame) -> dict[tuple[str, str], str]:
 def mathematical(text: str) -> str:
     """A label with its symbols as mathematics: the text's font has no subscript digits."""
     text = SUBSCRIPTED.sub(lambda found: f"$\\epsilon_{{{found[1].translate(DIGITS)}}}$", text)
-    return text.replace("P_t", "$P_t$")
+    return POWER.sub(r"$(1 - P_t)^{\1}$", text.replace("P_t", "$P_t$"))

@@ -30,6 +30,10 @@ LOOKS = {
     "wrong, or found twice": style.POLY_NEGATIVE,
 }
 OBJECT, RIGHT, WRONG = LOOKS
+LINES = {WRONG: (0, (2, 1))}
+"""Of looks that are not drawn in full, so that no colour is needed to tell them apart."""
+RULER = 10
+"""Metres of the line that shows the scale."""
 AHEAD, AHEAD_ON_ROADS = 42, 70
 """Metres ahead of the sensor that are shown, of drawn scenes and of KITTI's frames."""
 
@@ -74,11 +78,13 @@ def _page(rows: dict[str, list[Boxes]], scenes: list[dict], data: LidarData, see
         for axes, boxes, scene in zip(line, drawn, scenes, strict=True):
             _draw_scene(axes, boxes, scene, data)
         line[0].set_ylabel(name if name == "objects" else f"{name},\n{seed}")
+    _draw_ruler(panels[0, 0])
     smaller = [name.lower() for name in data.classes if name in MATCH_3D and name != "Car"]
     right = "right class, IoU ≥ {Car:g} ({others} {Pedestrian:g})"
     labels = {RIGHT: right.format(others=", ".join(smaller), **MATCH_3D)}
     handles = [
-        Line2D([], [], color=colour, label=labels.get(look, look)) for look, colour in LOOKS.items()
+        Line2D([], [], color=c, linestyle=LINES.get(look, "-"), label=labels.get(look, look))
+        for look, c in LOOKS.items()
     ]
     drawing.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return drawing
@@ -96,13 +102,21 @@ def _draw_scene(axes: Axes, boxes: Boxes, scene: dict, data: LidarData) -> None:
         front, centre = corners[:, :2].mean(1), values[:, :2]
         lines = [*corners[:, [0, 1, 2, 3, 0]], *np.stack([centre, front], 1)]
         colours = [LOOKS[look] for _, look in boxes] * 2
+        looks = {"colors": colours, "linestyles": [LINES.get(look, "-") for _, look in boxes] * 2}
         turned = [np.stack([-line[:, 1], line[:, 0]], 1) for line in lines]
-        axes.add_collection(LineCollection(turned, colors=colours, linewidths=0.8))
+        axes.add_collection(LineCollection(turned, linewidths=0.8, **looks))
     ahead = AHEAD_ON_ROADS if data.name == KITTI else AHEAD
     limits = {"xlim": (-ahead / 2, ahead / 2), "ylim": (0, ahead)}
     axes.set(xticks=[], yticks=[], aspect="equal", **limits)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
+
+
+def _draw_ruler(axes: Axes) -> None:
+    """A length in metres at the lower left, where the sensor does not look."""
+    left = axes.get_xlim()[0]
+    axes.plot([left, left + RULER], [1, 1], color=style.CROSS_ENTROPY, linewidth=1.0)
+    axes.text(left + RULER / 2, 1.6, f"{RULER} m", ha="center", va="bottom", fontsize=8)
 
 
 def _boxes_of(instances: list[dict]) -> np.ndarray:

@@ -30,15 +30,17 @@ def figure(tables: Tables) -> Figure:
             chosen.rows["mean"] * 0 + count,
             chosen,
             colour=style.POLY,
-            label="chosen on validation images",
+            label="Poly-$N$",
             line="none",
         )
+        style.mark_selected(axes, chosen.rows["mean"] * 0 + count, chosen.rows["mean"])
         labels.append(f"$N = {count}$\n{_coefficients(chosen, count)}")
     axes.set_xticks(range(1, len(BEST) + 1), labels)
     axes.set_xlim(0.5, len(BEST) + 0.5)
     axes.grid(axis="x", visible=False)
     axes.set(ylabel=style.DIFFERENCE_LABEL)
-    style.legend_above(drawing, axes, columns=3)
+    style.label_seeds(axes, values.of_family.seeds)
+    style.legend_above(drawing, axes)
     return drawing
 
 

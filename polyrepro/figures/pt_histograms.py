@@ -41,29 +41,31 @@ def draw_histograms(tables: Tables, study: str, reference_label: str) -> Figure:
             lines = [last_epoch(tables, run) for run in runs.loc[runs.variant == variant, "run"]]
             name = f"$\\epsilon_1 = {epsilons[variant]:g}$".replace("-", "\N{MINUS SIGN}")
             label = name if epsilons[variant] else reference_label
-            _draw_variant(axes, [line[group] for line in lines], colour, label)
+            below = (0, (4, 1)) if epsilons[variant] < 0 else "-"
+            _draw_variant(axes, [line[group] for line in lines], colour, label, below)
         axes.set(xlabel=f"$P_t$ of the {group}", xlim=(0, 1), yscale="log")
-    panels[0].set(ylabel="share of the samples per bin")
-    style.legend_above(drawing, *panels, columns=5)
+    panels[0].set(ylabel="share per bin")
+    style.legend_above(drawing, *panels)
     return drawing
 
 
-def _draw_variant(axes: Axes, groups: list[dict], colour: str, label: str) -> None:
-    """Shares averaged over seeds, and a triangle at the mean of P_t."""
+def _draw_variant(axes: Axes, groups: list[dict], colour: str, label: str, line) -> None:
+    """Shares averaged over seeds, and a tick above at the mean of P_t."""
     shares = np.mean([np.array(g["histogram"]) / g["count"] for g in groups], axis=0)
     edges = np.linspace(0, 1, len(shares) + 1)
     # A bin that no seed has a sample in has no place on a logarithmic axis.
     steps = np.append(np.where(shares > 0, shares, np.nan), np.nan)
     steps[-1] = steps[-2]
-    axes.plot(edges, steps, drawstyle="steps-post", color=colour, label=label)
+    axes.plot(edges, steps, drawstyle="steps-post", color=colour, linestyle=line, label=label)
     mean = np.mean([g["mean_pt"] for g in groups])
     axes.plot(
         [mean],
-        [1],
+        [1.04],
         transform=axes.get_xaxis_transform(),
         color=colour,
-        marker="v",
-        markersize=5,
+        marker="|",
+        markersize=6,
+        markeredgewidth=1.3,
         clip_on=False,
         linestyle="none",
     )

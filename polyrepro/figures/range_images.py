@@ -26,8 +26,8 @@ from polyrepro.studies.range_segmentation import RSN_EPSILON, STUDY, VARIANTS
 SHOWN = (STUDY.reference, VARIANTS[RSN_EPSILON].name)
 LABELS = {
     "background": "#DDDDDD",
-    "inside the box of a vehicle": style.POLY,
-    "of a pedestrian": style.POLY_NEGATIVE,
+    "in the box of a vehicle": style.POLY,
+    "in the box of a pedestrian": style.POLY_NEGATIVE,
 }
 """What a label means, and its colour, in the order of the labels."""
 

@@ -4,7 +4,7 @@ Colours are those of Okabe and Ito (2008), told apart also by the colour-blind; 
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator, NullLocator
+from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation, Transform
 
 if TYPE_CHECKING:  # figures without tables do not depend on how tables are read
@@ -28,19 +28,23 @@ POLY = "#0072B2"
 POLY_NEGATIVE = "#D55E00"
 FOCAL = "#CC79A7"
 TRUNCATED = "#009E73"
-PRECISION = "#E69F00"
-"""Average precision, beside recall in the colour of Poly-1."""
+OTHER = "#A6761D"
+"""Losses of no family that has a colour."""
+PUBLISHED = "#E69F00"
+"""Numbers of the paper."""
 NEUTRAL = "#777777"
 EQUALITY = "#CFE3D6"
 """Within a margin of equality."""
 MARGIN_LABEL = "margin of equality"
 
+DOT = {"marker": "o", "markersize": 2.2, "markeredgewidth": 0, "linestyle": "none"}
+"""How a single seed is drawn."""
 BESIDE = 3.5
 """Points between a mean and the dots of its seeds."""
 
-EPSILON_LABEL = r"first coefficient $\epsilon_1$"
 DIFFERENCE_LABEL = "paired difference to\ncross-entropy (points of top-1)"
 SELECTED_LABEL = "chosen on validation images"
+PUBLISHED_LABEL = "published gain (verified)"
 
 STYLE = {
     # The report's family; it comes with matplotlib, so that every machine draws the same.
@@ -135,10 +139,9 @@ def draw_measured(
         transform=shifted(axes, shift),
         zorder=3,
     )
-    dots = {"marker": "o", "markersize": 2.2, "markeredgewidth": 0, "linestyle": "none"}
     for _, values in seeds.iterrows():
         beside = shifted(axes, shift + BESIDE)
-        axes.plot(x, values, color=colour, alpha=0.45, transform=beside, zorder=2, **dots)
+        axes.plot(x, values, color=colour, alpha=0.45, transform=beside, zorder=2, **DOT)
     # What is drawn in a shifted place does not count for the range of the axes by itself.
     for values in (rows["mean"], rows["low"], rows["high"], *seeds.to_numpy()):
         axes.update_datalim(list(zip(x, values, strict=True)))
@@ -150,43 +153,10 @@ def shifted(axes: Axes, points: float) -> Transform:
     return axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
 
 
-def draw_epsilon_curve(
-    axes: Axes, measured: "Measured", reference_label: str = "cross-entropy"
-) -> None:
-    """A metric against the first coefficient; the reference is the point at 0 of the curve."""
-    measured = measured.epsilon_curve
-    x, reference = measured.epsilon1.sort_values(), measured.is_reference
-    axes.plot(x, measured.rows.loc[x.index, "mean"], color=POLY)
-    draw_measured(axes, x[~reference], measured, colour=POLY, label="Poly-1", line="none")
-    look = {"colour": CROSS_ENTROPY, "marker": "s", "label": reference_label}
-    draw_measured(axes, x[reference], measured, line="none", **look)
-    axes.set(xlabel=EPSILON_LABEL)
-    axes.xaxis.set_major_locator(whole_numbers())
-
-
-def whole_numbers() -> MultipleLocator:
-    """Ticks for coefficients."""
-    return MultipleLocator(1)
-
-
-def logarithmic_axis(axes: Axes, values: Iterable[float], closest: float = 1.9) -> None:
-    """A logarithmic x axis with a tick at each value of a grid and nowhere else.
-
-    Args:
-        closest: smallest ratio of values that are both labelled; powers of ten come first.
-    """
-    axes.set_xscale("log")
-    axes.xaxis.set_minor_locator(NullLocator())
-    ticks = sorted(set(values))
-    labelled: list[float] = []
-    for tick in sorted(ticks, key=lambda value: (math.log10(value) % 1 != 0, value)):
-        if all(max(tick / other, other / tick) >= closest for other in labelled):
-            labelled.append(tick)
-    axes.set_xticks(ticks, [f"{tick:g}" if tick in labelled else "" for tick in ticks])
-
-
 def shades(colour: str, count: int) -> list[str]:
     """A colour in this many shades from light to dark, for an ordered series of losses."""
+    if count == 1:
+        return [colour]
     darker = LinearSegmentedColormap.from_list("shades", ["#FFFFFF", colour, "#000000"])
     return [to_hex(darker(value)) for value in np.linspace(0.3, 0.75, count)]
 
@@ -215,31 +185,57 @@ def draw_threshold(axes: Axes, y: float, label: str | None = None) -> None:
     axes.axhline(y, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)), label=label, zorder=1.5)
 
 
-def mark_selected(axes: Axes, measured: "Measured", selection: str) -> None:
-    """A ring around the point of an epsilon curve that a selection chose."""
-    measured = measured.epsilon_curve
-    chosen = measured.is_selected(selection)
-    axes.plot(
-        measured.epsilon1[chosen],
-        measured.rows.loc[chosen, "mean"],
-        linestyle="none",
-        marker="o",
-        markersize=9,
-        markerfacecolor="none",
-        markeredgecolor=POLY_NEGATIVE,
-        markeredgewidth=1.1,
-        label=SELECTED_LABEL,
-        zorder=4,
-    )
+def mark_selected(axes: Axes, x: pd.Series, y: pd.Series) -> None:
+    """A ring around what validation images chose."""
+    look = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
+    edge = {"markeredgecolor": POLY_NEGATIVE, "markeredgewidth": 1.1}
+    axes.plot(x, y, label=SELECTED_LABEL, zorder=4, **look, **edge)
 
 
-def legend_above(figure: Figure, *panels: Axes, columns: int) -> None:
-    """One legend above all panels, where it can cover nothing; what shows no point has no entry."""
+def mark_published(axes: Axes, x: float, y: float, shift: float = 0.0) -> None:
+    """A published gain, at its place among what was measured; NaN is left out.
+
+    Args:
+        shift: distance in points to the right, where it would cover something.
+    """
+    look = {"marker": "D", "markersize": 4.5, "color": PUBLISHED, "linestyle": "none"}
+    edge = {"markeredgecolor": "#000000", "markeredgewidth": 0.5}
+    if math.isfinite(x) and math.isfinite(y):
+        place = {"transform": shifted(axes, shift), "label": PUBLISHED_LABEL, "zorder": 3.5}
+        axes.plot([x], [y], **place, **look, **edge)
+        axes.update_datalim([(x, y)])
+        axes.autoscale_view()
+
+
+def label_seeds(axes: Axes, seeds: pd.DataFrame) -> None:
+    """An entry of the legend for the dots of single seeds, with their number per variant.
+
+    Args:
+        seeds: a row per seed, a column per variant; empty columns do not count.
+    """
+    counts = seeds.count()
+    counts = counts[counts > 0]
+    if len(counts):
+        numbers = dict.fromkeys((counts.min(), counts.max()))
+        label = f"seed ($n$ = {' to '.join(map(str, numbers))})"
+        axes.plot([math.nan], [math.nan], **DOT, color=NEUTRAL, label=label)
+
+
+def legend_above(figure: Figure, *panels: Axes) -> None:
+    """One legend above all panels, where it can cover nothing, in as few full rows as fit.
+
+    What shows no point has no entry.
+    """
     entries = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            if len(handle.get_xdata()):
+            if not isinstance(handle, Line2D) or len(handle.get_xdata()):
                 entries.setdefault(label, handle)
-    if len(entries) == 4 and columns == 3:
-        columns = 2  # two full rows look better than one and a rest
-    figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=columns)
+    for rows in range(1, len(entries) + 1):
+        columns = math.ceil(len(entries) / rows)
+        legend = figure.legend(
+            entries.values(), entries.keys(), loc="outside upper center", ncols=columns
+        )
+        if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+            return
+        legend.remove()

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from polyrepro.figures import rows, style
+from polyrepro.figures import scales, style
 from polyrepro.figures.measured import Measured, Tables
 from polyrepro.studies.truncation import MATCH_MARGIN
 
@@ -30,11 +30,12 @@ def figure(tables: Tables) -> Figure:
     paired.axhline(0, color=style.CROSS_ENTROPY, linewidth=0.9, zorder=1.5)
     truncated = _draw_truncated(paired, tables.measured("truncation", "top1", paired=True))
     differences = truncated.seeds.to_numpy().ravel()
-    scale = rows.scale_differences(paired, differences, axis="y")
+    scale = scales.scale_differences(paired, differences, axis="y")
     ends = [*differences, -1.5 * MATCH_MARGIN, 1.5 * MATCH_MARGIN]
     paired.set_ylim(1.3 * np.nanmin(ends), 1.3 * np.nanmax(ends))
     paired.set(ylabel=f"paired difference (points\nof top-1{scale})")
-    style.legend_above(drawing, whole, paired, columns=3)
+    style.label_seeds(paired, measured.seeds)
+    style.legend_above(drawing, whole, paired)
     return drawing
 
 
@@ -45,6 +46,6 @@ def _draw_truncated(axes: Axes, measured: Measured) -> Measured:
     truncated = measured.where(table["terms"].notna() & (table["learning_rate"] == usual))
     terms = truncated.rows["terms"].astype(int)
     style.draw_measured(axes, terms, truncated, colour=style.TRUNCATED, label="its first $N$ terms")
-    style.logarithmic_axis(axes, terms)
+    scales.logarithmic_axis(axes, terms)
     axes.set(xlabel="number of terms $N$")
     return truncated

@@ -10,7 +10,7 @@ from itertools import cycle
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from polyrepro.figures import rows, style
+from polyrepro.figures import scales, style
 from polyrepro.figures.measured import Measured, Tables
 
 
@@ -21,8 +21,8 @@ def figure(tables: Tables) -> Figure:
         measured = tables.measured("truncation_lr", "top1", paired=paired).of_family
         # Without coefficients: cross-entropy and its truncations.
         measured = measured.where(measured.rows["epsilon"] == "")
-        count = _draw_lines(axes, measured)
-        style.logarithmic_axis(axes, measured.rows["learning_rate"], closest=1.3)
+        _draw_lines(axes, measured)
+        scales.logarithmic_axis(axes, measured.rows["learning_rate"], closest=1.3)
         axes.margins(x=0.08)
         axes.set(xlabel="initial learning rate")
         # An interval over collapsed runs would leave the range of accuracies.
@@ -30,14 +30,15 @@ def figure(tables: Tables) -> Figure:
         axes.set_ylim(max(low, -102 if paired else -2), min(high, 102))
     panels[0].set(ylabel="test top-1 (%)")
     style.draw_threshold(panels[1], 0)
-    scale = rows.scale_differences(panels[1], measured.seeds.to_numpy().ravel(), axis="y")
+    scale = scales.scale_differences(panels[1], measured.seeds.to_numpy().ravel(), axis="y")
     panels[1].set(ylabel=f"paired difference (points\nof top-1{scale})")
-    style.legend_above(drawing, *panels, columns=count)
+    style.label_seeds(panels[1], measured.seeds)
+    style.legend_above(drawing, *panels)
     return drawing
 
 
-def _draw_lines(axes: Axes, measured: Measured) -> int:
-    """Draw cross-entropy and each number of terms; how many lines that are."""
+def _draw_lines(axes: Axes, measured: Measured) -> None:
+    """Draw cross-entropy and each number of terms."""
     terms = measured.rows["terms"]
     counts = sorted(terms.dropna().unique())
     colours = style.shades(style.TRUNCATED, len(counts))
@@ -56,4 +57,3 @@ def _draw_lines(axes: Axes, measured: Measured) -> int:
             label=label,
             shift=5 * (number - (len(looks) - 1) / 2),
         )
-    return len(looks)

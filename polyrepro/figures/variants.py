@@ -9,15 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from polyrepro.analysis.significance import CONFIDENCE_PERCENT
-from polyrepro.figures import rows, style
+from polyrepro.figures import rows, scales, style
+from polyrepro.figures.families import colour_of
 from polyrepro.figures.measured import Measured, Tables
 from polyrepro.figures.names import METRIC_LABELS, mathematical, unit_of
 from polyrepro.studies import STUDIES
-from polyrepro.variants import POLY_SERIES
 
 INNER = f"mean and {CONFIDENCE_PERCENT} % interval"
 OUTER = "interval for all rows together"
-SEED, COLLAPSED = "seed", "seed with a collapsed run"
+COLLAPSED = "seed with a collapsed run"
+CROSS = {"marker": "x", "markersize": 4, "color": style.POLY_NEGATIVE, "linestyle": "none"}
 
 
 def figure(tables: Tables, study: str) -> Figure:
@@ -32,18 +33,22 @@ def figure(tables: Tables, study: str) -> Figure:
     )
     axes = drawing.subplots()
     lost = _collapsed(tables, study, differences)
+    _explain(axes, differences, lost)
     for y, (variant, row) in enumerate(differences.rows.iterrows()):
         _draw_row(axes, y, row, differences.seeds[variant], lost[variant], differences.reference)
         _write_value(axes, y, values.rows.loc[variant])
     rows.label_rows(axes, list(differences.rows["label"]), [1] * count)
+    limits = differences.rows[["simultaneous_low", "simultaneous_high", "mean"]].to_numpy().ravel()
     shown = np.concatenate([differences.rows["mean"], differences.seeds.to_numpy().ravel()])
-    scale = rows.scale_differences(axes, shown)
+    scale = scales.scale_differences(axes, shown)
+    scales.fit_limits(axes, [*shown, *limits.clip(-100, 100)])
     axes.axvline(0, color=style.NEUTRAL, linewidth=0.8, zorder=1.5)
     name = METRIC_LABELS.get(metric, metric)
+    unit = unit_of(metric) if metric not in METRIC_LABELS else f"points of {name}"
     axes.text(1.06, 1.0, f"{name} (%)", transform=axes.transAxes, va="bottom", ha="center")
     reference = values.rows["label"].get(definition.reference, definition.reference)
-    axes.set_xlabel(mathematical(f"paired difference to {reference} ({unit_of(metric)}{scale})"))
-    style.legend_above(drawing, axes, columns=3)
+    axes.set_xlabel(mathematical(f"paired difference to {reference} ({unit}{scale})"))
+    style.legend_above(drawing, axes)
     return drawing
 
 
@@ -60,31 +65,27 @@ def _draw_row(
 ) -> None:
     outer = row[["simultaneous_low", "simultaneous_high"]].to_list()
     is_reference = row.name == reference
-    colour = style.POLY if row["series"] == POLY_SERIES else style.FOCAL
-    colour = style.CROSS_ENTROPY if is_reference else colour
+    colour = style.CROSS_ENTROPY if is_reference else colour_of(row)
     marker = "s" if is_reference else "o"
     rows.draw_interval(
         axes, y, row["mean"], row[["low", "high"]], outer, colour=colour, marker=marker
     )
-    dots = {"linestyle": "none", "markersize": 2.4, "zorder": 2}
-    below = y + 0.27
-    for name, look, part in (
-        (SEED, {"marker": "o", "alpha": 0.45, "color": colour, "markeredgewidth": 0}, ~lost),
-        (COLLAPSED, {"marker": "x", "color": style.POLY_NEGATIVE, "markersize": 4}, lost),
-    ):
+    dot = style.DOT | {"color": colour, "alpha": 0.45}
+    for look, part in ((dot, ~lost), (CROSS, lost)):
         of_part = seeds[part].dropna()
-        axes.plot(of_part, [below] * len(of_part), **dots | look)
-        if len(of_part):
-            axes.plot([np.nan], [np.nan], **dots | look, label=name)
-    line = {"color": colour, "solid_capstyle": "butt"}
-    if not is_reference:
-        axes.plot([np.nan], [np.nan], marker="o", linewidth=2.0, label=INNER, **line)
-        axes.plot([np.nan], [np.nan], linewidth=0.7, label=OUTER, **line)
+        axes.plot(of_part, [y + 0.27] * len(of_part), zorder=2, **look)
     if row["selected"]:
-        ring = {"markersize": 8, "markerfacecolor": "none", "markeredgecolor": style.POLY_NEGATIVE}
-        axes.plot(
-            [row["mean"]], [y], marker="o", linestyle="none", label=style.SELECTED_LABEL, **ring
-        )
+        style.mark_selected(axes, pd.Series([row["mean"]]), pd.Series([y]))
+
+
+def _explain(axes: Axes, differences: Measured, lost: pd.DataFrame) -> None:
+    """Entries of the legend, in no colour of a family."""
+    line = {"color": style.NEUTRAL, "solid_capstyle": "butt"}
+    axes.plot([np.nan], [np.nan], marker="o", linewidth=2.0, label=INNER, **line)
+    axes.plot([np.nan], [np.nan], linewidth=0.7, label=OUTER, **line)
+    style.label_seeds(axes, differences.seeds)
+    if (lost & differences.seeds.notna()).any(axis=None):
+        axes.plot([np.nan], [np.nan], label=COLLAPSED, **CROSS)
 
 
 def _write_value(axes: Axes, y: int, row: pd.Series) -> None:

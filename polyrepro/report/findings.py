@@ -28,14 +28,15 @@ def truncation(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
 
 
 def truncation_lr(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
-    """The most that a learning rate other than the default brings to a truncated loss."""
+    """What the learning rate brings to a truncated loss, and what it leaves to be gained."""
     table = _top1(rows).dropna(subset="terms")
-    spans = table.groupby("terms")["mean"].agg(lambda values: values.max() - values.min())
-    return (
-        "Between the worst and the best learning rate the truncated losses differ by "
-        + ", ".join(f"{number(span, 1)} points (N = {n:.0f})" for n, span in spans.items())
-        + "."
-    )
+    parts = []
+    for count, of_count in table.groupby("terms"):
+        best = of_count.loc[of_count["mean"].idxmax()]
+        span = best["mean"] - of_count["mean"].min()
+        rest = _apart(best["difference"])
+        parts.append(f"{number(span, 1)} points with N = {count:.0f}, the best one {rest}")
+    return f"From the worst to the best learning rate the accuracy rises by {'; by '.join(parts)}."
 
 
 def epsilon_sweep(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
@@ -47,7 +48,8 @@ def epsilon_sweep(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     shares = [number(of.iloc[end], 2) for of in (course, summed) for end in (0, -1)]
     return (
         f"Validation accuracy chose ε₁ = {coefficient(float(chosen['epsilon']))}, with "
-        f"{number(chosen['mean'], 2)} % on the test images. The expected calibration error is "
+        f"{number(chosen['mean'], 2)} % on the test images over all seeds, {_beside(chosen)}. "
+        f"The expected calibration error is "
         f"{number(ece['cross_entropy'], 1)} % with cross-entropy and {number(ece.min(), 1)} to "
         f"{number(ece.max(), 1)} % over the sweep{_after_scaling(rows)}. "
         f"The leading term's share of cross-entropy's gradient rises from {shares[0]} to "
@@ -68,12 +70,19 @@ def _after_scaling(rows: pd.DataFrame) -> str:
 def poly_n(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """The coefficients that the greedy search chose."""
     table = _top1(rows)
-    chosen = []
+    found: dict[str, list[int]] = {}
     for count in (1, 2, 3):
-        row = _selected(table, f"best_poly_n{count}")
+        found.setdefault(_selected(table, f"best_poly_n{count}")["variant"], []).append(count)
+    parts = []
+    for variant, counts in found.items():
+        row = table[table["variant"] == variant].iloc[0]
         values = ", ".join(coefficient(float(e)) for e in row["epsilon"].split())
-        chosen.append(f"({values}) for N = {count}, {number(row['mean'], 2)} %")
-    return "The search chose the coefficients " + "; ".join(chosen) + "."
+        orders = " and ".join(filter(None, [", ".join(map(str, counts[:-1])), str(counts[-1])]))
+        kept = ", with the further coefficients at zero" if len(counts) > 1 else ""
+        parts.append(
+            f"({values}) for N = {orders}{kept}: {number(row['mean'], 2)} %, {_beside(row)}"
+        )
+    return f"The search chose {'; '.join(parts)}."
 
 
 def long_tail(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
@@ -151,6 +160,22 @@ FINDINGS = {
         range_segmentation,
     )
 }
+
+
+def _apart(difference: float) -> str:
+    """Where a mean lies, seen from the reference."""
+    side = "below" if difference < 0 else "above"
+    return f"{number(abs(difference), 1)} points {side} cross-entropy"
+
+
+def _beside(row: pd.Series) -> str:
+    """A variant's difference to cross-entropy, and whether the two can be told apart."""
+    if pd.isna(row["difference_high"]):
+        return f"{signed(row['difference'], 2)} points from cross-entropy"
+    ends = interval(row["difference_low"], row["difference_high"], 2, signed)
+    apart = row["difference_low"] > 0 or row["difference_high"] < 0
+    text = f"{signed(row['difference'], 2)} points from cross-entropy ({ends})"
+    return text if apart else f"{text}, from which it cannot be told apart"
 
 
 def _top1(rows: pd.DataFrame) -> pd.DataFrame:

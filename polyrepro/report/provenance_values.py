@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,7 +55,6 @@ def provenance_values(plan: Plan, by_run: dict[str, dict]) -> dict:
     """
     records = list(by_run.values())
     environments = [record["environment"] for record in records]
-    seconds = sum(row.get("seconds", 0) for record in records for row in record["history"])
     settings = plan.settings
     overrides = settings.overrides.model_dump(exclude_none=True)
     arguments = [f"scale={settings.scale}", f"studies={','.join(settings.studies)}"]
@@ -64,9 +64,9 @@ def provenance_values(plan: Plan, by_run: dict[str, dict]) -> dict:
     arguments += [f"overrides={json.dumps(overrides)!r}"] if overrides else []
     return {
         "runs": len(records),
-        "training_minutes": number(seconds / 60, 1),
+        "training_minutes": training_minutes(records),
         "hardware": _distinct(
-            f"{record['device']} ({environment['processor']})"
+            f"{record['device'].replace('cpu', 'CPU')} ({environment['processor']})"
             for record, environment in zip(records, environments, strict=True)
         ),
         "threads": _distinct(str(environment["threads"]) for environment in environments),
@@ -103,6 +103,12 @@ def provenance_values(plan: Plan, by_run: dict[str, dict]) -> dict:
         "command": "snakemake --cores all --config " + " ".join(arguments),
         "commands": {study.name: command_for(study.name, settings.scale) for study in plan.studies},
     }
+
+
+def training_minutes(records: Iterable[dict]) -> str:
+    """Minutes that the trainings of some runs took, one after the other."""
+    seconds = sum(row.get("seconds", 0) for record in records for row in record["history"])
+    return number(seconds / 60, 1)
 
 
 def shortened(run_ids: list[str]) -> str:

@@ -53,7 +53,8 @@ def _hardware(folder: Path) -> str:
     for name in ("provenance.json", "report.json"):
         if (folder / name).exists():
             content = json.loads((folder / name).read_text(encoding="utf-8"))
-            return "; ".join(content.get("provenance", content).get("hardware", [])) or UNKNOWN
+            hardware = "; ".join(content.get("provenance", content).get("hardware", []))
+            return hardware.replace("cpu (", "CPU (") or UNKNOWN
     return UNKNOWN
 
 

@@ -26,10 +26,12 @@ from polyrepro.report.claim_values import (
     run_prices,
     simulation_values,
 )
+from polyrepro.report.method_values import method_values
 from polyrepro.report.provenance_values import (
     benchmark_values,
     date_of,
     provenance_values,
+    training_minutes,
     tuning_values,
 )
 from polyrepro.report.published_values import (
@@ -82,10 +84,14 @@ def report_values(plan: Plan) -> dict:
         "seeds": _seeds(plan, statistics),
         "abstract": abstract(claims),
         "recipes": recipe_values(plan),
+        "methods": method_values(plan),
         "tuning": tuning_values(),
         "studies": {
             study.name: study_values(plan, study, metrics, statistics)
-            | {"figures_elsewhere": figures_elsewhere(study.name, sources)}
+            | {
+                "figures_elsewhere": figures_elsewhere(study.name, sources),
+                "minutes": training_minutes(records[run.id] for run in plan.runs_of(study)),
+            }
             for study in plan.studies
         },
         "studies_elsewhere": studies_elsewhere(names, sources),

@@ -9,7 +9,14 @@ from polyrepro.atlas import boosted, boosting, embeddings, far_point, intervals,
 from polyrepro.atlas.log_cosh import leaves
 from polyrepro.atlas.noisy_sinc import GAUSSIAN, HIGH_IMPULSES, IMPULSIVE, Noise, noisy_sinc, sinc
 from polyrepro.atlas.regression_losses import AbsoluteError, LogCosh, SquaredError
-from polyrepro.atlas.statements import finding_above, finding_below, percent, t_interval, tiny
+from polyrepro.atlas.statements import (
+    ends_in_words,
+    finding_above,
+    finding_below,
+    percent,
+    t_interval,
+    tiny,
+)
 
 
 def test_errors_with_and_without_the_outlier_by_hand():
@@ -151,8 +158,12 @@ def test_intervals_of_statements():
     assert finding_below(values, 0, "").outcome == "contradicted"
     assert finding_below(values, 0.5, "").outcome == "undecided"
     assert finding_above([1, 2, 3], -5, "mean 2").evidence == (
-        "mean 2 (95 % interval -0.484 to 4.48)"
+        "mean 2 (95 % interval -0.48 to 4.48)"
     )
+    assert finding_below([0.01, 0.02, 0.03], 1, "lost", "points").evidence == (
+        "lost (95 % interval -0.48 to 4.48 points)"
+    )
+    assert ends_in_words(0.0903, 0.11) == "0.090 to 0.110" and ends_in_words(0, 0) == "0 to 0"
 
 
 def test_numbers_in_words():

@@ -44,6 +44,7 @@ def test_the_legend_names_every_loss_once_and_covers_nothing(gates):
         "hard gate at 0.9",
         "soft gate",
         "focal loss",
+        "seed ($n$ = 3)",
     ]
     figure = figure_of("gates", gates)
     legend = figure.legends[0].get_window_extent()

@@ -1,5 +1,7 @@
 """What the figures of the detection studies show, read back from the axes."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from figures_drawn import figure_of, intervals, legend_labels, line, rows_of
@@ -14,21 +16,26 @@ from polyrepro.figures.pointpillars_detections import LOOKS, RIGHT, WRONG
 from polyrepro.figures.pointpillars_epsilon import METRICS as LIDAR_METRICS
 from polyrepro.figures.range_segmentation import METRICS as SEGMENTATION_METRICS
 from polyrepro.figures.shown import IMAGES, LEAST_OBJECTS_3D, SCENES
+from polyrepro.figures.style import in_style
 from polyrepro.files import target_probability_path
 from polyrepro.studies import STUDIES
 
+# Of the paper's Table 1, at the coefficient that it is known for or else at the chosen one.
+MASK_RCNN_GAINS = {"box_ar100": [[-1, 2.5]], "mask_ar100": [[-1, 2.1]]}
+LIDAR_GAINS = {"vehicle_ap_l1": [[-0.4, 0.4]], "pedestrian_ap_l1": [[-0.4, 0.7]]}
+
 
 @pytest.mark.parametrize(
-    ("name", "reference", "label", "metrics"),
+    ("name", "reference", "label", "metrics", "gains"),
     [
-        ("mask_rcnn_epsilon", "cross_entropy", "cross-entropy", METRICS),
-        ("retinanet_epsilon", "focal_g2", "focal loss", METRICS[:2]),
-        ("pointpillars_epsilon", "focal_g2", "focal loss", LIDAR_METRICS),
-        ("range_segmentation", "focal_g2", "focal loss", SEGMENTATION_METRICS),
+        ("mask_rcnn_epsilon", "cross_entropy", "cross-entropy", METRICS, MASK_RCNN_GAINS),
+        ("retinanet_epsilon", "focal_g2", "focal loss", METRICS[:2], {}),
+        ("pointpillars_epsilon", "focal_g2", "focal loss", LIDAR_METRICS, LIDAR_GAINS),
+        ("range_segmentation", "focal_g2", "focal loss", SEGMENTATION_METRICS, {}),
     ],
 )
 def test_recall_and_precision_have_panels_with_differences_to_what_they_name(
-    results, name, reference, label, metrics
+    results, name, reference, label, metrics, gains
 ):
     panels = figure_of(name, results).axes
     for axes, metric in zip(panels, metrics, strict=True):
@@ -45,7 +52,12 @@ def test_recall_and_precision_have_panels_with_differences_to_what_they_name(
         assert title.endswith(f"{label}: {rows.loc[reference, 'mean']:.1f} %")
     assert label in panels[0].get_ylabel()
     chosen = ["chosen on validation images"] if STUDIES[name].selections else []
-    assert legend_labels(name, results) == ["Poly-1", label, *chosen]
+    marks = ["published gain (verified)"] if gains else []
+    seeds = ["seed ($n$ = 3)"]
+    assert legend_labels(name, results) == ["Poly-1", label, *chosen, *marks, *seeds]
+    for axes, metric in zip(panels, metrics, strict=True):
+        drawn = [entry.get_xydata() for entry in axes.lines if entry.get_label() in marks]
+        np.testing.assert_allclose(np.reshape(drawn, (-1, 2)), gains.get(metric, np.empty((0, 2))))
 
 
 def test_histograms_are_shares_of_the_last_epoch_with_means_over_seeds(results):
@@ -53,8 +65,8 @@ def test_histograms_are_shares_of_the_last_epoch_with_means_over_seeds(results):
         steps = line(axes, "$\\epsilon_1 = \N{MINUS SIGN}0.5$")
         np.testing.assert_allclose(steps[1:4], [(0.25, 0.2), (0.5, 0.3), (0.75, 0.5)])
         assert np.isnan(steps[0, 1]), "an empty bin has no place on a logarithmic axis"
-        triangles = [entry.get_xdata()[0] for entry in axes.lines if entry.get_marker() == "v"]
-        assert triangles == pytest.approx([mean] * 5)
+        ticks = [entry.get_xdata()[0] for entry in axes.lines if entry.get_marker() == "|"]
+        assert ticks == pytest.approx([mean] * 5)
     assert legend_labels("retinanet_pt", results)[2] == "focal loss"
 
 
@@ -74,6 +86,13 @@ def test_detections_are_marked_right_or_wrong_once_per_object(results):
     assert [row[0].get_ylabel() for row in rows][:2] == ["objects", "cross-entropy, seed 0"]
     assert rows[2][0].get_ylabel().startswith("Poly-1")
     assert {text.get_fontsize() for axes in figure.axes for text in axes.texts} == {6}
+    for axes in figure.axes:
+        with in_style():
+            labels = [text.get_window_extent() for text in axes.texts]
+            image = axes.get_window_extent().padded(0.01)
+        assert all(image.containsx(x) for box in labels for x in (box.x0, box.x1))
+        assert all(image.containsy(y) for box in labels for y in (box.y0, box.y1))
+        assert not any(one.overlaps(other) for one, other in combinations(labels, 2))
 
     def looks(axes):
         return [to_hex(patch.get_edgecolor()).upper() for patch in axes.patches]
@@ -101,6 +120,9 @@ def test_boxes_from_above_are_marked_right_or_wrong(results):
         for axes in found:
             (boxes,) = axes.collections[1:]
             colours = [to_hex(colour).upper() for colour in boxes.get_colors()][: count + 1]
+            # Wrong ones are dashed, so that grey paper shows them, too.
+            dashed = [dashes is not None for _, dashes in boxes.get_linestyles()][: count + 1]
+            assert dashed == [colour == LOOKS[WRONG] for colour in colours]
             # Every object is found, the first one twice; a score of 0.1 is not shown.
             assert len(boxes.get_paths()) == 2 * (count + 1)
             assert colours.count(LOOKS[WRONG]) == 1

@@ -161,7 +161,7 @@ def test_leading_share_of_epochs_of_one_step_is_that_of_whole_epochs(results, tm
         & (metrics.metric == "leading_share")
     ]
     expected = shown.assign(value=shown.value.astype(float)).groupby("epoch").value.mean()
-    found = line(axes, "mean of the images' shares")
+    found = line(axes, "mean of the images’ shares")
     assert found[:, 1] == pytest.approx(expected.to_numpy())
 
 
@@ -169,7 +169,7 @@ def test_leading_share_leaves_out_the_means_of_whole_epochs(results):
     metrics = read_metrics(results / "metrics.csv")
     (axes,) = figure_of("leading_share", results).axes
     labels = {
-        "leading_share": "mean of the images' shares",
+        "leading_share": "mean of the images’ shares",
         "leading_share_weighted": "share of the summed gradients",
     }
     for metric, label in labels.items():

@@ -3,14 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figures_drawn import figure_of, pages_of, rows_of
+from figures_drawn import figure_of, legend_labels, pages_of, rows_of
 from made_up_results import write_results
 
 from polyrepro.analysis.claims_table import read_claims
 from polyrepro.analysis.outcomes import OUTCOMES
 from polyrepro.analysis.references import read_sources
 from polyrepro.figures import FIGURES, OWN, file_of, names, style
-from polyrepro.figures.rows import lines_of, row_places, scale_differences
+from polyrepro.figures.families import colour_of
+from polyrepro.figures.forest_rows import wrapped
+from polyrepro.figures.rows import lines_of, row_places
+from polyrepro.figures.scales import fit_limits, scale_differences
 from polyrepro.studies import STUDIES
 
 
@@ -100,8 +103,12 @@ def test_the_forest_has_every_examined_contrast_in_the_panel_of_its_unit(results
     others = measured.drop(index=steps.index)
     assert len(shown) == len(others) + 2 and set(shown) == set(measured["number"])
     units = [axes.get_xlabel().split(";")[0] for axes in panels]
-    expected = ["points of top-1", "$P_t$", "share of the gradient", "points of AP or AR"]
+    expected = ["points of top-1", "difference in mean $P_t$", "share of the gradient"]
+    expected += ["points of AR", "points of AP"]
     assert list(dict.fromkeys(units)) == expected
+    for axes, unit in zip(panels, units, strict=True):
+        if unit in expected[3:]:  # the metric stands in the label
+            assert all(f"{unit.split()[-1]}" in text for text in row_labels(axes))
     of_shares = [text.split()[0] for text in row_labels(panels[units.index(expected[2])])]
     numbers = claims.groupby("claim")["number"].first()
     assert of_shares == [
@@ -147,12 +154,130 @@ def test_the_forest_has_a_mark_for_each_source_that_measured_a_contrast(results,
     assert len([text for text in outcomes if text in OUTCOMES]) == judged
 
 
+def test_a_published_gain_covers_no_mark_of_several_sources(results, two_sources):
+    gains = 0
+    for axes in (axes for page in pages_of("forest", results, two_sources) for axes in page.axes):
+        marks = [e.get_ydata()[0] for e in axes.lines if e.get_markeredgecolor() == "#FFFFFF"]
+        for entry in axes.lines:
+            if entry.get_marker() == "D":
+                gains += 1
+                places = [y for y in marks if abs(y - entry.get_ydata()[0]) < 1]
+                assert len(places) < 2 or min(abs(y - entry.get_ydata()[0]) for y in places) > 0.3
+    assert gains > 2
+
+
 def test_all_studies_of_the_full_scale_can_be_drawn(tmp_path):
     studies = ("gates", "truncation", "truncation_lr", "poly_n", "powers")
     folder = write_results(tmp_path, seeds=2, scale="embedded_full", studies=",".join(studies))
     for name in (*(f"{study}_variants" for study in studies), "truncation_lr", "poly_n", "forest"):
         figure = pages_of(name, folder)[-1]
         assert all(box.x1 <= figure.bbox.x1 for box in (a.get_tightbbox() for a in figure.axes))
+
+
+def test_a_family_of_losses_has_one_colour_in_all_figures(results):
+    means = {}
+    for name in ("truncation_variants", "epsilon_sweep_variants", "retinanet_epsilon_variants"):
+        axes = figure_of(name, results).axes[0]
+        for entry in axes.lines:
+            points = np.array(entry.get_xydata(), dtype=float)
+            if entry.get_markersize() == 4 and len(points) == 1 and np.isfinite(points).all():
+                label = row_labels(axes)[round(points[0, 1])]
+                means.setdefault(label.split(" (")[0], set()).add(entry.get_color())
+    assert means["first 100 terms"] == means["first 1000 terms"] == {style.TRUNCATED}
+    assert means["Poly-1"] == {style.POLY}
+    drawn = figure_of("truncation", results).axes[0], figure_of("epsilon_sweep", results).axes[0]
+    colours = [{entry.get_color() for entry in axes.lines} for axes in drawn]
+    assert style.TRUNCATED in colours[0] and style.POLY in colours[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "colour"),
+    [
+        ({"series": "PolySeries"}, style.CROSS_ENTROPY),
+        ({"series": "PolySeries", "gamma": 2.0}, style.FOCAL),
+        ({"series": "PolySeries", "gamma": 2.0, "epsilon": "1"}, style.POLY),
+        ({"series": "SoftGate"}, style.POLY),
+        ({"series": "HardGate"}, style.TRUNCATED),
+        ({"series": "mine:MyLoss"}, style.OTHER),
+    ],
+)
+def test_the_colour_of_a_variant_follows_from_its_settings(settings, colour):
+    row = pd.Series({"gamma": 0.0, "epsilon": "", "terms": np.nan} | settings)
+    assert colour_of(row) == colour
+
+
+def test_the_legend_of_rows_counts_the_seeds(results):
+    assert "seed ($n$ = 3)" in legend_labels("epsilon_sweep_variants", results)
+
+
+def test_a_single_loss_of_a_series_has_the_colour_of_its_family():
+    assert style.shades(style.TRUNCATED, 1) == [style.TRUNCATED]
+    assert len(set(style.shades(style.TRUNCATED, 3))) == 3
+
+
+def test_seeds_that_differ_between_variants_are_a_range():
+    _, (axes,) = style.new_figure(3, 2)
+    seeds = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, np.nan, np.nan], "reference": np.nan})
+    style.label_seeds(axes, seeds)
+    assert axes.get_legend_handles_labels()[1] == ["seed ($n$ = 1 to 3)"]
+
+
+def test_what_the_forest_cuts_off_ends_in_an_arrow(results):
+    for axes in (axes for page in pages_of("forest", results) for axes in page.axes):
+        low, high = axes.get_xlim()
+        thin = [entry.get_xdata() for entry in axes.lines if entry.get_linewidth() == 0.7]
+        ends = np.array([list(ends) for ends in thin], dtype=float)
+        ends = ends[np.isfinite(ends).all(axis=1)]
+        arrows = {m: 0 for m in "<>"}
+        for entry in axes.lines:
+            if entry.get_marker() in arrows:
+                arrows[entry.get_marker()] += 1
+                assert entry.get_xdata()[0] == {"<": low, ">": high}[entry.get_marker()]
+        assert arrows == {"<": (ends[:, 0] < low).sum(), ">": (ends[:, 1] > high).sum()}
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"),
+    [
+        ("C1  first 10 terms − CE", ["C1  first 10 terms − CE"]),
+        (
+            "C11  Poly-2 (ε₁ = 2, ε₂ = −0.5) − 2 Poly-1 (ε₁ = 2) + CE",
+            ["C11  Poly-2 (ε₁ = 2, ε₂ = −0.5)", "− 2 Poly-1 (ε₁ = 2) + CE"],
+        ),
+        (
+            "C14  cross-entropy + (1 − P_t)^0.5 − Poly-1 (ε₁ = 1)",
+            ["C14  cross-entropy + (1 − P_t)^0.5", "− Poly-1 (ε₁ = 1)"],
+        ),
+    ],
+)
+def test_long_labels_break_before_the_sign_of_a_variant(label, lines):
+    assert wrapped(label).split("\n") == lines
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        ("top1", ""),
+        ("mean_pt", ""),
+        ("box_ar100", "box AR: "),
+        ("steps_to_25", "steps to 25 %: "),
+        ("top1_rare", "top-1 of the rare class: "),
+    ],
+)
+def test_a_metric_is_named_where_its_unit_does_not_tell_it_apart(metric, text):
+    assert names.told_apart(metric) == text
+
+
+def test_symbols_in_labels_are_mathematics():
+    assert names.mathematical("CE + (1 − P_t)^0.5, ε₁") == "CE + $(1 - P_t)^{0.5}$, $\\epsilon_{1}$"
+
+
+def test_ticks_are_round_numbers_and_limits_leave_room():
+    _, (axes,) = style.new_figure(4, 2)
+    scale_differences(axes, [-2.4, 2.4])
+    fit_limits(axes, [-2.4, np.nan, 2.4], room=0.1)
+    assert axes.get_xlim() == pytest.approx((-2.88, 2.88))
+    assert [tick for tick in axes.get_xticks() if abs(tick) <= 2.4] == [-2, -1, 0, 1, 2]
 
 
 def test_rows_of_two_lines_have_twice_the_height():

@@ -8,6 +8,7 @@ import pytest
 from polyrepro.report.findings import FINDINGS
 
 NO_METRICS = pd.DataFrame()
+ENDS = ("difference_low", "difference_high")
 
 
 def top1_rows(columns, *rows):
@@ -40,20 +41,28 @@ def test_truncation(rows, words):
 
 
 def test_truncation_against_learning_rate():
-    rows = top1_rows(("terms", "mean"), (1, 70.0), (1, 74.5), (5, 85.0), (5, 85.2))
-    text = FINDINGS["truncation_lr"](rows, NO_METRICS)
-    assert "4.5 points (N = 1), 0.2 points (N = 5)" in text
+    columns = ("terms", "mean", "difference")
+    rows = top1_rows(columns, (1, 70.0, -15), (1, 74.5, -10.5), (5, 85.0, 0), (5, 85.2, 0.2))
+    assert FINDINGS["truncation_lr"](rows, NO_METRICS) == (
+        "From the worst to the best learning rate the accuracy rises by 4.5 points with N = 1, "
+        "the best one 10.5 points below cross-entropy; by 0.2 points with N = 5, the best one 0.2 "
+        "points above cross-entropy."
+    )
 
 
 def test_poly_n_names_the_chosen_coefficients():
     rows = top1_rows(
-        ("epsilon", "mean", "selected"),
-        ("2", 86.0, "best_poly_n1 best_poly_n2"),
-        ("2 0 -0.5", 86.5, "best_poly_n3"),
-        ("4", 85.0, ""),
+        ("variant", "epsilon", "mean", "selected", "difference", *ENDS),
+        ("a", "2", 86.0, "best_poly_n1 best_poly_n2", 0.5, -0.1, 1.1),
+        ("b", "2 0 -0.5", 86.5, "best_poly_n3", 1.0, 0.2, 1.8),
+        ("c", "4", 85.0, "", -0.5, -1.0, 0.0),
     )
     text = FINDINGS["poly_n"](rows, NO_METRICS)
-    assert "(2) for N = 1, 86.00 %; (2) for N = 2, 86.00 %; (2, 0, −0.5) for N = 3" in text
+    assert text == (
+        "The search chose (2) for N = 1 and 2, with the further coefficients at zero: 86.00 %, "
+        "+0.50 points from cross-entropy (−0.10 to +1.10), from which it cannot be told apart; "
+        "(2, 0, −0.5) for N = 3: 86.50 %, +1.00 points from cross-entropy (+0.20 to +1.80)."
+    )
 
 
 def test_detection_gives_recall_precision_and_confidence():

@@ -2,10 +2,14 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from polyrepro import report
+from polyrepro.analysis.claims_table import NUMBERS
+from polyrepro.analysis.reference_folders import COMMITTED
 from polyrepro.report.abstract import MOST_EFFECTS, abstract
+from polyrepro.report.claim_values import judged_claims
 from polyrepro.report.labels import (
     contrast_label,
     interval,
@@ -85,7 +89,8 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
     text = summary_markdown(values)
     assert "small analogue" in text
     assert "| S | secondary | a − b: +1 (0 to 2, n = 5) | **direction only** |" in text
-    assert "One claim was judged: direction only. 3 more were not run. None is." in text
+    assert "1 run, seeds per variant: 5. One claim was judged: direction only. 3 more" in text
+    assert "direction only. 3 more were not run. None is." in text
     assert "small analogue" not in summary_markdown(values | {"analogue": False})
     assert "shorter than the paper's" not in text
     short = summary_markdown(values | {"analogue": False, "shortened": True})
@@ -111,13 +116,37 @@ CLAIM |= {"of_gain": True, "contrasts": [CONTRAST]}
 def test_the_abstract_counts_outcomes_and_confirmed_gains():
     claims = [CLAIM, CLAIM, CLAIM | {"outcome": "reproduced"}]
     words = abstract(claims)
-    assert words["counts"] == "3 claims were judged: 1 reproduced and 2 inconclusive."
+    assert words["counts"] == "Of 3 claims judged, 1 is reproduced and 2 are inconclusive."
     assert words["gains"] == "Of the 3 claims of a gain, 1 is confirmed."
     assert abstract(claims[:2])["gains"] == "Of the 2 claims of a gain, none is confirmed."
     assert abstract(claims[2:])["gains"] == "The only claim of a gain is confirmed."
-    assert abstract(claims[2:])["counts"] == "One claim was judged: reproduced."
+    assert abstract(claims[2:])["counts"] == "One claim was judged: it is reproduced."
     assert abstract([CLAIM | {"of_gain": False}])["gains"] == ""
     assert abstract([])["counts"] == "No claim was judged."
+
+
+def test_claims_without_runs_are_not_counted_as_judged():
+    without = CLAIM | {"outcome": "not run"}
+    words = abstract([CLAIM, without, without])
+    assert words["counts"] == (
+        "One claim was judged: inconclusive. For 2 more of the studies' claims runs are missing."
+    )
+    assert words["gains"] == "The only claim of a gain is not confirmed."
+    assert abstract([without])["counts"].startswith("No claim was judged. For 1 more of")
+    assert abstract([without])["gains"] == ""
+
+
+def test_what_has_no_runs_has_a_name_in_words():
+    rows = pd.read_csv(COMMITTED / "embedded/claims.csv", keep_default_na=False)
+    rows = rows[(rows["claim"] == "poly1_gain") & (rows["contrast"] != "")]
+    texts = ("top1 (test): @best_poly1 - cross_entropy", "top1 (test): poly1_e+2 - cross_entropy")
+    shown = []
+    for contrast in texts:
+        row = rows.assign(contrast=contrast, number="C1", note="")
+        row[list(NUMBERS)] = float("nan")
+        (claim,) = judged_claims(row, {})
+        shown.append(claim["contrasts"][0]["contrast"])
+    assert shown == ["the chosen variant − CE", "Poly-1 (ε₁ = 2) − CE"]
 
 
 def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():
@@ -134,7 +163,7 @@ def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():
         {"number": "C3", "text": f"{words} (+0.1 to +0.7)"},
     ]
     rerun = CLAIM | {"gain": "+0.0", "published_status": "re-run"}
-    assert abstract([rerun])["effects"][0]["text"].endswith("; re-run by others +0.0)")
+    assert abstract([rerun])["effects"][0]["text"].endswith("; others found +0.0)")
     of_steps = CLAIM | {"contrasts": [CONTRAST | {"unit": "steps"}]}
     assert "Long tail, steps, a − b: +0.40 (" in abstract([of_steps])["effects"][0]["text"]
     many = [CLAIM | {"number": f"C{i}", "study": str(i)} for i in range(20)]
@@ -143,7 +172,26 @@ def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():
     assert len(shown) == MOST_EFFECTS and shown[-1] == "C20", "a published gain is never left out"
 
 
+def test_the_abstract_has_what_was_decided_once_for_each_study_and_outcome():
+    decided = CLAIM | {"number": "C1", "outcome": "direction only", "gain": "+0.6"}
+    half = CONTRAST | {"expected": "> 0.5", "unit": "share of the gradient"}
+    claims = [
+        decided,
+        decided | {"number": "C2"},
+        decided | {"number": "C3", "outcome": "not reproduced", "contrasts": [half]},
+        CLAIM | {"number": "C4", "gain": "+0.4"},
+    ]
+    words = abstract(claims)
+    assert [effect["number"] for effect in words["decided"]] == ["C1", "C3"]
+    assert words["decided"][1]["text"].endswith("; expected > 0.5)")
+    undecided = [effect["number"] for effect in words["effects"]]
+    assert undecided[-1] == "C4" and not {"C1", "C3"} & set(undecided)
+    excluded = [CLAIM | {"outcome": "published gain excluded"}] * 2
+    assert "2 are refuted in size (the published gain is excluded)" in abstract(excluded)["counts"]
+
+
 def test_claims_with_too_few_seeds_are_counted():
     few = CLAIM | {"contrasts": [CONTRAST, CONTRAST | {"n": 3}]}
     assert abstract([CLAIM])["few_seeds"] == ""
-    assert abstract([CLAIM, few])["few_seeds"].startswith("Of 2 claims with measurements, 1 had")
+    assert abstract([CLAIM, few])["few_seeds"].startswith("Of 2 claims that were measured, 1 had")
+    assert abstract([few, few])["few_seeds"].startswith("All 2 claims that were measured had")

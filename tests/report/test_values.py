@@ -15,7 +15,7 @@ from polyrepro.analysis.claims_table import read_claims
 from polyrepro.analysis.reference_folders import COMMITTED
 from polyrepro.analysis.statistics import read_statistics
 from polyrepro.plan import Plan
-from polyrepro.report.claim_values import claims_not_run, outcome_counts
+from polyrepro.report.claim_values import claims_not_run, judged_claims, outcome_counts
 from polyrepro.report.values import report_values
 
 
@@ -70,6 +70,16 @@ def test_numbers_of_claims_are_those_of_the_table(plan):
     counts = {o["outcome"]: o["count"] for o in values["outcomes"]}
     assert sum(counts.values()) == len(values["claims"])
     assert all(entry["definition"] for entry in outcome_counts([]))
+
+
+def test_contrasts_of_one_claim_in_several_metrics_name_them(plan):
+    claims = read_claims(Path(plan.settings.results) / "claims.csv")
+    rows = claims[(claims["claim"] == "few_terms_lose") & (claims["contrast"] != "")].copy()
+    (last,) = rows.index[-1:]
+    rows.loc[last, "contrast"] = rows.loc[last, "contrast"].replace("top1 (test)", "box_ap (test)")
+    (claim,) = judged_claims(rows, {})
+    first, second = (contrast["contrast"] for contrast in claim["contrasts"])
+    assert first.startswith("truncated_n10") and second.startswith("box AP: truncated_n100")
 
 
 def test_all_other_claims_are_listed_with_command_and_price(plan):

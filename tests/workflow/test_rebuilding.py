@@ -54,7 +54,7 @@ def edit(path, old, new):
         ),
         ("analysis/claims.py", "import math", "import math  # x", JUDGED),
         ("analysis/published.py", "import Path", "import Path  # x", JUDGED),
-        ("figures/truncation.py", "import rows", "import  rows", {"figure_truncation": 1}),
+        ("figures/truncation.py", "import scales", "import  scales", {"figure_truncation": 1}),
         ("figures/style.py", "import math", "import math  # x", DRAWN),
         ("losses/series.py", "import torch", "import torch  # x", {"figure_losses": 1, "atlas": 1}),
         ("report/findings.py", "import pandas", "import pandas  ", {}),

@@ -11,6 +11,12 @@ FIGURES = expand(
 )
 
 
+def shows_published(name):
+    """Whether the code of a figure reads the published numbers."""
+    code = source_files(f"polyrepro.figures.{file_of(name)}")
+    return any(path.endswith("analysis/published.py") for path in code)
+
+
 # One rule for each figure, because a caption's path cannot contain wildcards. A figure depends on
 # its own code, on the tables and the runs of its study, and on what the study defines.
 for figure_name, figure_study in DRAWN.items():
@@ -22,6 +28,11 @@ for figure_name, figure_study in DRAWN.items():
             code=source_files(f"polyrepro.figures.{file_of(figure_name)}"),
             tables=[f"{RESULTS}/{table}" for table in tables_of(figure_name)],
             references=files_shown(REFERENCES) if figure_name in OF_CLAIMS else [],
+            published=(
+                project_files("results/published", "*.csv")
+                if figure_study and shows_published(figure_name)
+                else []
+            ),
             # Predictions and histories lie in the runs' folders, which the receipts name.
             runs=(
                 expand(
