@@ -3,12 +3,12 @@
     python benchmarks/verdicts.py                  # results/reference/verdicts.csv, reproduced.csv
     python benchmarks/verdicts.py --reports 500    # quicker, less exact
 
-`verdicts.csv` simulates whole reports: every claim of every study of the scale `embedded_full`,
-with its selections, margins and published gains, under assumptions about the truth (`SCENARIOS` in
-simulated_studies.py) and for 1 to 20 seeds. A verdict is false if the truth contradicts it: a
-direction where there is none or the other, equality where the difference is at least the margin, a
-published gain excluded which is true. `false_or_contrast` counts what is said of the single
-contrasts of a claim, too.
+`verdicts.csv` simulates whole reports: every claim of every study of the scale `embedded_full`, or
+of the paper's own, with its selections, margins and published gains, under assumptions about the
+truth (`SCENARIOS` in simulated_studies.py) and for 1 to 20 seeds. A verdict is false if the truth
+contradicts it: a direction where there is none or the other, equality where the difference is at
+least the margin, a published gain excluded which is true. `false_or_contrast` counts what is said
+of the single contrasts of a claim, too. Where runs collapse, the truth is that of runs that learn.
 
 `reproduced.csv` gives the probability of each outcome for one claim of a gain at the paper's scale,
 among twenty claims, by the true effect, the noise and the number of seeds.
@@ -19,11 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from simulated_studies import SCALE, SCENARIOS, Scenario, contrast_values, simulate, statements
+from simulated_studies import SCENARIOS, Scenario, contrast_values, simulate, statements
 
 from polyrepro.analysis.contrasts import contrasts_at
 from polyrepro.analysis.inference import SIGNIFICANCE, Estimates, estimate_means
 from polyrepro.analysis.outcomes import EQUIVALENT, Judgement, contrast_outcomes, judge
+from polyrepro.analysis.published import PAPER_SCALE
 from polyrepro.analysis.questions import Evidence
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast, against_reference
@@ -41,17 +42,18 @@ def simulate_reports(
     """Rates of false verdicts, coverage and power over many reports."""
     published = statements()
     evidence, truths = [], []
-    for study in (s for s in STUDIES.values() if SCALE in s.recipes):
+    for study in (s for s in STUDIES.values() if scenario.scale in s.recipes):
         simulated = simulate(study, scenario, seeds, reports, random)
         for claim in study.claims:
-            contrasts = contrasts_at(study, claim, SCALE)
+            contrasts = contrasts_at(study, claim, scenario.scale)
             if not contrasts:
                 continue
             pairs = [contrast_values(contrast, simulated) for contrast in contrasts]
             verified = claim.published and published["status"][claim.published] == "verified"
             gain = published["gain"][claim.published] if verified else np.nan
             estimates = tuple(pair[1] for pair in pairs)
-            evidence.append(Evidence(claim, contrasts, estimates, gain))
+            paper_scale = scenario.scale == PAPER_SCALE
+            evidence.append(Evidence(claim, contrasts, estimates, gain, paper_scale))
             truths.append([pair[0] for pair in pairs])
     judgements = judge(evidence)
     cases = list(zip(evidence, truths, judgements, strict=True))

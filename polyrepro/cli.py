@@ -6,6 +6,7 @@ Heavy imports stay inside the commands, so that `--help` and planning are quick.
 import argparse
 import errno
 import sys
+import warnings
 from pathlib import Path
 
 from polyrepro.check_gpu import add_check_command
@@ -23,6 +24,8 @@ def main(arguments: list[str] | None = None) -> None:
     and can go on exits with 75.
     """
     options = _parser().parse_args(arguments)
+    # torch 2.15 says this of code of its own, at the beginning of every log.
+    warnings.filterwarnings("ignore", r"`torch\.jit\.script` is deprecated", FutureWarning)
     try:
         options.command(options)
     except InterruptedTrainingError as interruption:
@@ -153,8 +156,10 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _figure(options: argparse.Namespace) -> None:
     from polyrepro.figures import draw
+    from polyrepro.running.collection import nothing_collected
 
-    draw(options.name, options.results, options.references)
+    with nothing_collected():
+        draw(options.name, options.results, options.references)
 
 
 def _atlas(options: argparse.Namespace) -> None:
@@ -166,5 +171,7 @@ def _atlas(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from polyrepro.plan import Plan
     from polyrepro.report import write_report
+    from polyrepro.running.collection import nothing_collected
 
-    write_report(Plan(settings_of(options)))
+    with nothing_collected():
+        write_report(Plan(settings_of(options)))

@@ -3,11 +3,12 @@ const spread = row => [...row.cells].flatMap(cell =>
   [cell, ...Array(cell.colSpan - 1).fill(null)]);
 const text = cell => cell ? cell.textContent.trim().replaceAll("\u2212", "-") : "";
 const numeric = /^[+-]?[\d,]*\.?\d+/;
-// Also `a to b` and `a \u00b1 b`.
-const number = /^[+-]?[\d,.]+([ a-z\u00b1]+[+-]?[\d,.]+)?$/;
+// Also `a to b`, `a \u00b1 b` and a number with its status.
+const number = /^[+-]?[\d,.]+([ a-z\u00b1]+[+-]?[\d,.]+)?( \([a-z -]+\))?$/;
+const missing = "\u2013";
 const key = of => {
   const found = of.match(numeric);
-  return found ? parseFloat(found[0].replaceAll(",", "")) : of;
+  return found ? parseFloat(found[0].replaceAll(",", "")) : of === missing ? "" : of;
 };
 // Numbers first, then words; rows that have neither stay at the end.
 const order = (a, b, sign) => typeof a === typeof b
@@ -35,29 +36,57 @@ const sort = (table, head, column) => {
   groups.sort((a, b) => order(a.key, b.key, up ? 1 : -1));
   body.append(...groups.flatMap(group => group.rows));
 };
+// The lowest head above a column that says something; one above several columns is of none.
+const headsOf = table => {
+  const rows = [...table.tHead.rows].map(spread);
+  return rows[0].map((_, column) => rows.map(row => row[column])
+    .filter(head => text(head) && head.colSpan === 1).at(-1) ?? null);
+};
 for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0];
   if (!body || !table.tHead) continue;
-  const heads = spread(table.tHead.rows[table.tHead.rows.length - 1]);
-  heads.forEach((head, column) => {
-    if (!head || !text(head)) return;
-    head.classList.add("sortable");
-    head.tabIndex = 0;
-    head.addEventListener("click", () => sort(table, head, column));
-    head.addEventListener("keydown", event => event.key === "Enter" && head.click());
-  });
-  heads.forEach((head, column) => {
-    const cells = [...body.rows].map(row => spread(row)[column]).filter(cell => cell);
-    const shown = cells.filter(cell => number.test(text(cell)));
-    if (2 * shown.length <= cells.filter(text).length) return;
-    const digits = cell => (text(cell).match(/\.(\d+)$/) ?? ["", ""])[1].length;
+  headsOf(table).forEach((head, column) => {
+    const cells = [...body.rows].map(row => spread(row)[column])
+      .filter(cell => cell?.colSpan === 1);
+    const said = cells.filter(cell => text(cell) && text(cell) !== missing);
+    const shown = said.filter(cell => number.test(text(cell)));
+    if (head) {
+      const button = document.createElement("button");
+      button.append(...head.childNodes);
+      head.append(button);
+      head.classList.add("sortable");
+      head.addEventListener("click", () => sort(table, head, column));
+    }
+    if (2 * shown.length <= said.length) return;
+    const plain = cell => text(cell).replace(/ \(.*/, "");
+    const digits = cell => (plain(cell).match(/\.(\d+)$/) ?? ["", ""])[1].length;
     const most = Math.max(...shown.map(digits));
     for (const cell of [head, ...cells]) cell?.classList.add("number");
     for (const cell of shown) {
-      const missing = most - digits(cell);
-      cell.dataset.pad = (digits(cell) || !missing ? "" : ".") + "0".repeat(missing);
+      const lacking = most - digits(cell);
+      if (plain(cell) === text(cell))
+        cell.dataset.pad = (digits(cell) || !lacking ? "" : ".") + "0".repeat(lacking);
     }
   });
 }
-for (const image of document.querySelectorAll("figure img"))
-  image.addEventListener("click", () => image.classList.toggle("large"));
+// The point that was clicked stays under the pointer.
+const zoom = (image, across) => {
+  const figure = image.closest("figure"), left = figure.scrollLeft;
+  const share = (across + left) / image.clientWidth;
+  const large = image.classList.toggle("large");
+  image.setAttribute("aria-pressed", large);
+  figure.scrollLeft = share * image.clientWidth - across;
+};
+for (const image of document.querySelectorAll("figure img")) {
+  image.tabIndex = 0;
+  image.setAttribute("role", "button");
+  image.setAttribute("aria-pressed", false);
+  image.title = "Click or press Enter to zoom";
+  image.addEventListener("click", event =>
+    zoom(image, event.clientX - image.closest("figure").getBoundingClientRect().left));
+  image.addEventListener("keydown", event => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    zoom(image, 0);
+  });
+}

@@ -88,10 +88,11 @@ def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.Da
     """
     statements = published_statements()
     scale = metrics["scale"].iloc[0]
+    studies = set(metrics["study"])
     claims = [
         measured
         for name in STUDIES
-        if name in set(metrics["study"])
+        if name in studies
         for measured in _measured(STUDIES[name], metrics, scale, statements)
     ]
     judgements = judge([measured.evidence(scale) for measured in claims])

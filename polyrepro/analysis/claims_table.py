@@ -10,12 +10,18 @@ from polyrepro.analysis.metrics_checks import MetricsError, row_number
 from polyrepro.analysis.not_run import NUMBERS as MEASURED
 from polyrepro.analysis.outcomes import OUTCOMES
 from polyrepro.analysis.published import STATUSES
+from polyrepro.analysis.supported import (
+    refuse_half_intervals,
+    refuse_other_middle,
+    refuse_unsupported,
+)
 from polyrepro.analysis.tables import (
     read_table,
     refuse,
     refuse_impossible,
     refuse_other_than,
     refuse_outside,
+    remake,
 )
 from polyrepro.studies import STUDIES
 from polyrepro.studies.claim import Claim, Contrast
@@ -27,7 +33,8 @@ TEXTS = (
 )
 NUMBERS = (*MEASURED, "published_gain")
 COUNTS = ("n", "planned", "collapsed")
-INTERVALS = (("low", "high"), ("decisive_low", "decisive_high"))
+IMAGES = ("images_low", "images_high")
+INTERVALS = (("low", "high"), ("decisive_low", "decisive_high"), IMAGES)
 """Ends of the intervals around `measured`."""
 
 
@@ -54,7 +61,10 @@ def read_claims(path: Path) -> pd.DataFrame:
         f"beside {first!r}: one report judges the claims of one scale",
     )
     for ends in INTERVALS:
+        refuse_half_intervals(judged, ends, path)
+    for ends in INTERVALS[:2]:
         refuse_outside(judged, "measured", ends, path)
+    refuse_other_middle(judged, path)
     refuse(
         (judged["n"] > 0) != np.isfinite(judged["measured"]),
         judged["measured"],
@@ -68,6 +78,7 @@ def read_claims(path: Path) -> pd.DataFrame:
     for _, rows in judged.groupby(["study", "claim"], sort=False):
         _check_claim(rows, path)
         _check_contrasts(rows, path)
+        refuse_unsupported(rows, contrasts_of(rows), path)
     keys = list(dict.fromkeys(zip(table["claim"], table["scale"], strict=True)))
     numbers = {key: f"C{position}" for position, key in enumerate(keys, start=1)}
     table["number"] = [numbers[key] for key in zip(table["claim"], table["scale"], strict=True)]
@@ -92,7 +103,7 @@ def _check_claim(rows: pd.DataFrame, path: Path) -> None:
         raise MetricsError(
             f"{path}, row {row_number(rows.index[0])}, column contrast: the claim "
             f"{first['claim']!r} has {len(rows)} rows where the study compares {expected} times; "
-            "the table is of another version: make it again from metrics.csv"
+            f"the table is of another version; {remake(path)}"
         )
     refuse(
         rows["outcome"] != first["outcome"],

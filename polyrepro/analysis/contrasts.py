@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from polyrepro.analysis.diverged import diverged_runs
-from polyrepro.analysis.inference import Estimates, estimate_means
+from polyrepro.analysis.inference import Estimates, common_step, estimate_means
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import candidates_of, fresh_seeds
 from polyrepro.studies.claim import Claim, Contrast
@@ -40,6 +40,7 @@ class Measurement:
         values: the contrast by seed, for the seeds that all its variants have.
         collapsed: by seed, whether a run of it has collapsed.
         notes: what is missing or odd, in words.
+        step: of which the compared values are multiples, where their differences are all zero.
     """
 
     contrast: Contrast
@@ -47,11 +48,12 @@ class Measurement:
     values: pd.Series
     collapsed: pd.Series
     notes: tuple[str, ...]
+    step: float = 0.0
 
     @property
     def estimates(self) -> Estimates:
         """Mean and error of the contrast; zero-dimensional arrays."""
-        return estimate_means(self.values.to_numpy(), self.collapsed.to_numpy())
+        return estimate_means(self.values.to_numpy(), self.collapsed.to_numpy(), self.step)
 
     @property
     def in_words(self) -> str:
@@ -68,13 +70,14 @@ def measure(contrast: Contrast, runs: StudyRuns) -> Measurement:
     """Measure a contrast; one with a selection only over the seeds that chose nothing."""
     weights, undecided = _resolved(contrast, runs.winners)
     seeds = fresh_seeds(runs.study, runs.seeds) if contrast.selections else list(runs.seeds)
-    notes = [f"nothing to choose from for {name}" for name in undecided]
+    needed = f"{runs.study.metric} on validation images of a candidate"
+    notes = [f"nothing chosen ({name}): no seed that chooses has {needed}" for name in undecided]
     if contrast.selections and not seeds:
         chose = "the only seed" if len(runs.seeds) == 1 else f"all {len(runs.seeds)} seeds"
         notes.append(f"{chose} chose; none is left to test")
     per_variant = _values(contrast, runs).reindex(index=seeds)
     absent = [name for name in weights if name not in per_variant]
-    notes += [f"no runs of {name}" for name in absent]
+    notes += [_absent(name, contrast, runs) for name in absent if not name.startswith("@")]
     if absent or undecided or not seeds:
         return _nothing(contrast, weights, notes)
     of_contrast = per_variant[list(weights)]
@@ -94,7 +97,12 @@ def measure(contrast: Contrast, runs: StudyRuns) -> Measurement:
             pairs = [(runs.study.name, name, seed) for seed in lost.index]
             diverged = len(diverged_runs(runs.metrics).intersection(pairs))
             notes[-1] += f", {diverged} of them diverged" if diverged else ""
-    return Measurement(contrast, weights, values, lost.any(axis="columns"), tuple(notes))
+    step = 0.0
+    if weights and len(values) and (values == 0).all():
+        step = common_step(per_variant.to_numpy())
+        notes.append("all differences are zero")
+        notes[-1] += f", of values in steps of {step:.2g}" if step > 0 else ""
+    return Measurement(contrast, weights, values, lost.any(axis="columns"), tuple(notes), step)
 
 
 def contrasts_at(study: Study, claim: Claim, scale: str) -> tuple[Contrast, ...]:
@@ -116,6 +124,12 @@ def expected(contrast: Contrast) -> str:
     if contrast.kind == "at_most":
         return f"below {contrast.edges[1]:g}"
     return f"{'above' if contrast.sign > 0 else 'below'} {contrast.threshold:g}"
+
+
+def _absent(variant: str, contrast: Contrast, runs: StudyRuns) -> str:
+    if (runs.metrics["variant"] == variant).any():
+        return f"no {contrast.metric} ({contrast.split}) of {variant}"
+    return f"no runs of {variant}"
 
 
 def _nothing(contrast: Contrast, weights: dict[str, float], notes: list[str]) -> Measurement:

@@ -3,9 +3,9 @@
 An interval over seeds speaks of the very images that were tested. Where each run kept its
 predictions, images and seeds are drawn together: the pigeonhole bootstrap (Owen 2007), which
 resamples rows and columns of the table of seeds by images independently. Its variance is corrected
-for the few seeds, and the interval is that of t, as everywhere; the degrees of freedom
-(Satterthwaite) lie between those of the seeds alone and, where images are nearly all of the noise,
-infinity.
+for the few seeds and for what seeds and images do together, which it counts three times. The
+interval is that of t, as everywhere; the degrees of freedom (Satterthwaite) lie between those of
+the seeds alone and, where images are nearly all of the noise, infinity.
 
 AP and AR, of boxes in point clouds too, and the metrics of a segmentation are no means over images.
 They are computed again for each drawn set of images, from what a run has kept of each image (see
@@ -136,9 +136,13 @@ def bootstrap_interval(
     random = np.random.default_rng(1)
     of_seeds = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=count) / seeds
     means = (of_seeds * samples).sum(axis=1)
-    # Drawing n of n seeds makes their part of the variance too small by 1 / n of itself.
+    # Drawing n of n seeds makes their part of the variance too small by 1 / n of itself. What a
+    # network does on an image at random is counted three times by drawing both: the images' part of
+    # the variance falls with the number of seeds as far as it is of this kind.
     between = whole.var(ddof=1) / seeds
-    variance = means.var(ddof=1) + between / seeds
+    of_images = samples.mean(axis=1).var(ddof=1)
+    at_random = max((samples.var(axis=0, ddof=1).mean() - of_images) / (seeds - 1), 0)
+    variance = max(means.var(ddof=1) + between / seeds - 2 * at_random, between)
     if variance == 0:
         return NOTHING
     freedom = (seeds - 1) * (variance / between) ** 2 if between > 0 else math.inf

@@ -14,6 +14,10 @@ the plain t interval. As many are cut at both ends, so that runs which collapse 
 favour of their variant. If fewer than three pairs would be left, nothing is cut off:
 the plain t interval is then very wide, or nearly all pairs have collapsed and that is the result.
 With fewer than five pairs such a pattern arises by chance too often, and there is no interval.
+
+Equal runs. Differences that are all zero come from runs that are the same, or from metrics so
+coarse (the accuracy of a hundred images, or values without decimals) that a difference is rounded
+away. The error is then that of rounding alone.
 """
 
 from dataclasses import dataclass, replace
@@ -29,6 +33,12 @@ FEWEST_LEFT = 3
 FEWEST_COLLAPSED = 5
 """Pairs that an interval needs if collapsed runs cannot be trimmed away."""
 
+FINEST = 10_000
+"""Parts of a hundred down to which a common step of values is looked for."""
+
+WRITTEN = 1e-4
+"""A value this part of a step away from a multiple is one, written with a few digits."""
+
 ROUNDING = 1e-9
 """A standard error below this part of the values is rounding: the differences are all equal."""
 
@@ -43,7 +53,7 @@ class Estimates:
         mean: (trimmed) mean; NaN without pairs.
         error: its standard error; NaN where none can be had: with one pair, or where the
             differences are equal to each other but not to zero, so that they show no noise at all.
-            It is 0 where three or more differences are all zero: the same runs on both sides.
+            Where three or more differences are all zero it is that of the values' rounding.
         freedom: degrees of freedom of t.
     """
 
@@ -86,24 +96,39 @@ def student_quantile(probability: np.ndarray | float, freedom: np.ndarray | floa
     return special.stdtrit(freedom, probability)
 
 
-def estimate_means(values: np.ndarray, collapsed: np.ndarray | None = None) -> Estimates:
+def estimate_means(
+    values: np.ndarray, collapsed: np.ndarray | None = None, step: float = 0.0
+) -> Estimates:
     """Estimates of the means over the last dimension.
 
     Args:
         values: (..., seeds) differences, or values of one variant.
         collapsed: (..., seeds) whether a run behind the value has collapsed.
+        step: of two values that are compared, see `common_step`; 0 where they are exact, and where
+            a variant is compared with itself.
     """
     values = np.asarray(values, dtype=float)
     n = values.shape[-1]
     count = np.zeros_like(values, dtype=bool) if collapsed is None else np.asarray(collapsed)
     count = count.sum(axis=-1)
     cut = np.where(n - 2 * count >= FEWEST_LEFT, count, 0)
-    result = _estimates(np.sort(values, axis=-1), cut)
+    result = _estimates(np.sort(values, axis=-1), cut, step)
     undecidable = (count > cut) & (n < FEWEST_COLLAPSED)
     return replace(result, error=np.where(undecidable, np.nan, result.error))
 
 
-def _estimates(ordered: np.ndarray, cut: np.ndarray) -> Estimates:
+def common_step(values: np.ndarray) -> float:
+    """The largest part of a hundred of which all values are multiples: 0.1 for 1,000 images.
+
+    It is 0 if there is none down to `FINEST` parts, as of values that are not rounded.
+    """
+    parts = np.arange(1, FINEST + 1)
+    multiples = np.outer(np.unique(values[np.isfinite(values)]), parts / 100)
+    found = parts[(np.abs(multiples - np.round(multiples)) < WRITTEN).all(axis=0)]
+    return 100 / float(found[0]) if len(found) else 0.0
+
+
+def _estimates(ordered: np.ndarray, cut: np.ndarray, step: float) -> Estimates:
     """The estimates of ordered values of which `cut` are cut off at each end."""
     n = ordered.shape[-1]
     mean, error = np.full(cut.shape, np.nan), np.full(cut.shape, np.nan)
@@ -115,7 +140,10 @@ def _estimates(ordered: np.ndarray, cut: np.ndarray) -> Estimates:
             error[rows] = _error(ordered[rows], kept)
     scale = np.abs(ordered).max(axis=-1, initial=0)
     equal = error <= ROUNDING * scale
-    error = np.where(equal, np.where((scale == 0) & (n >= FEWEST_LEFT), 0.0, np.nan), error)
+    # Rounding to a step is uniform noise; each difference has that of two values.
+    of_rounding = step / np.sqrt(6 * max(n, 1))
+    zero = (scale == 0) & (n >= FEWEST_LEFT)
+    error = np.where(equal, np.where(zero, of_rounding, np.nan), error)
     return Estimates(np.full(cut.shape, n), cut, mean, error, n - 2 * cut - 1)
 
 

@@ -44,11 +44,17 @@ def check_columns(table: pd.DataFrame, path: Path) -> None:
     for column in NEEDED:
         if column not in table.columns:
             raise MetricsError(
-                f"{path}, row 1: there is no column {column!r}; needed are {', '.join(NEEDED)}, "
-                "separated by commas"
+                f"{path}, row 1: there is no column {column!r}{_instead(column, table)}; needed "
+                f"are {', '.join(NEEDED)}, separated by commas"
             )
     if table.empty:
         raise MetricsError(f"{path} has no rows; collect runs first")
+
+
+def _instead(column: str, table: pd.DataFrame) -> str:
+    """What may stand in the place of a missing column."""
+    alike = [name for name in map(str, table.columns) if name.strip().lower() == column]
+    return f", but {alike[0]!r}: rename it" if alike else ""
 
 
 def check_metrics(table: pd.DataFrame, path: Path) -> None:
@@ -81,11 +87,17 @@ def check_metrics(table: pd.DataFrame, path: Path) -> None:
 
 
 def check_header(names: Collection[str], path: Path) -> None:
-    """Refuse a header that has a name twice: which column is meant cannot be told.
+    """Refuse a header without commas, or with a name twice: which column is meant nobody can tell.
 
     Raises:
         MetricsError: naming the column.
     """
+    for sign, in_words in ((";", "semicolons"), ("\t", "tabulators")):
+        if len(names) == 1 and any(sign in name for name in names):
+            raise MetricsError(
+                f"{path}, row 1: {in_words} separate the columns; save the table with commas "
+                "between columns and points in numbers"
+            )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise MetricsError(
@@ -114,10 +126,12 @@ def numbers(
         bad |= values.notna() & ((values % 1 != 0) | (values < 0) | (values > MOST))
     if bad.any():
         row = first_row(bad)
-        wanted = f"a whole number, at least 0 and at most {MOST:g}" if whole else "a finite number"
+        wanted = "a finite number; write it with a decimal point and without a unit"
+        if whole:
+            wanted = f"a whole number, at least 0 and at most {MOST:g}; correct it"
         raise MetricsError(
             f"{path}, row {row_number(row)}, column {column}: {table[column][row]!r} is not "
-            f"{wanted}"
+            f"{wanted}, or remove the row"
         )
     return values.astype("Int64" if optional else int) if whole else values
 

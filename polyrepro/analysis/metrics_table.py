@@ -11,6 +11,7 @@ from pandas.api.typing import NAType
 
 from polyrepro.analysis.metrics_checks import (
     ELSEWHERE,
+    MetricsError,
     check_coefficients,
     check_columns,
     check_metrics,
@@ -19,7 +20,7 @@ from polyrepro.analysis.metrics_checks import (
 from polyrepro.analysis.metrics_units import check_units
 from polyrepro.analysis.runs_checks import check_metric_names, check_runs
 from polyrepro.analysis.steps_to_accuracy import steps_to_accuracy
-from polyrepro.analysis.tables import read_cells
+from polyrepro.analysis.tables import read_cells, remake
 from polyrepro.plan import Plan
 from polyrepro.running.records import read_record
 from polyrepro.runs import Run
@@ -196,6 +197,16 @@ def read_metrics(path: Path) -> pd.DataFrame:
         MetricsError: naming file, row and column, if the table cannot be read, or mixes scales,
             lengths of training, units, data, losses, or has a run twice.
     """
+    try:
+        return _checked(path)
+    except MetricsError as error:
+        # In a folder of results the records are there to make it again.
+        if path.name == "metrics.csv" and path.with_name("settings.json").exists():
+            raise MetricsError(f"{error}; or {remake(path)}") from None
+        raise
+
+
+def _checked(path: Path) -> pd.DataFrame:
     table = read_cells(path, dict.fromkeys(TEXTS, str))
     check_columns(table, path)
     for column, value in UNSAID.items():

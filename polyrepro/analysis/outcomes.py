@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyrepro.analysis.inference import holm
-from polyrepro.analysis.questions import Evidence, questions, sides
+from polyrepro.analysis.questions import CONTRASTS, Evidence, questions, sides
 from polyrepro.analysis.significance import CONFIDENCE, SIGNIFICANCE
 
 OUTCOMES = {
@@ -48,6 +48,7 @@ class Judgement:
         levels: (..., contrasts) significance level at which Holm's procedure compared each
             contrast: that of its step where the claim steps down, else that of the direction. The
             interval of coverage 1 - level decides. NaN where the claim has not been measured.
+        apart: the level that the contrasts share for what is said of each on its own.
         steps: of a claim that steps down, how many contrasts hold in a row.
     """
 
@@ -55,6 +56,7 @@ class Judgement:
     p: np.ndarray
     p_holm: np.ndarray
     levels: np.ndarray
+    apart: np.ndarray
     steps: np.ndarray
 
 
@@ -75,6 +77,7 @@ def judge(report: list[Evidence]) -> list[Judgement]:
         start += len(answers)
         names, count = list(answers), len(evidence.contrasts)
         compared = range(count) if evidence.claim.step_down else [0] * count
+        apart = names.index(CONTRASTS) if CONTRASTS in names else 0
         p_holm = {name: corrected[..., part][..., i] for i, name in enumerate(names)}
         judgements.append(
             Judgement(
@@ -82,6 +85,7 @@ def judge(report: list[Evidence]) -> list[Judgement]:
                 p=answers["direction"],
                 p_holm=p_holm["direction"],
                 levels=levels[..., part][..., compared],
+                apart=levels[..., part][..., apart],
                 steps=_steps(evidence, p_holm),
             )
         )
@@ -92,22 +96,25 @@ def contrast_levels(evidence: Evidence, judgement: Judgement) -> np.ndarray:
     """(..., contrasts) the level at which each contrast is read on its own.
 
     Where a claim of k contrasts has been confirmed, each of them holds at the claim's level;
-    otherwise each is one of k that might be called something by chance, and has the k-th part.
+    otherwise each is one of k that might be called something by chance, and has the k-th part of
+    the level that they share.
     """
     count = len(evidence.contrasts)
     if count == 1 or evidence.claim.step_down:
         return judgement.levels
-    confirmed = np.isin(judgement.outcome, CONFIRMED)
-    return np.where(confirmed[..., None], judgement.levels, judgement.levels / count)
+    confirmed = np.isin(judgement.outcome, CONFIRMED)[..., None]
+    return np.where(confirmed, judgement.levels, judgement.apart[..., None] / count)
 
 
 def contrast_outcomes(evidence: Evidence, judgement: Judgement) -> list[np.ndarray]:
     """The outcome of each contrast on its own, read from the interval that decides.
 
-    "Not run" where the claim has not been judged. A published gain belongs to a claim of a single
-    contrast.
+    "Not run" where the claim has not been judged. The contrasts of a claim that has been confirmed
+    have its outcome and no other: a direction of theirs within a margin was not asked for. A
+    published gain belongs to a claim of a single contrast.
     """
     levels = contrast_levels(evidence, judgement)
+    confirmed = np.isin(judgement.outcome, CONFIRMED) & (not evidence.claim.step_down)
     outcomes = []
     for number, contrast in enumerate(evidence.contrasts):
         changes = {"contrasts": (contrast,), "step_down": False}
@@ -118,7 +125,8 @@ def contrast_outcomes(evidence: Evidence, judgement: Judgement) -> list[np.ndarr
             gain=evidence.gain if len(evidence.contrasts) == 1 else np.nan,
             paper_scale=evidence.paper_scale,
         )
-        outcomes.append(outcome_at(alone, questions(alone), levels[..., number]))
+        own = outcome_at(alone, questions(alone), levels[..., number])
+        outcomes.append(np.where(confirmed, judgement.outcome, own))
     return outcomes
 
 

@@ -15,7 +15,8 @@ SHORTENED = ("imagenet_short", "coco_short")
 """Scales with the paper's networks and full-size data, and trainings shorter than the paper's."""
 
 STATUSES = ("verified", "secondary", "inferred", "re-run", "unverified", "unknown")
-"""What a row may say about how sure we are; results/published/README.md explains them."""
+"""What a row may say about how sure we are, surest first; results/published/README.md explains
+them."""
 
 
 class PublishedRecordError(PolyreproError):
@@ -70,7 +71,8 @@ def published_statements(folder: Path = FOLDER) -> pd.DataFrame:
                 f"column {column} ({unsure[column].iloc[0]}) is not; a statement is as sure as its "
                 "numbers"
             )
-    statements["gain"] = statements["improved"].map(values) - statements["baseline"].map(values)
+    gains = statements["improved"].map(values) - statements["baseline"].map(values)
+    statements["gain"] = gains.round(9)  # 80.2 - 79.4 is 0.8
     return statements
 
 
@@ -84,9 +86,18 @@ def published_facts(folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def statement_of(claim: Claim, statements: pd.DataFrame) -> pd.Series | None:
-    """The row of the statement that a claim comes from; None for a question of our own."""
+    """The row of the statement that a claim comes from; None for a question of our own.
+
+    Raises:
+        PublishedRecordError: if the record has no such row.
+    """
     if claim.published is None:
         return None
+    if claim.published not in statements.index:
+        raise PublishedRecordError(
+            f"{FOLDER / 'statements.csv'}, column id: there is no row {claim.published!r}, from "
+            f"which the claim {claim.name} comes; restore it: git checkout -- {FOLDER}"
+        )
     # Ids do not repeat, so this is a row and not a table, which the types cannot know.
     return cast(pd.Series, statements.loc[claim.published])
 

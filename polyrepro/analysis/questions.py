@@ -6,8 +6,11 @@ Every claim poses one to three questions, each answered by a two-sided p value:
 - `equal`: for superiority contrasts with a margin: is there no difference beyond the margin?
 - `gain`: for one superiority contrast with a published, verified gain: is the effect smaller?
 
-A claim that steps down has one `step` per further contrast. Everything here takes arrays with one
-element per report, so that simulated reports are judged by the same code as real ones.
+A claim that steps down has one `step` per further contrast. Any other claim of several contrasts
+has `contrasts`, which is never answered as a whole: it keeps a share of the report's level for what
+is said of the single contrasts, also where the claim itself has been decided. Everything here takes
+arrays with one element per report, so that simulated reports are judged by the same code as real
+ones.
 """
 
 from dataclasses import dataclass
@@ -16,6 +19,9 @@ import numpy as np
 
 from polyrepro.analysis.inference import Estimates
 from polyrepro.studies.claim import Claim, Contrast
+
+CONTRASTS = "contrasts"
+"""The question about the single contrasts of a claim of several."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ def questions(evidence: Evidence) -> dict[str, np.ndarray]:
     contrasts = evidence.contrasts
     holds, fails = sides(evidence)
     answers = {"direction": 2 * np.minimum(holds, fails)}
+    if len(contrasts) > 1 and not evidence.claim.step_down:
+        answers[CONTRASTS] = np.ones_like(holds)
     if evidence.claim.step_down:
         steps = [p_holds(c, e) for c, e in zip(contrasts, evidence.estimates, strict=True)]
         # A step counts only if all before it do.

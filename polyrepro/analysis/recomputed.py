@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from polyrepro.analysis.metrics_checks import MetricsError, row_number
-from polyrepro.analysis.tables import read_cells
+from polyrepro.analysis.tables import read_cells, remake
 
 ROUNDING = 1e-6
 """Relative: another machine or version of a library may give other last digits."""
@@ -35,7 +35,7 @@ def refuse_other_cells(
     if path.read_text(encoding="utf-8") == text:
         return
     expected = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    found, mend = read_cells(path, str), f"make the table again from {made_from}"
+    found, mend = read_cells(path, str), remake(path)
     if list(found.columns) != list(expected.columns):
         other = set(found.columns) ^ set(expected.columns)
         raise MetricsError(

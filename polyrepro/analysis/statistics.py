@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from polyrepro.analysis.collapse import collapsed_runs
-from polyrepro.analysis.inference import estimate_means, holm, student_quantile
+from polyrepro.analysis.inference import common_step, estimate_means, holm, student_quantile
 from polyrepro.analysis.metrics_checks import SPLITS
 from polyrepro.analysis.metrics_table import final_values
 from polyrepro.analysis.selection import winners
@@ -80,7 +80,8 @@ def paired_difference(
     for name in pair:
         if name in collapsed:
             lost |= collapsed[name].reindex(seeds, fill_value=False).to_numpy(dtype=bool)
-    result = estimate_means(difference.to_numpy(), lost)
+    step = 0.0 if difference.any() else common_step(values.to_numpy())
+    result = estimate_means(difference.to_numpy(), lost, step)
     low, high = result.interval(CONFIDENCE)
     wide = result.interval(1 - SIGNIFICANCE / comparisons)
     p_value = 2 * np.minimum(result.p_above(0), result.p_below(0))

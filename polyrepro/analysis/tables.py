@@ -1,5 +1,7 @@
 """Reading a table that this package has written, checked for damage since."""
 
+import re
+import shlex
 import warnings
 from collections.abc import Collection
 from pathlib import Path
@@ -9,6 +11,19 @@ import numpy as np
 import pandas as pd
 
 from polyrepro.analysis.metrics_checks import MetricsError, check_header, row_number
+
+
+def remake(path: Path) -> str:
+    """How to mend a table of a results folder, as the end of a message: with the command."""
+    metrics, settings = path.with_name("metrics.csv"), path.with_name("settings.json")
+    if path == metrics:
+        source, command = "the records", f"collect --configfile {shlex.quote(str(settings))}"
+    elif metrics.exists():
+        source, command = "metrics.csv", f"{path.stem} {shlex.quote(str(metrics))}"
+    else:
+        return f"restore the table: git checkout -- {shlex.quote(str(path))}"
+    output = f"--output {shlex.quote(str(path))}"
+    return f"make the table again from {source}: polyrepro {command} {output}"
 
 
 def read_table(
@@ -30,10 +45,10 @@ def read_table(
         if column not in table:
             raise MetricsError(
                 f"{path}, row 1: there is no column {column!r}; another version has written the "
-                "table: make it again from metrics.csv"
+                f"table; {remake(path)}"
             )
     if table.empty:
-        raise MetricsError(f"{path} has no rows; make it again from metrics.csv")
+        raise MetricsError(f"{path} has no rows; {remake(path)}")
     for column in numbers:
         table[column] = _numbers(table[column], path)
     for column in counts:
@@ -67,18 +82,47 @@ def read_cells(path: Path, types: type | dict[str, type]) -> pd.DataFrame:
             # All lines have a value more than the header: pandas would leave out the last one.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             names = pd.read_csv(path, header=None, nrows=1, dtype=str, **read)
+            check_header([str(name) for name in names.iloc[0]], path)
             table = pd.read_csv(path, dtype=types, keep_default_na=False, index_col=False, **read)
     except pd.errors.ParserWarning:
         raise MetricsError(
             f"{path}, row 2: there are more values than columns in row 1; a text with a comma "
             "needs quotes, and a number a decimal point"
         ) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
-        raise MetricsError(f"{path} is no table of comma-separated values: {error}") from None
-    check_header([str(name) for name in names.iloc[0]], path)
+    except pd.errors.EmptyDataError:
+        raise MetricsError(
+            f"{path}, row 1: it is empty; the first row of a table names its columns"
+        ) from None
+    except UnicodeDecodeError:
+        raise MetricsError(_not_text(path)) from None
+    except pd.errors.ParserError as error:
+        raise MetricsError(_not_parsed(path, str(error))) from None
     blank = table.iloc[:, 0].astype(str) == ""
     blank[blank] = (table[blank].astype(str) == "").all(axis="columns")
     return table[~blank]
+
+
+def _not_text(path: Path) -> str:
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        try:
+            line.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            return (
+                f"{path}, row {number}: byte {error.start + 1} is no text in UTF-8; save the table "
+                'as comma-separated values in UTF-8 (Excel: "CSV UTF-8")'
+            )
+    return f"{path} is no text in UTF-8"
+
+
+def _not_parsed(path: Path, reason: str) -> str:
+    found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason)
+    if not found:
+        return f"{path} is no table of comma-separated values: {reason}"
+    expected, row, seen = found.groups()
+    return (
+        f"{path}, row {row}: {seen} values where row 1 has {expected} columns; a text with a comma "
+        "needs quotes, and a number a decimal point"
+    )
 
 
 def refuse(bad: pd.Series, values: pd.Series, path: Path, reason: str) -> None:
@@ -92,8 +136,7 @@ def refuse(bad: pd.Series, values: pd.Series, path: Path, reason: str) -> None:
         value = values[row]
         shown = repr(value) if isinstance(value, str) else f"{value:g}"
         raise MetricsError(
-            f"{path}, row {row_number(row)}, column {values.name}: {shown} {reason}; make the "
-            "table again from metrics.csv"
+            f"{path}, row {row_number(row)}, column {values.name}: {shown} {reason}; {remake(path)}"
         )
 
 

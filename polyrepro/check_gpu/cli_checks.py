@@ -20,29 +20,40 @@ SHORT = "overrides={epochs: 4, train_images: 1280}"
 
 
 def check_interruption(device: str, folder: Path) -> str:
-    """A training that is stopped by SIGTERM and resumed ends as an undisturbed one."""
-    stopped = _start(device, folder / "stopped", "--set", SHORT, RUN)
+    """A training that is stopped by SIGTERM and resumed ends as an undisturbed one.
+
+    The undisturbed one runs beside it; on a GPU that takes one process at a time their leases make
+    them take turns.
+    """
+    commands = {
+        name: _start(device, folder / name, "--set", SHORT, RUN)
+        for name in ("stopped", "undisturbed")
+    }
     lock = record_path(folder / "stopped", RUN).parent / "lock"
     while not lock.exists():
-        if stopped.poll() is not None:
-            raise CheckFailedError(f"`polyrepro train {RUN}` ended with {stopped.returncode}")
+        if commands["stopped"].poll() is not None:
+            raise _ended(commands["stopped"], RUN)
         time.sleep(0.01)
-    stopped.send_signal(signal.SIGTERM)
-    status = stopped.wait()
+    commands["stopped"].send_signal(signal.SIGTERM)
+    status = commands["stopped"].wait()
     if status != EXIT_STATUS:
         raise CheckFailedError(f"after SIGTERM the exit status is {status}, not {EXIT_STATUS}")
-    histories = []
-    for results in (folder / "stopped", folder / "undisturbed"):
-        histories.append(_trained(device, results, "--set", SHORT, RUN)["history"])
-    for row in (*histories[0], *histories[1]):
-        for name in ("seconds", "images_per_second"):
-            row.pop(name, None)
-    if histories[0] != histories[1]:
+    commands["stopped"] = _start(device, folder / "stopped", "--set", SHORT, RUN)
+    resumed, undisturbed = (
+        _history(_record(process, folder / name, RUN)) for name, process in commands.items()
+    )
+    if resumed != undisturbed:
         raise CheckFailedError(
-            f"the resumed training ends with loss {histories[0][-1]['loss']!r}, an undisturbed one "
-            f"with {histories[1][-1]['loss']!r}"
+            f"the resumed training ends with loss {resumed[-1]['loss']!r}, an undisturbed one "
+            f"with {undisturbed[-1]['loss']!r}"
         )
     return "stopped by SIGTERM with a checkpoint, resumed, the same bits as undisturbed"
+
+
+def _history(record: dict) -> list[dict]:
+    """Without the times, which differ."""
+    times = ("seconds", "images_per_second")
+    return [{k: v for k, v in row.items() if k not in times} for row in record["history"]]
 
 
 def check_two_processes(device: str, folder: Path) -> str:
@@ -65,7 +76,7 @@ def check_two_processes(device: str, folder: Path) -> str:
 def check_detector(device: str, folder: Path) -> str:
     """Mask R-CNN of MMDetection with a Poly loss put in by the hook, trained and evaluated.
 
-    With deterministic algorithms, which are the default: an operator that has none ends it.
+    Deterministic algorithms are on, as by default: an operator that has none ends the training.
     """
     require_detection()
     data = folder / "data" / "composites"
@@ -79,10 +90,18 @@ def check_detector(device: str, folder: Path) -> str:
 
 def _trained(device: str, results: Path, *words: str) -> dict:
     """The record of a run, the last word, after `polyrepro train`."""
-    process = _start(device, results, *words)
+    return _record(_start(device, results, *words), results, words[-1])
+
+
+def _record(process: subprocess.Popen, results: Path, run_id: str) -> dict:
+    """The record of a run, once the command that trains it has ended."""
     if process.wait():
-        raise CheckFailedError(f"`polyrepro train {words[-1]}` ended with {process.returncode}")
-    return json.loads(record_path(results, words[-1]).read_text())
+        raise _ended(process, run_id)
+    return json.loads(record_path(results, run_id).read_text())
+
+
+def _ended(process: subprocess.Popen, run_id: str) -> CheckFailedError:
+    return CheckFailedError(f"`polyrepro train {run_id}` ended with {process.returncode}")
 
 
 def _start(device: str, results: Path, *words: str) -> subprocess.Popen:

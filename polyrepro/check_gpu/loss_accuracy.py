@@ -29,7 +29,7 @@ TOLERANCES = {torch.float32: (2e-5, 3e-5), torch.bfloat16: (2e-5, 5e-3)}
 
 
 def check_losses(device: torch.device) -> str:
-    """Every form in two precisions and at sizes from 10 to 21,843 classes."""
+    """Compare every form, in two precisions and for 10 to 21,843 classes."""
     gpu = device.type == "cuda"
     before, found = get_backend(), []
     try:

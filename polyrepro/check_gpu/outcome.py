@@ -1,4 +1,4 @@
-"""How a part of the check ends, other than well."""
+"""How a part of the check ends if it does not pass."""
 
 import importlib.util
 

@@ -17,12 +17,17 @@ class Part:
         purpose: what it does, for the person who waits.
         seconds: a guess of how long it takes on a data-centre GPU; none has been measured.
         check: takes `cpu` or `cuda`; returns what it found, raises what it did not like.
+        alone: no other part may run at the same time, because this one measures how fast the
+            machine is, or needs all of its GPUs.
+        gpus: with fewer it is skipped.
     """
 
     name: str
     purpose: str
     seconds: int
     check: Callable[[str], str]
+    alone: bool = False
+    gpus: int = 1
 
 
 def _on_device(module: str, function: str) -> Callable[[str], str]:
@@ -72,7 +77,7 @@ PARTS = {
         Part(
             "interruption",
             "a training stopped by SIGTERM, resumed, and compared",
-            30,
+            22,
             _in_folder(check_interruption),
         ),
         Part(
@@ -86,14 +91,23 @@ PARTS = {
             "Mask R-CNN for COCO with the hook; images per second",
             20,
             _on_device("polyrepro.check_gpu.detectors", "check_mask_rcnn"),
+            alone=True,
         ),
-        Part("two_processes", "one run on two GPUs", 25, _in_folder(check_two_processes)),
+        Part(
+            "two_processes",
+            "one run on two GPUs",
+            25,
+            _in_folder(check_two_processes),
+            alone=True,
+            gpus=2,
+        ),
         Part(
             "resnet50",
             "ResNet-50 as its recipe says, compiled; images per second",
-            60,
+            55,
             _on_device("polyrepro.check_gpu.speed", "check_resnet50"),
+            alone=True,
         ),
     )
 }
-"""In their order; the longest, which is not needed for the others, comes last."""
+"""In their order: those that may run side by side, then the others. The longest comes last."""

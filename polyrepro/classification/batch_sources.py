@@ -47,7 +47,7 @@ class SmallerPasses:
             yield [part for batch in passes for part in batch.split(self.parts)]
 
     def evaluation(self, split: str) -> Iterator[Batch]:
-        """Left as it is: the evaluation itself goes over to smaller passes where it has to."""
+        """Unchanged: the evaluation makes its own passes smaller where it has to."""
         return self.whole.evaluation(split)
 
 

@@ -130,7 +130,7 @@ class ReplayedNetwork(nn.Module):
 
 
 def capture(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor] | None:
-    """A network's training pass as CUDA graphs; None, with a message, if it cannot be captured."""
+    """The training pass of a network as CUDA graphs; None, with a message, if that fails."""
     holder = nn.Sequential(network).train()  # torch replaces the forward method of what it is given
     before = [buffer.clone() for buffer in network.buffers()]
     autocast = torch.autocast(
@@ -156,7 +156,7 @@ def capture(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor] | 
 
 
 def fresh_network(run: Run, channels: int, classes: int) -> nn.Module:
-    """The network of a run before its first step, on the CPU; takes from torch's random numbers."""
+    """The network of a run before its first step, on the CPU; draws global random numbers."""
     recipe = run.recipe
     network = timm.create_model(
         recipe.model,
@@ -178,6 +178,6 @@ def _wrapped(
     network: nn.Module, recipe: ClassificationRecipe, processes: Processes, in_memory: bool
 ) -> nn.Module:
     if compiles(recipe, processes.device):
-        # For each size of images anew: code for any size would be slower at all of them.
+        # Compiled once per image size: code that takes any size would be slower at all of them.
         return torch.compile(network, dynamic=False)
     return ReplayedNetwork(network) if replays(recipe, processes, in_memory) else network

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmdet.registry import DATA_SAMPLERS
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, Sampler
 
 from polyrepro.detection.detection_errors import DetectionError
@@ -21,6 +21,19 @@ from polyrepro.detection.registration import register_in_scopes
 def seed_from(*numbers: int) -> int:
     """A seed for numpy, below 2**32, from a few whole numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def seed_draws(seed: int) -> None:
+    """Seed what transforms and models draw from.
+
+    Not `torch.manual_seed`: without a GPU it keeps three stack traces of every call for the moment
+    when one appears, which takes longer than to read an image.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
 
 
 class ResumableBatchSampler(Sampler[list[int]]):
@@ -69,10 +82,7 @@ class SeedImage:
 
     def __call__(self, results: dict) -> dict:
         number = results["img_id"] if "img_id" in results else results["sample_idx"]
-        seed = seed_from(self.seed, self.epoch, int(number))
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        seed_draws(seed_from(self.seed, self.epoch, int(number)))
         return results
 
 
@@ -105,7 +115,7 @@ class ResumableHook(Hook):
         self._seed_image.epoch = runner.epoch
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
-        set_random_seed(seed_from(runner.seed, runner.iter, runner.rank))
+        seed_draws(seed_from(runner.seed, runner.iter, runner.rank))
 
 
 register_in_scopes("DATA_SAMPLERS", ResumableBatchSampler)

@@ -14,6 +14,9 @@ GIVEN = RESULTS / "published" / "throughputs.csv"
 MEASURED = RESULTS / "benchmarks" / "training.csv"
 CHECKED = RESULTS / "benchmarks" / "check_gpu.csv"
 
+LIKE = 2.0
+"""Images whose sides differ by no more keep the same GPU about equally busy for each pixel."""
+
 
 class ThroughputError(PolyreproError):
     """A table of throughputs that cannot be used."""
@@ -85,17 +88,19 @@ def image_side(recipe: AnyRecipe) -> int | None:
 def rate_of(recipe: AnyRecipe, processor: str, rows: Iterable[Throughput]) -> Rate | None:
     """The rate to expect; None if no row has the recipe's network on such a processor.
 
-    A measured row for exactly the recipe's image size, precision and compilation comes first. Else
-    the row with the closest image size counts, the first of several, and its rate is scaled by the
-    area of the images.
+    A row measured here with the recipe's precision and compilation comes first, if its images have
+    at most `LIKE` times or at least a part of 1 / `LIKE` of the recipe's sides. Otherwise all rows
+    count. Of those that count, the one with the closest image size is taken, the first of several,
+    and its rate is scaled by the area of the images.
     """
     size = image_side(recipe)
     precision = "cpu_precision" if processor == "cpu" else "precision"
-    wanted = (size, getattr(recipe, precision, "float32"), getattr(recipe, "compile", False))
+    wanted = (getattr(recipe, precision, "float32"), getattr(recipe, "compile", False))
 
     def preference(row: Throughput) -> tuple[bool, float]:
-        exact = (row.image_size, row.precision, row.compile) == wanted
-        return not (exact and row.status == "measured"), abs(math.log(_area_ratio(row, size)))
+        distance = abs(math.log(_area_ratio(row, size)))
+        measured = row.status == "measured" and (row.precision, row.compile) == wanted
+        return not (measured and distance <= 2 * math.log(LIKE)), distance
 
     fitting = [row for row in rows if row.model == recipe.model and row.processor == processor]
     if not fitting:

@@ -1,12 +1,17 @@
 """The end of the pipeline: report.pdf, report.html and summary.md, from the tables alone."""
 
 import json
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from polyrepro.errors import PolyreproError
 from polyrepro.plan import Plan
 from polyrepro.report.layout import Section, best_orders
+
+if TYPE_CHECKING:
+    import typst
 
 PAPER = Path(__file__).parents[2] / "report" / "paper.typ"
 
@@ -31,22 +36,30 @@ def write_report(plan: Plan) -> None:
 
     results = Path(plan.settings.results).resolve()
     values = report_values(plan)
-    write_json(results / "report.json", values)
-    pdf, page = (_typeset(results / "report.json", kind) for kind in ("pdf", "html"))
+    write_json(results / "report.json", _relative(values, results))
+    pdf, page = _typeset(results / "report.json")
     write_atomically(results / "report.pdf", pdf)
-    write_atomically(results / "report.html", interactive(page.decode()))
+    write_atomically(results / "report.html", interactive(page))
     write_atomically(results / "summary.md", summary_markdown(values))
 
 
-def _typeset(values: Path, kind: str) -> bytes:
-    """The report as a PDF, or as the body of a page.
+def _relative(value: Any, folder: Path) -> Any:
+    """Paths of figures seen from the report's folder: in another folder the bytes are the same."""
+    if isinstance(value, dict):
+        return {key: _relative(of, folder) for key, of in value.items()}
+    if isinstance(value, list):
+        return [_relative(of, folder) for of in value]
+    if isinstance(value, str) and value.startswith("/") and value.endswith((".pdf", ".png")):
+        return os.path.relpath(value, folder)
+    return value
 
-    In which order the figures and the table of a section leave no hole depends on where its text
-    ends, and that on the sections before it: the text is typeset again until the order is the best.
-    """
+
+def _typeset(values: Path) -> tuple[bytes, str]:
+    """The report as a PDF, and the body of the page for a browser."""
     import matplotlib
     import typst
 
+    inputs = {"values": str(values), "folder": str(values.parent)}
     try:
         # The root is `/` so that a results folder may lie anywhere; the fonts are Typst's own and
         # those that come with matplotlib, so that the same values give the same bytes everywhere.
@@ -56,29 +69,40 @@ def _typeset(values: Path, kind: str) -> bytes:
             ignore_system_fonts=True,
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
         )
-        orders: dict[str, list[int]] = {}
-        settled = 0
-        for _ in range(MOST_PASSES):
-            inputs = {"values": str(values), "orders": json.dumps(orders)}
-            made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
-            reported = json.loads(compiler.query("<with-figures>", field="value"))
-            sections = [Section(**section) for section in reported]
-            found = best_orders(sections, orders, settled)
-            if orders == found:
-                break
-            # What comes before the first change lies where it was measured, and stays as it is.
-            unchanged = [orders.get(section.name) == found[section.name] for section in sections]
-            settled = max(settled + 1, unchanged.index(False))
-            orders = found
-        else:
-            print(
-                f"{PAPER.name}: the order of the figures had not settled after {MOST_PASSES} "
-                f"typesettings ({kind}); the last one is kept",
-                file=sys.stderr,
-            )
-        if kind == "pdf":  # in a pass of its own, because it moves the ends of texts
-            inputs |= {"spread": "yes"}
-            made, _ = compiler.compile_with_warnings(sys_inputs=inputs, format=kind)
+        page, _ = compiler.compile_with_warnings(sys_inputs=inputs, format="html")
+        orders = _settled_orders(compiler, inputs)
+        # Spread in a pass of its own, because it moves the ends of texts.
+        spread = inputs | {"orders": json.dumps(orders), "spread": "yes"}
+        pdf, _ = compiler.compile_with_warnings(sys_inputs=spread, format="pdf")
     except typst.TypstError as error:
         raise ReportError(f"{PAPER.name} cannot be typeset: {error}") from error
-    return made if isinstance(made, bytes) else made.encode()
+    return pdf, page.decode()
+
+
+def _settled_orders(compiler: "typst.Compiler", inputs: dict[str, str]) -> dict[str, list[int]]:
+    """The order of each section's figures and table that leaves no hole.
+
+    It depends on where the section's text ends, and that on the sections before it: the text is
+    typeset again until the orders are the best.
+    """
+    orders: dict[str, list[int]] = {}
+    settled = 0
+    for _ in range(MOST_PASSES):
+        compiler.compile_with_warnings(
+            sys_inputs=inputs | {"orders": json.dumps(orders)}, format="pdf"
+        )
+        reported = json.loads(compiler.query("<with-figures>", field="value"))
+        sections = [Section(**section) for section in reported]
+        found = best_orders(sections, orders, settled)
+        if orders == found:
+            return orders
+        # What comes before the first change lies where it was measured, and stays as it is.
+        unchanged = [orders.get(section.name) == found[section.name] for section in sections]
+        settled = max(settled + 1, unchanged.index(False))
+        orders = found
+    print(
+        f"{PAPER.name}: the order of the figures had not settled after {MOST_PASSES} typesettings; "
+        "the last one is kept",
+        file=sys.stderr,
+    )
+    return orders

@@ -18,12 +18,12 @@ def abstract(claims: list[dict]) -> dict:
         claims: as `judged_claims` gives them.
 
     Returns:
-        `counts`: a sentence with the number of claims per outcome; `gains`: a sentence about the
-        paper's claims that accuracy, AP or AR rises; `decided`: one phrase for the first claim of
-        each study with each definite outcome; `effects`: one for each claim of a single comparison
-        whose published gain is known, then for the first claim of the paper's in each study that
-        has none so far, up to `MOST_EFFECTS`; `few_seeds`: a sentence about the claims that were
-        tested with fewer seeds than planned.
+        `counts`: a sentence with the number of claims per outcome, and of those that lack runs;
+        `gains`: a sentence about the paper's claims that accuracy, AP or AR rises; `decided`: one
+        phrase for the first claim of each study with each definite outcome; `effects`: one for each
+        claim of a single comparison whose published gain is known, then for the first claim of the
+        paper's in each study that has none so far, up to `MOST_EFFECTS`; `few_seeds`: a sentence
+        about the claims that were tested with fewer seeds than planned.
     """
     measured = [claim for claim in claims if claim["contrasts"][0]["measured"] != "–"]
     decided = _decided(measured)
@@ -32,9 +32,10 @@ def abstract(claims: list[dict]) -> dict:
         if claim["published"] and claim["study"] not in {c["study"] for c in chosen + decided}:
             chosen.append(claim)
     chosen = chosen[:MOST_EFFECTS]
+    gains = [claim["outcome"] for claim in claims if claim["of_gain"]]
     return {
         "counts": _counts(claims),
-        "gains": _gains([claim["outcome"] for claim in claims if claim["of_gain"]]),
+        "gains": _gains([outcome for outcome in gains if outcome != "not run"]),
         "effects": _effects(claims, chosen),
         "decided": _effects(claims, decided),
         "few_seeds": _few_seeds(measured),
@@ -42,13 +43,16 @@ def abstract(claims: list[dict]) -> dict:
 
 
 def _counts(claims: list[dict]) -> str:
-    counts = Counter(claim["outcome"] for claim in claims)
-    if not claims:
-        return "No claim was judged."
-    if len(claims) == 1:
-        return f"One claim was judged: it {_verdict(claims[0]['outcome'], 1)}."
-    parts = [f"{n} {_verdict(o, n)}" for o in OUTCOMES if (n := counts[o])]
-    return f"Of {len(claims)} claims judged, {_listed(parts)}."
+    judged = [claim["outcome"] for claim in claims if claim["outcome"] != "not run"]
+    counts, left = Counter(judged), len(claims) - len(judged)
+    if not judged:
+        text = "No claim was judged."
+    elif len(judged) == 1:
+        text = f"One claim was judged: it {_verdict(judged[0], 1)}."
+    else:
+        parts = [f"{n} {_verdict(o, n)}" for o in OUTCOMES if (n := counts[o])]
+        text = f"Of {len(judged)} claims judged, {_listed(parts)}."
+    return text + (f" For {left} more of the studies' claims runs are missing." if left else "")
 
 
 def _verdict(outcome: str, count: int) -> str:

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from polyrepro.analysis.metrics_checks import MetricsError, row_number
 from polyrepro.analysis.outcomes import OUTCOMES
 from polyrepro.estimate import plan_prices
 from polyrepro.figures.names import contrast_label, told_apart, unit_of
 from polyrepro.plan import Plan
 from polyrepro.report.labels import METRIC_LABELS, interval, number, seeds_text, signed
 from polyrepro.studies import STUDIES
+from polyrepro.studies.study import Study
+from polyrepro.variants import REFERENCE
 
 SIMULATED = Path(__file__).parents[2] / "results" / "reference" / "verdicts.csv"
 DIGITS = {"P_t": 3, "share of the gradient": 3, "steps": 1}
@@ -33,7 +36,8 @@ def judged_claims(
     entries = []
     for _, rows in claims[claims["contrast"] != ""].groupby("number", sort=False):
         first = rows.iloc[0]
-        known = {name: label for (study, name), label in labels.items() if study == first["study"]}
+        measured = {of: label for (study, of), label in labels.items() if study == first["study"]}
+        known = _names(STUDIES[first["study"]]) | measured
         folders = {
             name: f"runs/{recipe}/{name}/"
             for (study, name), recipe in (recipes or {}).items()
@@ -55,6 +59,13 @@ def judged_claims(
             }
         )
     return entries
+
+
+def _names(study: Study) -> dict[str, str]:
+    """What is said of variants and selections without runs."""
+    names = {variant.name: variant.label or variant.loss.label for variant in study.variants}
+    names |= {f"@{selection.name}": "the chosen variant" for selection in study.selections}
+    return names | {REFERENCE: "CE"}
 
 
 def _in_words(notes: pd.Series, labels: dict[str, str]) -> str:
@@ -157,11 +168,23 @@ def outcome_counts(claims: list[dict]) -> list[dict]:
 
 
 def simulation_values(path: Path = SIMULATED) -> dict | None:
-    """Error rates of verdicts that `benchmarks/verdicts.py` simulated; None without its table."""
+    """Error rates of verdicts that `benchmarks/verdicts.py` simulated; None without its table.
+
+    Raises:
+        MetricsError: naming file, row and column of what is no rate.
+    """
     if not path.exists():
         return None
     rows = pd.read_csv(path)
     rates = ["false_or_contrast", "false_worst_claim", "coverage", "right_per_claim"]
+    outside = rows[rates].lt(0) | rows[rates].gt(1)
+    if outside.any(axis=None):
+        row = int(outside.any(axis="columns").idxmax())
+        column = str(outside.loc[row].idxmax())
+        raise MetricsError(
+            f"{path}, row {row_number(row)}, column {column}: {rows[column][row]:g} is no rate "
+            f"between 0 and 1; restore the table: git checkout -- {path}"
+        )
     rows[rates] *= 100
     shown = [3, 5, 10, 20]
     with_intervals = rows[rows["seeds"] >= shown[0]]

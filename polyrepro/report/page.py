@@ -5,6 +5,8 @@ It needs no network: figures lie in the file. Numbers link to tables and records
 
 from pathlib import Path
 
+from polyrepro.report.drawings import with_small_drawings
+
 FOLDER = Path(__file__).parents[2] / "report"
 STYLE, SCRIPT = FOLDER / "page.css", FOLDER / "page.js"
 
@@ -18,5 +20,7 @@ def interactive(page: str) -> str:
     for mark in ("</head>", "</body>"):
         if page.count(mark) != 1:
             raise ValueError(f"the page that Typst made has no single {mark}")
+    # Where a line may end inside a command; a character there would be copied with it.
+    page = with_small_drawings(page).replace("\N{ZERO WIDTH SPACE}", "<wbr>")
     page = page.replace("</head>", f"<style>\n{STYLE.read_text()}</style></head>")
     return page.replace("</body>", f"<script>\n{SCRIPT.read_text()}</script></body>")

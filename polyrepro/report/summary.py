@@ -18,10 +18,12 @@ def summary_markdown(values: dict) -> str:
         ]
     missing = values["provenance"]["missing"]
     if missing:
+        verb = "is" if len(missing) == 1 else "are"
         named = ", ".join(missing[:20]) + (" and others" if len(missing) > 20 else "")
-        lines += [f"**{len(missing)} runs have not finished and are missing:** {named}.", ""]
+        have = "has" if len(missing) == 1 else "have"
+        lines += [f"**{_runs(len(missing))} {have} not finished and {verb} missing:** {named}.", ""]
     lines += [
-        f"{values['provenance']['runs']} runs, seeds per variant: {values['seeds']}. "
+        f"{_runs(values['provenance']['runs'])}, seeds per variant: {values['seeds']}. "
         f"{values['abstract']['counts']} {values['not_run_count']} more were not run. "
         f"{values['abstract']['gains']}".strip(),
         "",
@@ -39,6 +41,10 @@ def summary_markdown(values: dict) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _row(claim: dict) -> str:

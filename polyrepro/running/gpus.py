@@ -23,7 +23,7 @@ for index in range(torch.cuda.device_count()):
     except (RuntimeError, AttributeError):  # in use by a process that shares it with no other
         print(index)
 """
-"""What torch knows of the devices. It opens them, so this runs in a process of its own."""
+"""What torch knows of the devices. Finding out initialises CUDA, so a separate process does it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,12 @@ def installed_gpus() -> Gpus:
             names = [name for name in names if name != index]  # not as a whole any more
             names.append(match["mig"])
     return Gpus(tuple(names), uuids, tuple(instances))
+
+
+def can_be_shared() -> bool:
+    """Whether a GPU takes several processes at once: not in the exclusive mode of some clusters."""
+    modes = _output(["nvidia-smi", "--query-gpu=compute_mode", "--format=csv,noheader"])
+    return modes is None or set(modes.split()) <= {"Default"}
 
 
 def visible_devices(gpus: Gpus) -> list[str]:

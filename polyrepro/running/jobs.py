@@ -12,6 +12,7 @@ from polyrepro.data import open_dataset
 from polyrepro.files import record_path, require_writable, selection_path, write_json
 from polyrepro.options import command
 from polyrepro.plan import Plan, caches_of, parse_run_id, pretraining_run
+from polyrepro.running.collection import nothing_collected
 from polyrepro.running.current_run import locked, make_current
 from polyrepro.running.determinism import determinism
 from polyrepro.running.execution import Execution
@@ -53,8 +54,11 @@ def train_batch(
     results = Path(settings.results)
     require_writable(results)
     runs = [parse_run_id(run_id, settings.overrides) for run_id in run_ids]
-    # Those of all jobs: a mistake is found before the first of them has trained anything.
-    check_losses({run.id: run.variant.loss for run in (*runs, *Plan(settings).runs)})
+    with nothing_collected():
+        for kind in {run.recipe.kind for run in runs}:
+            import_module(TRAINERS[kind][0])
+        # Those of all jobs: a mistake is found before the first of them has trained anything.
+        check_losses({run.id: run.variant.loss for run in (*runs, *Plan(settings).runs)})
     caches = caches_of(runs, settings)
     datasets = {
         name: open_dataset(name, results, caches.get(name))

@@ -15,6 +15,9 @@ from polyrepro.running.gpus import installed_gpus, visible_devices
 from polyrepro.running.interruption import InterruptedTrainingError, Interruption
 from polyrepro.running.leases import leased
 
+GIVEN = "POLYREPRO_GPUS_GIVEN"
+"""Set by a command that holds leases, for those that it starts on the same GPUs."""
+
 GRACE_SECONDS = 120
 """How long processes may take after SIGTERM to save a checkpoint."""
 
@@ -28,8 +31,8 @@ def start(count: int, device: str, work: Callable[[], None]) -> None:
 
     Args:
         count: processes.
-        device: `cpu` or `cuda`; then each process gets a GPU of its own: the ones that Slurm has
-            given to the job, or else leased ones.
+        device: `cpu` or `cuda`; then each process gets a GPU of its own: the ones that Slurm or
+            `polyrepro check-gpu` has given, or else leased ones.
         work: what a process does.
 
     Raises:
@@ -40,7 +43,7 @@ def start(count: int, device: str, work: Callable[[], None]) -> None:
     if "TORCHELASTIC_RUN_ID" in os.environ:
         stop_with_parent()
         work()
-    elif device == "cuda" and not _given_by_slurm():
+    elif device == "cuda" and not gpus_given():
         gpus = installed_gpus()
         lease = leased(count, visible_devices(gpus), identify=gpus.identify)
         with lease as (devices, handles):
@@ -52,8 +55,10 @@ def start(count: int, device: str, work: Callable[[], None]) -> None:
         _run(count, work, ())
 
 
-def _given_by_slurm() -> bool:
-    return "SLURM_JOB_ID" in os.environ and "CUDA_VISIBLE_DEVICES" in os.environ
+def gpus_given() -> bool:
+    """Whether `CUDA_VISIBLE_DEVICES` names GPUs that this command need not share with others."""
+    given = {"SLURM_JOB_ID", GIVEN} & os.environ.keys()
+    return bool(given) and "CUDA_VISIBLE_DEVICES" in os.environ
 
 
 def _run(count: int, work: Callable[[], None], leases: tuple[int, ...]) -> None:

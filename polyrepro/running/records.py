@@ -120,7 +120,7 @@ def describes(record: dict, run: Run) -> bool:
 def unchecked_record(results: Path, run: Run) -> dict | None:
     """The record of this recipe, loss and seed, if there is one; whether it is whole is not read.
 
-    Thousands are looked at for a plan or a status, where a check would take most of the time.
+    A plan or a status reads thousands, and checking them would take most of its time.
     """
     try:
         record = json.loads(record_path(results, run.id).read_bytes())

@@ -1,8 +1,9 @@
 """The screen of `polyrepro status`: what is running, what failed, when it will be done."""
 
+import os
+import sys
 import time
 from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -14,13 +15,15 @@ from polyrepro.errors import PolyreproError
 from polyrepro.files import run_link
 from polyrepro.options import command
 from polyrepro.plan import Plan
-from polyrepro.running.status import SHOWN, STATES, RunStatus, StatusReader, seconds_left
-from polyrepro.running.step_failures import StepFailure, step_failures
+from polyrepro.running.status import STATES, RunStatus, StatusReader, seconds_left
+from polyrepro.running.status_lists import STYLES, Running, duration, metric, position, reasons
+from polyrepro.running.step_failures import step_failures
 
 WIDTH = 12
 """Of a bar, in characters; with the longest name of a study it fits on 80 columns."""
 
-STYLES = {"finished": "green", "running": "cyan", "stopped": "yellow", "failed": "red"}
+WIDE = 10_000
+"""Characters on a line that nobody looks at."""
 
 
 class UnknownRunError(PolyreproError):
@@ -37,7 +40,9 @@ def show_status(plan: Plan, run_ids: list[str], watch: float | None) -> None:
     Raises:
         UnknownRunError: for a run that the configuration does not have.
     """
-    reader, console = StatusReader(plan), Console(highlight=False)
+    # What reads a pipe wants whole paths, not lines of 80 characters.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    reader, console = StatusReader(plan), Console(highlight=False, width=width)
 
     def screen() -> RenderableType:
         runs = reader.read()
@@ -47,28 +52,33 @@ def show_status(plan: Plan, run_ids: list[str], watch: float | None) -> None:
         console.print(screen(), crop=False)
         return
     try:
-        with Live(
-            screen(), console=console, auto_refresh=False, screen=console.is_terminal
-        ) as live:
+        if not console.is_terminal:
+            while True:  # one below the other
+                console.print(screen(), Text())
+                time.sleep(watch)
+        with Live(screen(), console=console, auto_refresh=False, screen=True) as live:
             while True:
                 time.sleep(watch)
                 live.update(screen(), refresh=True)
     except KeyboardInterrupt:
-        console.print(screen())
+        if console.is_terminal:
+            console.print(screen())
 
 
 def overview(plan: Plan, runs: dict[str, RunStatus]) -> RenderableType:
     """Runs per study and state, the running ones, what failed and where its log is."""
     parts: list[RenderableType] = [_studies(plan, runs), _time_left(runs)]
-    running = [status for status in runs.values() if status.state == "running"]
-    if running:
-        parts += [Text(), _running(running)]
+    # Failures first: a terminal that is too low for all shows the beginning.
     for state in ("failed", "stopped"):
         chosen = [status for status in runs.values() if status.state == state]
         if chosen:
-            parts += [Text(), _troubles(state, chosen)]
+            found = [(s.run.id, s.details["message"], s.details["log"]) for s in chosen]
+            parts += [Text(), reasons(state, STYLES[state], found)]
     if failures := step_failures(Path(plan.settings.results)):
-        parts += [Text(), _failed_steps(failures)]
+        parts += [Text(), reasons("failed besides trainings", STYLES["failed"], failures)]
+    running = [status for status in runs.values() if status.state == "running"]
+    if running:
+        parts += [Text(), Running(running)]
     return Group(*parts)
 
 
@@ -91,9 +101,9 @@ def details(plan: Plan, runs: dict[str, RunStatus], run_ids: list[str]) -> Rende
         table.add_row("loss", status.run.label)
         folder = run_link(results, run_id)
         rows = {
-            "steps": _position(status) if found.get("steps") else None,
-            "last metric": _metric(found),
-            "time left": _duration(status.seconds_left),
+            "steps": position(status) if found.get("steps") else None,
+            "last metric": metric(found),
+            "time left": duration(status.seconds_left),
             "message": found.get("message"),
             "host": found.get("host"),
             "Slurm job": found.get("slurm_job"),
@@ -115,7 +125,8 @@ def _studies(plan: Plan, runs: dict[str, RunStatus]) -> Table:
     table.add_column("", footer=_bar(runs.values()))
     for state in STATES:
         total = sum(status.state == state for status in runs.values())
-        table.add_column(state, justify="right", footer=_count(state, total))
+        footer = _count(state, total)
+        table.add_column(state, justify="right", no_wrap=True, min_width=len(state), footer=footer)
     for study in plan.studies:
         chosen = [runs[run.id] for run in plan.runs_of(study)]
         counts = [sum(status.state == state for status in chosen) for state in STATES]
@@ -148,79 +159,11 @@ def _time_left(runs: dict[str, RunStatus]) -> Text:
             f"{running} running; the time left is known once a run of each recipe has finished"
         )
     ends = time.strftime("%a %H:%M", time.localtime(time.time() + left))
-    return Text(f"{running} running; about {_duration(left)} left at this rate (until {ends})")
-
-
-def _running(running: list[RunStatus]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column(f"running ({len(running)})", no_wrap=True)
-    for name in ("steps", "steps/s", "left", "last metric", "on"):
-        table.add_column(name, justify="right" if name in ("steps/s", "left") else "left")
-    # Those first that will take longest.
-    ordered = sorted(running, key=lambda status: -(status.seconds_left or 0))
-    for status in ordered[:SHOWN]:
-        speed = status.details.get("steps_per_second")
-        left = _duration(status.seconds_left)
-        where = status.details["host"]
-        table.add_row(
-            Text(status.run.id, style="cyan"),
-            _position(status),
-            f"{speed:.3g}" if speed else "",
-            left or "",
-            _metric(status.details) or "",
-            where,
-        )
-    _add_rest(table, ordered)
-    return table
-
-
-def _troubles(state: str, chosen: list[RunStatus]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column(f"{state} ({len(chosen)})", no_wrap=True, style=STYLES[state])
-    table.add_column("why, and where to read more", overflow="fold")
-    for status in chosen[:SHOWN]:
-        found = status.details
-        log = f"\n[log] {found['log']}" if found["log"] else ""
-        table.add_row(Text(status.run.id), Text(f"{found['message']}{log}"))
-    _add_rest(table, chosen)
-    return table
-
-
-def _failed_steps(failures: list[StepFailure]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("failed besides trainings", no_wrap=True, style=STYLES["failed"])
-    table.add_column("why, and where to read more", overflow="fold")
-    for failure in failures[:SHOWN]:
-        table.add_row(Text(failure.step), Text(f"{failure.message}\n[log] {failure.log}"))
-    _add_rest(table, failures)
-    return table
-
-
-def _add_rest(table: Table, listed: list) -> None:
-    if len(listed) > SHOWN:
-        table.add_row(Text(f"and {len(listed) - SHOWN} more"))
-
-
-def _position(status: RunStatus) -> str:
-    found = status.details
-    if "steps" not in found:
-        return "starting"
-    share = found["position"] / found["steps"]
-    doing = "" if found["activity"] == "training" else f", {found['activity']}"
-    return f"{found['position']:,}/{found['steps']:,} ({share:.0%}){doing}"
-
-
-def _metric(found: dict) -> str | None:
-    metric = found.get("metric")
-    return f"{metric['split']} {metric['name']} {metric['value']:.4g}" if metric else None
+    return Text(f"{running} running; about {duration(left)} left at this rate (until {ends})")
 
 
 def _coloured(state: str) -> Text:
     return Text(state, style=STYLES.get(state, "dim"))
-
-
-def _duration(seconds: float | None) -> str | None:
-    return None if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def _log_of_job(plan: Plan, run_id: str) -> str | None:

@@ -72,12 +72,15 @@ def _train(options: argparse.Namespace) -> None:
 
 def _train_here(options: argparse.Namespace, settings: Settings) -> None:
     """The training itself, in this process, alone or as one of several."""
-    import torch
+    from polyrepro.running.collection import nothing_collected
 
-    from polyrepro.running.execution import Execution
-    from polyrepro.running.interruption import Interruption
-    from polyrepro.running.jobs import train_batch
-    from polyrepro.running.processes import joined
+    with nothing_collected():
+        import torch
+
+        from polyrepro.running.execution import Execution
+        from polyrepro.running.interruption import Interruption
+        from polyrepro.running.jobs import train_batch
+        from polyrepro.running.processes import joined
 
     torch.set_num_threads(settings.cpus_per_process)
     with Interruption() as interruption, joined(settings.device, options.timeout) as processes:

@@ -119,6 +119,14 @@ def test_without_the_reference_nothing_is_run():
     assert "no runs of cross_entropy" in rows["note"][0]
 
 
+def test_a_metric_that_runs_lack_is_named():
+    table = full_table("truncation", {})
+    accuracy_of_it = (table["variant"] == "cross_entropy") & (table["split"] == "test")
+    rows = judged(table[~accuracy_of_it], "few_terms_lose")
+    assert rows["outcome"].tolist() == ["not run"] * 2
+    assert "no top1 (test) of cross_entropy" in rows["note"][0]
+
+
 @pytest.mark.parametrize("scale", ["embedded", "embedded, overridden"])
 @pytest.mark.parametrize(("terms", "contrasts"), [(1, 1), (5, 0)])
 def test_contrasts_that_a_scale_does_not_run_do_not_count(monkeypatch, scale, terms, contrasts):
@@ -131,6 +139,19 @@ def test_contrasts_that_a_scale_does_not_run_do_not_count(monkeypatch, scale, te
     rows = judged(table, "few_terms_lose", scale)
     assert rows["outcome"].tolist() == ["direction only"] * contrasts
     assert judged(table, "few_terms_lose", "paper")["outcome"].tolist() == ["not run"]
+
+
+def test_differences_that_rounding_hides_are_no_equality():
+    """The same values of both losses: without decimals they may differ by half a point."""
+    for decimals, outcome, words in (
+        (0, "inconclusive", "all differences are zero, of values in steps of 1"),
+        (3, EQUIVALENT, "all differences are zero"),
+    ):
+        values = [round(41.234 + 1.717 * seed, decimals) for seed in range(5)]
+        same = {"cross_entropy": values, "poly1_e-1": values}
+        table = metrics_table(same, "mask_rcnn_epsilon", "box_ap")
+        row = judged(table, "mask_rcnn_box_ap").iloc[0]
+        assert row["outcome"] == outcome and words in row["note"]
 
 
 def test_a_contrast_of_several_has_no_published_gain_of_its_own(monkeypatch):

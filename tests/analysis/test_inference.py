@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from polyrepro.analysis.inference import estimate_means
+from polyrepro.analysis.inference import common_step, estimate_means
 
 
 def test_p_values_are_those_of_the_t_test():
@@ -55,6 +55,30 @@ def test_the_same_runs_on_both_sides_are_exactly_equal():
     result = estimate_means([0.0, 0.0, 0.0])
     assert result.p_below(0.3) == 0 and result.p_above(0) == 1
     assert np.isnan(estimate_means([0.0, 0.0]).error)
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        ([76.0, 77.0, 78.0], 1.0),
+        ([76.5, 77.0, np.nan], 0.5),
+        ([[90.1, 90.3], [89.9, 91.0]], 0.1),
+        (np.round(100 * np.array([2001, 1999, 2003]) / 3200, 6), 1 / 32),
+        ([76.1390274, 77.6502913, 78.1173349], 0.0),
+    ],
+)
+def test_the_step_of_values_is_the_largest_that_all_are_multiples_of(values, step):
+    assert common_step(np.array(values)) == pytest.approx(step)
+
+
+def test_differences_of_zero_are_as_sure_as_the_rounding_allows():
+    """Uniform rounding of two values to one point has a standard deviation of 1 / sqrt(6)."""
+    result = estimate_means(np.zeros(6), step=1.0)
+    assert result.error == pytest.approx(1 / 6)
+    assert result.p_below(0.3) == pytest.approx(stats.t.sf(0.3 * 6, 5))
+    assert estimate_means(np.zeros(6), step=0.03).p_below(0.3) < 1e-6
+    rows = estimate_means(np.zeros((2, 6)), step=np.array([0.0, 1.0]))
+    assert rows.error.tolist() == pytest.approx([0, 1 / 6])
 
 
 def test_without_pairs_there_is_no_mean():

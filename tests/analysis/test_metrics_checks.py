@@ -225,10 +225,14 @@ def test_a_missing_column_is_named(table, tmp_path, column):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no table of comma-separated values"),
+        (b"", "row 1: it is empty; the first row of a table names its columns"),
         (b"study,variant,seed,metric,split,epoch,value\n", "has no rows"),
-        (b"\xff\xfe\x00study", "is no table of comma-separated values"),
-        (b"a,b\n1,2\n1,2,3,4\n", "is no table of comma-separated values"),
+        (b"\xff\xfe\x00study", "row 1: byte 1 is no text in UTF-8; save the table as comma-"),
+        (b"a,b\n1,2\n1,\xe9\n", r'row 3: byte 3 is no text in UTF-8; .*"CSV UTF-8"'),
+        (b"a,b\n1,2\n1,2,3,4\n", "row 3: 4 values where row 1 has 2 columns; a text with a comma"),
+        (b"study;variant\n1;7,5\n", "row 1: semicolons separate the columns; save the table with"),
+        (b"study\tvariant\n1\t7.5\n", "row 1: tabulators separate the columns; save the table"),
+        (b"Study,value\n1,7.5\n", "row 1: there is no column 'study', but 'Study': rename it; "),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, content, message):
@@ -236,6 +240,22 @@ def test_what_is_no_table_is_refused(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(MetricsError, match=re.escape(str(path)) + ".*" + message):
         read_metrics(path)
+
+
+def test_a_table_of_results_can_be_made_again_from_its_records(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(b"")
+    (tmp_path / "settings.json").touch()
+    command = f"polyrepro collect --configfile {tmp_path}/settings.json --output {path}"
+    with pytest.raises(MetricsError, match=f"or make the table again from the records: {command}$"):
+        read_metrics(path)
+
+
+def test_a_table_saved_by_excel_is_read(table, tmp_path):
+    """With the mark that it sets before the text, and its ends of lines."""
+    path = tmp_path / "my.csv"
+    table.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
+    assert len(read_metrics(path)) == len(table)
 
 
 def test_records_made_elsewhere_are_compared(tmp_path, capsys):

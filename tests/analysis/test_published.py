@@ -12,7 +12,9 @@ from polyrepro.analysis.published import (
     published_facts,
     published_numbers,
     published_statements,
+    statement_of,
 )
+from polyrepro.studies.long_tail import STUDY
 
 TABLE_1 = {
     "imagenet21k": (45.8, 46.4),
@@ -234,3 +236,12 @@ def test_an_id_that_is_there_twice_is_refused(copy):
     path.write_text(path.read_text() + row + "\n")
     with pytest.raises(PublishedRecordError, match="row imagenet1k_gain, column id: the id is"):
         published_statements(copy)
+
+
+def test_a_claim_whose_statement_is_gone_names_it():
+    claim, *_ = STUDY.claims
+    statements = published_statements()
+    assert statement_of(claim, statements)["status"] == "verified"
+    wanted = f"column id: there is no row {claim.published!r}, from which the claim {claim.name} c"
+    with pytest.raises(PublishedRecordError, match=wanted):
+        statement_of(claim, statements.drop(index=claim.published))

@@ -52,5 +52,6 @@ def test_columns_that_are_left_out_may_differ(tmp_path):
 def test_what_differs_is_named(tmp_path, found, message):
     with pytest.raises(MetricsError) as refusal:
         refuse(found, tmp_path)
-    text = str(refusal.value)
-    assert message in text and text.endswith("make the table again from the runs' records")
+    text, path = str(refusal.value), tmp_path / "metrics.csv"
+    command = f"polyrepro collect --configfile {tmp_path}/settings.json --output {path}"
+    assert message in text and text.endswith(f"make the table again from the records: {command}")

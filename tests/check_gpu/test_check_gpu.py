@@ -1,5 +1,6 @@
 """`polyrepro check-gpu`, tried on the CPU with tiny sizes; what only a GPU can show is skipped."""
 
+import os
 import re
 import subprocess
 
@@ -11,12 +12,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from polyrepro import check_gpu
 from polyrepro.check_gpu import classifiers, cli_checks, detectors, loss_accuracy, speed
 from polyrepro.check_gpu.outcome import CheckFailedError, SkippedError
+from polyrepro.check_gpu.part_process import PartProcess, Result
 from polyrepro.check_gpu.parts import PARTS, Part
 from polyrepro.cli import main
 from polyrepro.estimate import GIVEN, read_throughputs
 from polyrepro.estimate.throughputs import rate_of
 from polyrepro.recipes import RECIPES
+from polyrepro.running import gpus, leases
 from polyrepro.running.gpus import Gpus
+from polyrepro.running.launch import gpus_given
 
 CPU = torch.device("cpu")
 
@@ -28,26 +32,100 @@ def test_without_a_gpu_it_fails_in_one_line_with_the_reason(monkeypatch):
         main(["check-gpu"])
 
 
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_all_parts_are_expected_to_end_well_before_the_three_minutes_are_over(count):
+    assert check_gpu.expected_seconds(list(PARTS.values()), count) <= 155
+
+
+def test_parts_are_expected_to_run_side_by_side_but_for_measurements():
+    parts = [Part("a", "", 30, str), Part("b", "", 20, str), Part("c", "", 9, str)]
+    alone = Part("d", "", 40, str, alone=True)
+    needs_two = Part("e", "", 50, str, alone=True, gpus=2)
+    assert check_gpu.expected_seconds([*parts, alone, needs_two], 1) == 30 + 40
+    assert check_gpu.expected_seconds([*parts, alone, needs_two], 2) == 30 + 40 + 50
+
+
+def test_two_parts_run_at_once_and_a_measurement_alone(monkeypatch):
+    running, seen, given = set(), {}, {}
+
+    class Instant:
+        def __init__(self, part, device, gpus):
+            self.part, self.gpus, self._polls = part, gpus, 2
+            given[part.name] = gpus
+            running.add(part.name)
+            seen[part.name] = set(running)
+
+        def result(self, time_is_up=False):
+            self._polls -= 1
+            if self._polls:
+                return None
+            running.remove(self.part.name)
+            return Result(self.part.name, "passed", 1.0, "fine")
+
+        def stop(self):
+            pass
+
+    monkeypatch.setattr(check_gpu, "PartProcess", Instant)
+    parts = [Part(name, "", 1, str, alone=name in "de") for name in "abcde"]
+    results = check_gpu.run_parts(parts, "cuda", minutes=1, gpus=["3", "5"])
+    assert [result.part for result in results] == list("abcde")
+    assert seen["b"] == {"a", "b"} and seen["d"] == {"d"} and seen["e"] == {"e"}
+    assert given["a"] != given["b"] and given["c"] in (["3"], ["5"])
+    assert given["d"] == given["e"] == ["3", "5"]
+
+
 def test_a_part_in_a_process_of_its_own_passes_and_one_without_time_fails(capfd):
     with pytest.raises(SystemExit, match="check-gpu: not finished in time: resnet50"):
         # The second part gets what the first one leaves, which is nothing.
         main(["check-gpu", "--device", "cpu", "--minutes", "0", "--parts", "resnet50"])
     main(["check-gpu", "--device", "cpu", "--minutes", "9", "--parts", "losses"])
     shown = capfd.readouterr().out
-    assert re.search(r"1 part on cpu, done at [\d:]{8} at the latest; .* is a guess", shown)
+    assert re.search(r"1 part on cpu, done at [\d:]{8} at the latest; a GPU may need 20 s", shown)
     assert "[1/1] losses: value and gradient of every form of loss against float64" in shown
     assert "resnet50  no time      0 s  none was left; give it more with --minutes" in shown
     assert re.search(r"losses  passed   +\d+ s  24 cases, the worst at \d+ % of the toler", shown)
 
 
 def test_a_part_that_hangs_is_stopped_and_one_that_fails_gives_its_last_words(capfd):
-    hangs, fails = PARTS["losses"], Part("nonsense", "not there", 1, str)
-    stopped = check_gpu._run_part(hangs, "cpu", left=0.1)
+    stopped = PartProcess(PARTS["losses"], "cpu").result(time_is_up=True)
     assert stopped.outcome == "no time"
     assert re.match(r"stopped after \d+ s; give it more with --minutes", stopped.text)
-    failed = check_gpu._run_part(fails, "cpu", left=600)
+    (failed,) = check_gpu.run_parts([Part("nonsense", "not there", 1, str)], "cpu", minutes=9)
     assert failed.outcome == "failed" and "invalid choice: 'nonsense'" in failed.text
     assert "      | polyrepro check-gpu: error: argument --only" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("names", [["0"], None])
+def test_a_part_gets_its_gpus_or_leases_them_also_where_slurm_has_given_some(names, monkeypatch):
+    given = {}
+
+    class Started:
+        pid, wait, poll = 0, staticmethod(lambda: 0), staticmethod(lambda: 0)
+
+        def __init__(self, command, env, **_):
+            given.update(env)
+
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    PartProcess(PARTS["losses"], "cuda", names)
+    assert given["CUDA_VISIBLE_DEVICES"] == ("0" if names else "0,1")
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "environ", given)
+    assert gpus_given() == bool(names)
+
+
+@pytest.mark.parametrize(
+    ("modes", "names"), [("Default\nDefault\n", ["4", "5"]), ("Exclusive_Process\n", None)]
+)
+def test_parts_share_gpus_that_take_several_processes(modes, names, monkeypatch, tmp_path):
+    listing = "".join(f"GPU {n}: H100 (UUID: GPU-{n})\n" for n in range(8))
+    monkeypatch.setattr(gpus, "_output", lambda command: listing if "-L" in command else modes)
+    monkeypatch.setattr(leases, "FOLDER", tmp_path / "leases")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    with check_gpu._gpus("cuda") as found:
+        assert found == names
+        assert len(list(tmp_path.glob("leases/*.lock"))) == len(names or [])
 
 
 def test_a_loss_that_is_off_by_a_little_is_named(monkeypatch):

@@ -89,6 +89,15 @@ def test_the_rate_rises_and_falls_as_there_with_a_highest_of_the_recipes(data, t
     assert [part.end for part in momentum] == [64, 160]
 
 
+def test_a_single_epoch_has_no_time_for_the_rate_to_rise(data, tmp_path):
+    config = run_config(small_run(epochs=1), data, tmp_path, execution(), None)
+    assert [(part.begin, part.end) for part in config.param_scheduler] == [(0, 1), (0, 1)]
+    assert [part.type for part in config.param_scheduler] == [
+        "CosineAnnealingLR",
+        "CosineAnnealingMomentum",
+    ]
+
+
 def test_objects_are_moved_to_the_ground_where_all_frames_have_one(tmp_path):
     planes = opened(tmp_path, planes=True)
     config = run_config(small_run(), planes, tmp_path, execution(), None)

@@ -21,6 +21,18 @@ def test_measured_here_comes_before_given():
     assert rate_of(RESNET50, "gpu", [on_cpu]) is None
 
 
+def test_measured_here_at_a_similar_size_comes_before_given_at_a_closer_one():
+    short = RECIPES["resnet50_short"]  # 192 pixels
+    measured = {"precision": short.precision, "compile": short.compile, "status": "measured"}
+    rows = [row(image_size=169), row(images_per_second=3000.0, **measured)]
+    rate = rate_of(short, "gpu", rows)
+    assert rate.images_per_second == pytest.approx(3000 * (224 / 192) ** 2)
+    rows.append(row(image_size=192, images_per_second=5000.0, **measured))
+    assert rate_of(short, "gpu", rows).images_per_second == 5000
+    too_large = row(image_size=400, images_per_second=9000.0, **measured)
+    assert rate_of(short, "gpu", [row(image_size=169), too_large]).origin.status == "given"
+
+
 def test_closest_image_size_is_scaled_by_area():
     rows = [row(image_size=112, images_per_second=4100.0), row(image_size=448)]
     rate = rate_of(RESNET50, "gpu", [*rows, row(image_size=280, images_per_second=600.0)])

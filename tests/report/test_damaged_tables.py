@@ -9,6 +9,7 @@ from polyrepro.analysis.claims_table import read_claims
 from polyrepro.analysis.metrics_checks import MetricsError
 from polyrepro.analysis.reference_folders import COMMITTED
 from polyrepro.analysis.statistics import read_statistics
+from polyrepro.report.claim_values import SIMULATED, simulation_values
 
 TABLES = COMMITTED / "embedded"
 READERS = {"claims.csv": read_claims, "statistics.csv": read_statistics}
@@ -17,6 +18,7 @@ READERS = {"claims.csv": read_claims, "statistics.csv": read_statistics}
 def damaged(name, folder, damage):
     table = pd.read_csv(TABLES / name, dtype=str, keep_default_na=False)
     damage(table).to_csv(folder / name, index=False)
+    (folder / "metrics.csv").touch()
     return folder / name
 
 
@@ -28,6 +30,11 @@ def cell(row, column, value):
         return table
 
     return damage
+
+
+def outcomes(row, outcome):
+    """The same outcome for a claim of one contrast and for that contrast."""
+    return cell(row, ["outcome", "contrast_outcome"], outcome)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -55,7 +62,7 @@ CLAIMS = [
     (cell(3, "claim", "few"), "row 3, column claim: 'few' is no claim of the study in"),
     (lambda t: t.drop(index=1), "column contrast: the claim 'few_terms_lose' has 1 rows where"),
     (lambda t: t.drop(columns="p_holm"), "row 1: there is no column 'p_holm'; another version"),
-    (lambda t: t[:0], "has no rows; make it again from metrics.csv"),
+    (lambda t: t[:0], "has no rows; make the table again from metrics.csv"),
     (cell(3, "p_holm", "2"), "row 3, column p_holm: 2 is no probability"),
     (cell(3, "published_status", "read"), "row 3, column published_status: 'read' is none of: , v"),
     (cell(3, "planned", "3"), "row 3, column planned: 3 is not the number of seeds that the study"),
@@ -66,6 +73,24 @@ CLAIMS = [
     (cell(3, "statement", "All is well"), "row 3, column statement: 'All is well' is not the stud"),
     (cell(3, "quantity", "top-5"), "row 3, column quantity: 'top-5' is not the study's, \"top-1 "),
     (cell(3, "expected", "above 0"), "row 3, column expected: 'above 0' is not what the study exp"),
+    (cell(9, "high", ""), "row 9, column high: nan where the column low has the other end"),
+    (cell(9, "images_low", ""), "row 9, column images_low: nan where the column images_high has"),
+    (cell(9, "images_high", "9"), "images_high do not lie around the value in the column measured"),
+    (
+        outcomes(9, "direction only"),
+        "row 9, column contrast_outcome: 'direction only' does not fol",
+    ),
+    (
+        outcomes(9, "not reproduced"),
+        "row 9, column contrast_outcome: 'not reproduced' does not fol",
+    ),
+    (
+        outcomes(8, "reproduced"),
+        "row 8, column contrast_outcome: 'reproduced' does not follow from",
+    ),
+    (outcomes(23, "equivalent within a margin"), "'equivalent within a margin' does not follow"),
+    (outcomes(19, "published gain excluded"), "'published gain excluded' does not follow from the"),
+    (cell(8, "outcome", "not reproduced"), "'not reproduced' is not the outcome in the column con"),
     (cell(3, "contrast", "top5 (test): x"), "row 3, column contrast: 'top5 (test): x' is not what"),
 ]
 
@@ -76,7 +101,9 @@ def test_a_damaged_table_of_claims_is_refused(tmp_path, damage, message):
     with pytest.raises(MetricsError) as refusal:
         read_claims(path)
     text = str(refusal.value)
-    assert text.startswith(str(path)) and message in text and "from metrics.csv" in text
+    assert text.startswith(str(path)) and message in text
+    command = f"polyrepro claims {tmp_path}/metrics.csv --output {path}"
+    assert text.endswith(f"; make the table again from metrics.csv: {command}")
 
 
 STATISTICS = [
@@ -108,7 +135,25 @@ def test_a_damaged_table_of_statistics_is_refused(tmp_path, damage, message):
     path = damaged("statistics.csv", tmp_path, damage)
     with pytest.raises(MetricsError) as refusal:
         read_statistics(path)
-    assert str(refusal.value).startswith(str(path)) and message in str(refusal.value)
+    text = str(refusal.value)
+    assert text.startswith(str(path)) and message in text
+    command = f"polyrepro statistics {tmp_path}/metrics.csv --output {path}"
+    assert text.endswith(f"; make the table again from metrics.csv: {command}")
+
+
+def test_a_rate_that_is_none_is_refused(tmp_path):
+    table = pd.read_csv(SIMULATED)
+    table.assign(coverage=95.0).to_csv(tmp_path / "verdicts.csv", index=False)
+    with pytest.raises(MetricsError, match=r"verdicts\.csv, row 2, column coverage: 95 is no rate"):
+        simulation_values(tmp_path / "verdicts.csv")
+
+
+def test_a_table_that_lies_alone_is_to_be_restored(tmp_path):
+    """The committed results have no metrics.csv."""
+    path = damaged("statistics.csv", tmp_path, cell(4, "mean", "x"))
+    (tmp_path / "metrics.csv").unlink()
+    with pytest.raises(MetricsError, match=f"; restore the table: git checkout -- {path}$"):
+        read_statistics(path)
 
 
 def test_a_missing_table_is_named(tmp_path):

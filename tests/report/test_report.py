@@ -2,10 +2,14 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from polyrepro import report
+from polyrepro.analysis.claims_table import NUMBERS
+from polyrepro.analysis.reference_folders import COMMITTED
 from polyrepro.report.abstract import MOST_EFFECTS, abstract
+from polyrepro.report.claim_values import judged_claims
 from polyrepro.report.labels import (
     contrast_label,
     interval,
@@ -85,7 +89,8 @@ def test_summary_says_that_it_is_about_an_analogue_and_counts_outcomes():
     text = summary_markdown(values)
     assert "small analogue" in text
     assert "| S | secondary | a − b: +1 (0 to 2, n = 5) | **direction only** |" in text
-    assert "One claim was judged: direction only. 3 more were not run. None is." in text
+    assert "1 run, seeds per variant: 5. One claim was judged: direction only. 3 more" in text
+    assert "direction only. 3 more were not run. None is." in text
     assert "small analogue" not in summary_markdown(values | {"analogue": False})
     assert "shorter than the paper's" not in text
     short = summary_markdown(values | {"analogue": False, "shortened": True})
@@ -118,6 +123,30 @@ def test_the_abstract_counts_outcomes_and_confirmed_gains():
     assert abstract(claims[2:])["counts"] == "One claim was judged: it is reproduced."
     assert abstract([CLAIM | {"of_gain": False}])["gains"] == ""
     assert abstract([])["counts"] == "No claim was judged."
+
+
+def test_claims_without_runs_are_not_counted_as_judged():
+    without = CLAIM | {"outcome": "not run"}
+    words = abstract([CLAIM, without, without])
+    assert words["counts"] == (
+        "One claim was judged: it is inconclusive. For 2 more of the studies' claims runs are missing."
+    )
+    assert words["gains"] == "The only claim of a gain is not confirmed."
+    assert abstract([without])["counts"].startswith("No claim was judged. For 1 more of")
+    assert abstract([without])["gains"] == ""
+
+
+def test_what_has_no_runs_has_a_name_in_words():
+    rows = pd.read_csv(COMMITTED / "embedded/claims.csv", keep_default_na=False)
+    rows = rows[(rows["claim"] == "poly1_gain") & (rows["contrast"] != "")]
+    texts = ("top1 (test): @best_poly1 - cross_entropy", "top1 (test): poly1_e+2 - cross_entropy")
+    shown = []
+    for contrast in texts:
+        row = rows.assign(contrast=contrast, number="C1", note="")
+        row[list(NUMBERS)] = float("nan")
+        (claim,) = judged_claims(row, {})
+        shown.append(claim["contrasts"][0]["contrast"])
+    assert shown == ["the chosen variant − CE", "Poly-1 (ε₁ = 2) − CE"]
 
 
 def test_the_abstract_has_published_gains_and_one_effect_for_each_other_study():

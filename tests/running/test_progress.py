@@ -167,9 +167,49 @@ def test_overview_and_details(plan, tmp_path):
     text = shown(overview(plan, runs))
     assert f"{running.id}  50/100 (50%)" in text and "0:00:25" in text
     assert "validation top1 61.5" in text and socket.gethostname() in text
-    assert f"{failed.id}  out of memory" in text and "[log] /logs/kanji-00.log" in text
+    assert f"{failed.id}\n    out of memory\n    log: /logs/kanji-00.log" in text
     text = shown(details(plan, runs, [failed.id]), width=300)
     assert "/logs/kanji-00.log" in text and f"polyrepro train {failed.id}" in text
+
+
+def test_runs_that_failed_for_one_reason_are_one_entry_before_those_that_run(plan, tmp_path):
+    running, *failed = plan.runs
+    begin(tmp_path, running)
+    for run in failed[:3]:
+        begin(tmp_path, run, state="failed", message="no GPU is free", log="/logs/kanji-00.log")
+    begin(tmp_path, failed[3], state="failed", message="out of memory", log="/logs/kanji-00.log")
+    text = shown(overview(plan, StatusReader(plan).read()))
+    assert f"failed (4)\n{failed[0].id} and 2 more for the same reason\n    no GPU is free" in text
+    assert f"{failed[3].id}\n    out of memory" in text
+    assert text.index("out of memory") < text.index(running.id)
+
+
+def test_a_narrow_screen_shows_all_of_a_running_training(plan, tmp_path):
+    begin(tmp_path, plan.runs[0], steps_per_second=2.0, host="node7.cluster.example")
+    text = " ".join(shown(overview(plan, StatusReader(plan).read()), width=60).split())
+    expected = "50/100 (50%), 2 steps/s, 0:00:25 left, validation top1 61.5, on node7"
+    assert f"running (1) {plan.runs[0].id} {expected}" in text
+    assert "finished running stopped failed waiting" in text
+
+
+def test_a_pipe_gets_whole_paths(plan, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    log = f"/scratch/{'folder/' * 20}kanji-00.log"
+    begin(tmp_path, plan.runs[0], state="failed", message="out of memory", log=log)
+    show_status(plan, [], watch=None)
+    assert f"log: {log}\n" in capsys.readouterr().out
+
+
+def test_watched_through_a_pipe_every_reading_is_printed(plan, capsys, monkeypatch):
+    waits = iter([None, None, KeyboardInterrupt])
+
+    def sleep(seconds):
+        if (error := next(waits)) is not None:
+            raise error
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    show_status(plan, [], watch=5)
+    assert capsys.readouterr().out.count("all, each once") == 3
 
 
 def test_a_command_stays_on_one_line_to_be_pasted(plan, tmp_path, capsys, monkeypatch):
@@ -235,8 +275,8 @@ def test_steps_other_than_trainings_that_failed(plan, tmp_path):
         "kanji.log)",
     ]
     text = shown(overview(plan, StatusReader(plan).read()), width=400)
-    assert re.search(r"verify_data/kanji +2 of 9 images are damaged:", text)
-    assert f"[log] {tmp_path}/logs/collect.log" in text
+    assert "verify_data/kanji\n    2 of 9 images are damaged:\n" in text
+    assert f"    log: {tmp_path}/logs/collect.log" in text
 
 
 def test_training_writes_curves_and_removes_its_progress(tmp_path):

@@ -10,7 +10,7 @@ from polyrepro.errors import PolyreproError
 
 
 class DataError(PolyreproError):
-    """Data that is missing, damaged, or another than the requested."""
+    """Data that are missing, damaged, or not those requested."""
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,8 @@ def _list(folder: Path, classes: tuple[str, ...]) -> FoundImages:
         empty += [] if images else [name]
     if empty:
         raise DataError(
-            f"{folder} has {len(empty):,} classes without images: {_first(empty)}; put images into "
-            "these folders or remove them from all splits"
+            f"there are no images in {len(empty):,} of the {len(classes):,} class folders of "
+            f"{folder}: {_first(empty)}; put some there, or remove these folders from all splits"
         )
     return FoundImages(folder, labels, paths, ignored)
 

@@ -83,7 +83,8 @@ def check_classes(dataset: ImageDataset, part: Part) -> None:
     empty = sorted(part.class_folders - set(part.classes))
     if empty:
         raise DataError(
-            f"{part.where} has {len(empty):,} classes without images: {_first(empty)}; restore them"
+            f"there are no images of {len(empty):,} of the {len(part.class_folders):,} classes in "
+            f"{part.where}: {_first(empty)}; restore them"
         )
 
 

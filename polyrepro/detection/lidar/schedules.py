@@ -1,5 +1,7 @@
 """The schedule of a configuration of MMDetection3D, for other epochs and another learning rate."""
 
+import math
+
 from mmengine.config import Config
 
 EPOCHS = ("begin", "end", "T_max")
@@ -10,7 +12,7 @@ def set_schedule(config: Config, epochs: int, learning_rate: float) -> None:
     """Stretch the schedulers to so many epochs, and scale them to a highest learning rate.
 
     A rate that rises during the training to more than its first value, as KITTI's configurations
-    have it, keeps its course.
+    have it, keeps its course. Schedulers that so few epochs leave no time for are dropped.
 
     Args:
         learning_rate: the highest of the schedule.
@@ -30,3 +32,8 @@ def set_schedule(config: Config, epochs: int, learning_rate: float) -> None:
     for scheduler in rates:
         scheduler.eta_min *= learning_rate / highest
     optimizer.lr *= learning_rate / highest
+    config.param_scheduler = [
+        scheduler
+        for scheduler in config.param_scheduler
+        if scheduler.get("begin", 0) < scheduler.get("end", math.inf)
+    ]
