@@ -169,7 +169,7 @@ def _levels(shares: list[np.ndarray]) -> str:
 
 def figure() -> Figure:
     """A panel per loss; Gaussian noise above, impulsive noise below."""
-    drawing, panels = wide_figure(4.2, nrows=2, ncols=4, sharex=True, sharey=True)
+    drawing, panels = wide_figure(3.6, nrows=2, ncols=4, sharex=True, sharey=True)
     titles = ["squared", "absolute", "Huber", "quantile"]
     name_panels(panels, titles + [""] * 4)
     for axes in panels:

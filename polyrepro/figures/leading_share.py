@@ -24,9 +24,10 @@ SHARES = {
 def figure(tables: Tables) -> Figure:
     """Both shares against time, each point averaging over the part of an epoch before it."""
     drawing, (axes,) = style.new_figure(style.TEXT_WIDTH, 2.3)
+    faint = {"color": style.CROSS_ENTROPY, "alpha": 0.3, "linewidth": 0.6, "zorder": 2}
     for metric, (label, line, marker, face) in SHARES.items():
         values = _within_epochs(tables.metrics, metric)
-        seeds = axes.plot(values, color=style.CROSS_ENTROPY, alpha=0.3, linewidth=0.6, zorder=2)
+        axes.plot(values, **faint)
         estimates = values.apply(estimate, axis="columns")
         axes.fill_between(
             values.index,
@@ -47,7 +48,7 @@ def figure(tables: Tables) -> Figure:
             label=label,
             zorder=3,
         )
-    seeds[0].set_label(f"seed ($n$ = {len(seeds)})")
+    axes.plot([math.nan], [math.nan], label=f"seed ($n$ = {values.shape[1]})", **faint)
     style.draw_threshold(axes, 0.5, "one half")
     axes.set(xlabel="epoch", ylabel="share of the leading term", ylim=(0, 1))
     axes.set_xlim(0, math.ceil(values.index.max()))

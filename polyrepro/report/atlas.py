@@ -27,7 +27,7 @@ def atlas_values(results: Path) -> dict | None:
                 "caption": caption(f"atlas_{theme}"),
                 "figure": str(folder / f"{theme}.pdf"),
                 "statements": [
-                    row | {key: _typeset(row[key]) for key in ("text", "evidence")}
+                    row | {key: _with_minus_signs(row[key]) for key in ("text", "evidence")}
                     for row in statements[statements["theme"] == theme].to_dict("records")
                 ],
             }
@@ -44,10 +44,6 @@ def _in_words(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def _typeset(text: str) -> str:
-    """Minus signs and apostrophes as printed, and no end of a line before a percent sign.
-
-    A hyphen is a minus sign before a number or K, and between spaces, but not within a word.
-    """
-    text = re.sub(r"(?<!\w)-(?=[\dK])|(?<=\de)-(?=\d)|(?<= )-(?= )", "−", text)
-    return text.replace("'", "’").replace(" %", "\N{NO-BREAK SPACE}%")
+def _with_minus_signs(text: str) -> str:
+    """A hyphen is a minus sign before a number or K, and between spaces, but not within a word."""
+    return re.sub(r"(?<!\w)-(?=[\dK])|(?<=\de)-(?=\d)|(?<= )-(?= )", "−", text)

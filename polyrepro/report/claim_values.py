@@ -38,12 +38,12 @@ def judged_claims(
         first = rows.iloc[0]
         measured = {of: label for (study, of), label in labels.items() if study == first["study"]}
         known = _names(STUDIES[first["study"]]) | measured
-        several = len({_metric(contrast) for contrast in rows["contrast"]}) > 1
         folders = {
             name: f"runs/{recipe}/{name}/"
             for (study, name), recipe in (recipes or {}).items()
             if study == first["study"]
         }
+        several = len({_metric(contrast) for contrast in rows["contrast"]}) > 1
         entries.append(
             _about(first)
             | {
