@@ -36,11 +36,11 @@ const sort = (table, head, column) => {
   groups.sort((a, b) => order(a.key, b.key, up ? 1 : -1));
   body.append(...groups.flatMap(group => group.rows));
 };
-// The lowest head above a column that says something; one above several columns is of none.
+// The lowest head above a column that says something; one above several is that of the first.
 const headsOf = table => {
   const rows = [...table.tHead.rows].map(spread);
   return rows[0].map((_, column) => rows.map(row => row[column])
-    .filter(head => text(head) && head.colSpan === 1).at(-1) ?? null);
+    .filter(text).at(-1) ?? null);
 };
 for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0];

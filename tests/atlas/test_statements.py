@@ -139,8 +139,8 @@ def test_the_chapter_can_be_typeset(atlas, tmp_path):
     write_json(tmp_path / "values.json", values)
     chapter = tmp_path / "chapter.typ"
     sections = REPOSITORY / "report/sections/atlas.typ"
-    sources = f'#bibliography("{REPOSITORY / "report/references.bib"}")'
-    chapter.write_text(f'#include "{sections}"\n{sources}\n')
+    references = REPOSITORY / "report/references.bib"
+    chapter.write_text(f'#include "{sections}"\n#bibliography("{references}")\n')
     pdf = typst.compile(
         str(chapter),
         root="/",

@@ -25,9 +25,9 @@ const rowsOf = table => [...table.tBodies[0].rows].map(row =>
   [...row.cells].map(cell => [cell.textContent.trim(), cell.colSpan]));
 seen.tables = [...document.querySelectorAll("table")].map(table => {
   const rows = [...table.tHead.rows].map(row =>
-    [...row.cells].flatMap(head => Array(head.colSpan).fill(head)));
+    [...row.cells].flatMap(head => [head, ...Array(head.colSpan - 1).fill(null)]));
   return rows[0].map((_, column) => {
-    const head = rows.map(row => row[column]).findLast(head => head.textContent.trim());
+    const head = rows.map(row => row[column]).findLast(head => head?.textContent.trim());
     if (!head) return null;
     const button = head.querySelector("button");
     return {

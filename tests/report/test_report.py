@@ -129,7 +129,8 @@ def test_claims_without_runs_are_not_counted_as_judged():
     without = CLAIM | {"outcome": "not run"}
     words = abstract([CLAIM, without, without])
     assert words["counts"] == (
-        "One claim was judged: it is inconclusive. For 2 more of the studies' claims runs are missing."
+        "One claim was judged: it is inconclusive. "
+        "For 2 more of the studies' claims runs are missing."
     )
     assert words["gains"] == "The only claim of a gain is not confirmed."
     assert abstract([without])["counts"].startswith("No claim was judged. For 1 more of")

@@ -79,7 +79,7 @@ def test_contrasts_of_one_claim_in_several_metrics_name_them(plan):
     rows.loc[last, "contrast"] = rows.loc[last, "contrast"].replace("top1 (test)", "box_ap (test)")
     (claim,) = judged_claims(rows, {})
     first, second = (contrast["contrast"] for contrast in claim["contrasts"])
-    assert (first, second) == ("first 10 terms − CE", "box AP: first 100 terms − CE")
+    assert first.startswith("first 10 terms") and second.startswith("box AP: first 100 terms")
 
 
 def test_all_other_claims_are_listed_with_command_and_price(plan):
