@@ -200,6 +200,7 @@ def _draw_descent(axes) -> None:
     for label, distances, colour, line in curves:
         axes.plot(distances, color=colour, linestyle=line, label=label)
     axes.set_yscale("log")
+    axes.tick_params(axis="y", labelsize=9)  # exponents have 0.7 times the size
     axes.set(xlabel="step of descent", ylabel="distance to the minimum")
     axes.set(xlim=(0, 60), ylim=(1e-3, 3e2))
     legend_inside(axes, loc="upper right")

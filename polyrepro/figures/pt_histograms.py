@@ -44,6 +44,7 @@ def draw_histograms(tables: Tables, study: str, reference_label: str) -> Figure:
             below = (0, (4, 1)) if epsilons[variant] < 0 else "-"
             _draw_variant(axes, [line[group] for line in lines], colour, label, below)
         axes.set(xlabel=f"$P_t$ of the {group}", xlim=(0, 1), yscale="log")
+        axes.tick_params(axis="y", labelsize=9)  # exponents have 0.7 times the size
     panels[0].set(ylabel="share per bin")
     style.legend_above(drawing, *panels)
     return drawing

@@ -4,24 +4,46 @@ A figure that does not fit the rest of a page leaves it empty. A table can be di
 Of each section the typesetting reports where its text ends and the heights of what follows.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-MOST_PARTS = 6
-"""Sections with more figures than that keep them in the order of the report; the table may move."""
-
 
 LOST, UNSURE = 0.5, 0.3
 """Of the points that the beginning of a table needs: what it loses where a page ends in it, because
 a row does not fit and its head comes again, and by how much its end may lie lower than expected."""
 
-SWAP = 30.0
-"""Points of a hole that are as bad as two parts in another order than the report's."""
+MOVED, EARLY = 30.0, 80.0
+"""Points of a hole that are as bad as two parts in another order than the report's, and as the
+figure of another source before one of the report's own, to which its caption refers."""
 
-MOST_ROUTES = 12
-"""How many choices for the sections so far are followed to the next section."""
+MOST_BEGINNINGS, MOST_ROUTES = 100, 12
+"""How many beginnings of a section's order are tried further, and how many of its orders are."""
+
+
+@dataclass(frozen=True)
+class Filling:
+    """Parts of a section that have been placed.
+
+    Attributes:
+        left: points left on the page.
+        used: points from the first part to here.
+        empty: points left empty at the end of each page so far.
+        unsure: points by which less may be left, because a table was divided on this page.
+        order: numbers of the parts.
+        disorder: the cost of their being in another order than given.
+    """
+
+    left: float
+    used: float = 0.0
+    empty: tuple[float, ...] = ()
+    unsure: float = 0.0
+    order: tuple[int, ...] = ()
+    disorder: float = 0.0
+
+    @property
+    def cost(self) -> float:
+        """Squares of the holes, because a large one is worse than several small ones."""
+        return sum(hole**2 for hole in self.empty) + self.disorder
 
 
 @dataclass(frozen=True)
@@ -33,7 +55,8 @@ class Section:
             each other without margins.
         page: points of a whole page.
         heights: of the figures, and of what can be divided, which is the last.
-        in_order: whether figures keep their order.
+        in_order: whether the first figure stays the first of them.
+        own: how many of the figures are the report's own; None for all of them.
         least: points that the beginning of what can be divided needs: of a table its caption, its
             head and the first rows.
     """
@@ -43,6 +66,7 @@ class Section:
     page: float
     heights: Sequence[float]
     in_order: bool
+    own: int | None = None
     least: float = 110.0
 
     @property
@@ -50,64 +74,72 @@ class Section:
         """The order of the report: figures, then what can be divided."""
         return list(range(len(self.heights)))
 
-    def orders(self) -> list[list[int]]:
-        """Numbers of the parts in all orders in which they may follow the text."""
-        *figures, divided = self.given
-        if self.in_order or len(self.heights) > MOST_PARTS:
-            return [[*figures[:place], divided, *figures[place:]] for place in (*figures, divided)]
-        return [list(order) for order in itertools.permutations(self.given)]
-
-    def holes(self, order: Sequence[int], shift: float) -> tuple[list[float], float]:
-        """Points left empty at the end of each page, and points from the first part to the last.
+    def beginning(self, shift: float) -> Filling:
+        """Nothing placed yet.
 
         Args:
             shift: points by which the end of the text moves.
         """
-        left = self.page - (self.at + shift) % self.page
-        empty, used, unsure = [], 0.0, 0.0
+        return Filling(self.page - (self.at + shift) % self.page)
+
+    def placed(self, filling: Filling, part: int) -> Filling:
+        """One part more."""
+        height, divided = self.heights[part], part == len(self.heights) - 1
+        left, used, empty, unsure = filling.left, filling.used, filling.empty, filling.unsure
+        if (min(height, self.least) if divided else height + unsure) > left:
+            empty, used = (*empty, left), used + left
+            left, unsure = self.page, 0.0
+        if divided and height > left:
+            height += LOST * self.least * math.ceil((height - left) / self.page)
+            unsure = UNSURE * self.least
+        later = [other for other in self.given if other < part and other not in filling.order]
+        return Filling(
+            left=(left - height) % self.page if divided else left - height,
+            used=used + height,
+            empty=empty,
+            unsure=unsure,
+            order=(*filling.order, part),
+            disorder=filling.disorder + sum(self._before(part, other) for other in later),
+        )
+
+    def filled(self, order: Sequence[int], shift: float) -> Filling:
+        """All parts in an order."""
+        filling = self.beginning(shift)
         for part in order:
-            height, divided = self.heights[part], part == len(self.heights) - 1
-            if (min(height, self.least) if divided else height + unsure) > left:
-                empty.append(left)
-                used += left
-                left, unsure = self.page, 0.0
-            if divided and height > left:
-                height += LOST * self.least * math.ceil((height - left) / self.page)
-                unsure = UNSURE * self.least
-            used += height
-            left = (left - height) % self.page if divided else left - height
-        return empty, used
+            filling = self.placed(filling, part)
+        return filling
+
+    def best(self, shift: float) -> list[Filling]:
+        """The orders with the smallest holes, at most `MOST_ROUTES`, the best one first."""
+        found = [self.beginning(shift)]
+        for _ in self.heights:
+            longer = [
+                self.placed(filling, part)
+                for filling in found
+                for part in self.given
+                if part not in filling.order and self._may_follow(filling.order, part)
+            ]
+            found = sorted(longer, key=lambda filling: filling.cost)[:MOST_BEGINNINGS]
+        return found[:MOST_ROUTES]
+
+    def _may_follow(self, order: Sequence[int], part: int) -> bool:
+        table = len(self.heights) - 1
+        return not self.in_order or part in (0, table) or 0 in order
+
+    def _before(self, part: int, other: int) -> float:
+        """The cost of a part before another one that it should follow."""
+        own = len(self.heights) if self.own is None else self.own
+        early = own <= part < len(self.heights) - 1 and other < own
+        return EARLY**2 if early else MOVED**2
 
 
 @dataclass(frozen=True)
 class Route:
-    """Orders of the sections so far.
-
-    Attributes:
-        cost: squares of the holes, because one large hole is worse than several small ones.
-        shift: points by which the next section moves.
-    """
+    """Orders of the sections so far, their cost, and by how many points the next one moves."""
 
     cost: float = 0.0
     shift: float = 0.0
     orders: dict[str, list[int]] = field(default_factory=dict)
-
-    def continued(
-        self, section: Section, orders: Sequence[list[int]], now: list[int]
-    ) -> list["Route"]:
-        """One route for each order of the next section.
-
-        Args:
-            now: the order in which its parts were typeset.
-        """
-        routes, used_now = [], section.holes(now, 0.0)[1]
-        for order in orders:
-            empty, used = section.holes(order, self.shift)
-            cost = self.cost + sum(hole**2 for hole in empty) + SWAP**2 * _moved(order)
-            routes.append(
-                Route(cost, self.shift + used - used_now, self.orders | {section.name: order})
-            )
-        return routes
 
 
 def best_orders(
@@ -122,19 +154,21 @@ def best_orders(
     routes = [Route()]
     for place, section in enumerate(sections):
         now = current.get(section.name, section.given)
-        orders = [now] if place < settled else section.orders()
-        followed: dict[float, Route] = {}
-        for route in sorted(
-            (new for old in routes for new in old.continued(section, orders, now)),
-            key=lambda route: route.cost,
-        ):
-            followed.setdefault(round(route.shift), route)
-            if len(followed) == MOST_ROUTES:
-                break
-        routes = list(followed.values())
-    return min(routes, key=lambda route: route.cost).orders
+        used_now = section.filled(now, 0.0).used
+        continued = []
+        for route in routes:
+            kept = [section.filled(now, route.shift)] if place < settled else None
+            for filling in kept or section.best(route.shift):
+                cost, shift = route.cost + filling.cost, route.shift + filling.used - used_now
+                orders = route.orders | {section.name: list(filling.order)}
+                continued.append(Route(cost, shift, orders))
+        routes = _different(continued)
+    return routes[0].orders
 
 
-def _moved(order: Sequence[int]) -> int:
-    """How many pairs are the other way round than given."""
-    return sum(first > second for first, second in itertools.combinations(order, 2))
+def _different(routes: list[Route]) -> list[Route]:
+    """The best routes, of those that move the next section equally far the best one alone."""
+    followed: dict[float, Route] = {}
+    for route in sorted(routes, key=lambda route: route.cost):
+        followed.setdefault(round(route.shift), route)
+    return list(followed.values())[:MOST_ROUTES]

@@ -126,19 +126,44 @@ def test_a_table_fills_a_page_that_a_figure_would_leave_empty():
     assert order_of(section(250, [300, 240, 80], in_order=True)) == [2, 0, 1]
 
 
+def filled(one, order, shift=0):
+    filling = one.filled(order, shift)
+    return list(filling.empty), filling.used
+
+
 def test_holes_are_what_figures_leave_at_the_ends_of_pages():
-    assert section(100, [300, 50]).holes([0, 1], 0) == ([100], 450)
-    assert section(100, [300, 50]).holes([0, 1], 50) == ([50], 400), "the text ends lower"
-    assert section(100, [300, 100]).holes([1, 0], 0) == ([0], 400)
-    assert section(95, [800]).holes([0], 0)[0] == [95], "not the beginning of a table fits"
-    assert section(110, [800]).holes([0], 0) == ([], 800 + LOST * 100)
+    assert filled(section(100, [300, 50]), [0, 1]) == ([100], 450)
+    assert filled(section(100, [300, 50]), [0, 1], 50) == ([50], 400), "the text ends lower"
+    assert filled(section(100, [300, 100]), [1, 0]) == ([0], 400)
+    assert filled(section(95, [800]), [0])[0] == [95], "not the beginning of a table fits"
+    assert filled(section(110, [800]), [0]) == ([], 800 + LOST * 100)
 
 
 def test_a_figure_that_would_just_fit_behind_a_divided_table_may_not():
     rest = PAGE - (300 - 150) - LOST * 100
     for spare, holes in ((UNSURE * 100 + 1, []), (UNSURE * 100 - 1, [rest])):
-        found, _ = section(150, [rest - spare, 300]).holes([1, 0], 0)
+        found, _ = filled(section(150, [rest - spare, 300]), [1, 0])
         assert found == pytest.approx(holes)
+
+
+def test_figures_of_other_sources_follow_the_own_ones_unless_that_leaves_a_large_hole():
+    def order(free, own):
+        # Of two figures the second alone fits the page; the table comes last, on its own page.
+        figures = Section("a section", PAGE - free, PAGE, [PAGE, free, PAGE], False, own, PAGE)
+        return order_of(figures)
+
+    assert order(60, own=2) == [1, 0, 2], "a hole of 60 points is worse than another order"
+    assert order(60, own=1)[0] == 0
+    assert order(250, own=1) == [1, 0, 2]
+
+
+def test_the_first_of_figures_in_order_stays_the_first_and_many_figures_are_packed():
+    heights = [338, 340, 291, 250, 287, 174, 254, 789]
+    one = Section("a section", 0.0, PAGE, heights, True)
+    order = order_of(one)
+    assert sorted(order) == list(range(8)) and order[0] in (0, 7)
+    given = sum(hole**2 for hole in one.filled(one.given, 0).empty)
+    assert sum(hole**2 for hole in one.filled(order, 0).empty) < given / 4
 
 
 def test_the_orders_of_all_sections_are_chosen_together():
