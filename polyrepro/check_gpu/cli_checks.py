@@ -22,25 +22,24 @@ SHORT = "overrides={epochs: 4, train_images: 1280}"
 def check_interruption(device: str, folder: Path) -> str:
     """A training that is stopped by SIGTERM and resumed ends as an undisturbed one.
 
-    The undisturbed one runs beside it; on a GPU that takes one process at a time their leases make
-    them take turns.
+    The resumed and the undisturbed one run side by side; on a GPU that takes one process at a time
+    their leases make them take turns.
     """
-    commands = {
-        name: _start(device, folder / name, "--set", SHORT, RUN)
-        for name in ("stopped", "undisturbed")
-    }
+    stopped = _start(device, folder / "stopped", "--set", SHORT, RUN)
     lock = record_path(folder / "stopped", RUN).parent / "lock"
     while not lock.exists():
-        if commands["stopped"].poll() is not None:
-            raise _ended(commands["stopped"], RUN)
+        if stopped.poll() is not None:
+            raise _ended(stopped, RUN)
         time.sleep(0.01)
-    commands["stopped"].send_signal(signal.SIGTERM)
-    status = commands["stopped"].wait()
+    stopped.send_signal(signal.SIGTERM)
+    status = stopped.wait()
     if status != EXIT_STATUS:
         raise CheckFailedError(f"after SIGTERM the exit status is {status}, not {EXIT_STATUS}")
-    commands["stopped"] = _start(device, folder / "stopped", "--set", SHORT, RUN)
+    folders = (folder / "stopped", folder / "undisturbed")
+    processes = [_start(device, results, "--set", SHORT, RUN) for results in folders]
     resumed, undisturbed = (
-        _history(_record(process, folder / name, RUN)) for name, process in commands.items()
+        _history(_record(process, results, RUN))
+        for process, results in zip(processes, folders, strict=True)
     )
     if resumed != undisturbed:
         raise CheckFailedError(
