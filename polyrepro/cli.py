@@ -73,6 +73,9 @@ def _add_tables(commands: argparse._SubParsersAction) -> None:
         command = commands.add_parser(name, help=help_text)
         command.add_argument("metrics", type=Path)
         command.add_argument("--output", type=Path, required=True)
+        command.add_argument(
+            "--without-runs", metavar="SCALE", help="metrics.csv may have no rows; of which scale"
+        )
         command.set_defaults(command=function)
 
     command = commands.add_parser("compare", help="verdicts for records made elsewhere")
@@ -136,7 +139,8 @@ def _statistics(options: argparse.Namespace) -> None:
     from polyrepro.analysis.statistics import summarise
     from polyrepro.files import write_atomically
 
-    write_atomically(options.output, summarise(read_metrics(options.metrics)).to_csv(index=False))
+    metrics = read_metrics(options.metrics, may_be_empty=options.without_runs is not None)
+    write_atomically(options.output, summarise(metrics).to_csv(index=False))
 
 
 def _claims(options: argparse.Namespace) -> None:
@@ -144,7 +148,9 @@ def _claims(options: argparse.Namespace) -> None:
     from polyrepro.analysis.metrics_table import read_metrics
     from polyrepro.files import write_atomically
 
-    table = evaluate_claims(read_metrics(options.metrics), options.metrics.parent)
+    scale = options.without_runs
+    metrics = read_metrics(options.metrics, may_be_empty=scale is not None)
+    table = evaluate_claims(metrics, options.metrics.parent, scale or "")
     write_atomically(options.output, table.to_csv(index=False))
 
 

@@ -20,7 +20,7 @@ from polyrepro.studies.study import Selection, Study
 
 
 class PlanError(PolyreproError):
-    """A run or selection that no study has, or a plan with nothing in it."""
+    """A run or selection that no study has, or settings that do not fit the recipes."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +49,22 @@ class Plan:
         """The chosen studies, in the order of the report.
 
         Of finished runs only, those in which the reference has any: without it there is nothing to
-        compare the others with.
-
-        Raises:
-            PlanError: if there is none.
+        compare the others with. There may be none.
         """
-        chosen = [STUDIES[name] for name in self.settings.studies]
-        found = [
+        return [
             study
-            for study in chosen
+            for study in self._chosen
             if study.reference in {run.variant.name for run in self.runs_of(study)}
         ]
-        if not found:
-            raise PlanError(
-                f"finished_only: in {self.settings.results} no study has a finished run of its "
-                "reference, so there is nothing to report; train some runs first, without "
-                "finished_only"
-            )
-        return found
+
+    @property
+    def described(self) -> list[Study]:
+        """The studies whose methods a report describes: all chosen ones if none has been run."""
+        return self.studies or self._chosen
+
+    @property
+    def _chosen(self) -> list[Study]:
+        return [STUDIES[name] for name in self.settings.studies]
 
     def recipe_of(self, study: Study) -> AnyRecipe:
         """The recipe of a study at this scale, with the overrides applied."""
@@ -85,8 +83,7 @@ class Plan:
         """What `finished_only` leaves out, by id: runs without a record, and what needs them."""
         if not self.settings.finished_only:
             return {}
-        chosen = [STUDIES[name] for name in self.settings.studies]
-        wanted = {run.id: run for study in chosen for run in self._wanted(study)}
+        wanted = {run.id: run for study in self._chosen for run in self._wanted(study)}
         found = {i: run for i, run in wanted.items() if not self._complete(run)}
         while later := {
             i: run for i, run in wanted.items() if i not in found and self._waits_for(run, found)

@@ -65,12 +65,15 @@ class Measured:
         )
 
 
-def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.DataFrame:
+def evaluate_claims(
+    metrics: pd.DataFrame, results: Path | None = None, scale: str = ""
+) -> pd.DataFrame:
     """The table `claims.csv`: one row per contrast of each claim, all claims of all studies.
 
     Args:
         metrics: the table of one scale.
         results: its results folder, in which the predictions of each run may lie.
+        scale: that of the report, if the table has no rows.
 
     Columns: `study`, `scale`, `claim`, `statement`, `quantity`, `contrast` (in words), `expected`;
     `measured` with its 95 % interval `low`, `high`, and `decisive_low`, `decisive_high`, the
@@ -87,7 +90,7 @@ def evaluate_claims(metrics: pd.DataFrame, results: Path | None = None) -> pd.Da
     `published_source`.
     """
     statements = published_statements()
-    scale = metrics["scale"].iloc[0]
+    scale = metrics["scale"].iloc[0] if len(metrics) else scale
     studies = set(metrics["study"])
     claims = [
         measured

@@ -35,8 +35,8 @@ class MetricsError(PolyreproError):
     """A table of metrics, or one made of them, that cannot be used."""
 
 
-def check_columns(table: pd.DataFrame, path: Path) -> None:
-    """Refuse a table without the columns that are needed, or without rows.
+def check_columns(table: pd.DataFrame, path: Path, *, may_be_empty: bool) -> None:
+    """Refuse a table without the columns that are needed, or without rows unless there may be none.
 
     Raises:
         MetricsError: naming the column.
@@ -47,7 +47,7 @@ def check_columns(table: pd.DataFrame, path: Path) -> None:
                 f"{path}, row 1: there is no column {column!r}{_instead(column, table)}; needed "
                 f"are {', '.join(NEEDED)}, separated by commas"
             )
-    if table.empty:
+    if table.empty and not may_be_empty:
         raise MetricsError(f"{path} has no rows; collect runs first")
 
 

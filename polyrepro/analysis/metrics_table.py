@@ -142,12 +142,15 @@ def tidy_table(plan: Plan, records: dict[str, dict]) -> pd.DataFrame:
     labels = {run.id: {"label": label_today(run, records[run.id])} for run in plan.runs}
     rows = {run_id: record_rows(record | labels[run_id]) for run_id, record in records.items()}
     table = pd.DataFrame(
-        {"study": study.name, "scale": plan.settings.scale_label} | row
-        for study in plan.studies
-        for run in plan.runs_of(study)
-        for row in rows[run.id]
+        (
+            {"study": study.name, "scale": plan.settings.scale_label} | row
+            for study in plan.studies
+            for run in plan.runs_of(study)
+            for row in rows[run.id]
+        ),
+        columns=COLUMNS,
     )
-    return table[COLUMNS].astype({"terms": "Int64"})
+    return table.astype({"terms": "Int64"})
 
 
 def label_today(run: Run, record: dict) -> str:
@@ -187,18 +190,21 @@ def warn_of_different_sources(records: dict[str, dict]) -> None:
             )
 
 
-def read_metrics(path: Path) -> pd.DataFrame:
+def read_metrics(path: Path, *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read and check `metrics.csv`.
 
     An empty epsilon is text (cross-entropy), not a missing number. Of the columns only those in
     `metrics_checks.NEEDED` are necessary; the others get values that say nothing.
+
+    Args:
+        may_be_empty: there may be no rows, because no run has finished.
 
     Raises:
         MetricsError: naming file, row and column, if the table cannot be read, or mixes scales,
             lengths of training, units, data, losses, or has a run twice.
     """
     try:
-        return _checked(path)
+        return _checked(path, may_be_empty)
     except MetricsError as error:
         # In a folder of results the records are there to make it again.
         if path.name == "metrics.csv" and path.with_name("settings.json").exists():
@@ -206,9 +212,11 @@ def read_metrics(path: Path) -> pd.DataFrame:
         raise
 
 
-def _checked(path: Path) -> pd.DataFrame:
+def _checked(path: Path, may_be_empty: bool) -> pd.DataFrame:
     table = read_cells(path, dict.fromkeys(TEXTS, str))
-    check_columns(table, path)
+    check_columns(table, path, may_be_empty=may_be_empty)
+    if table.empty:
+        return table
     for column, value in UNSAID.items():
         if column not in table:
             table[column] = value

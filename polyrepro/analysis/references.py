@@ -71,12 +71,11 @@ def read_sources(results: Path, folders: Sequence[Path]) -> list[Source]:
     Raises:
         SourceError: naming the file and the reason, if a folder cannot be shown.
     """
-    own = Source(
-        "this report",
-        results,
-        read_claims(results / "claims.csv"),
-        read_statistics(results / "statistics.csv"),
-    )
+    claims = read_claims(results / "claims.csv")
+    # Of a report in which no claim was judged no run may have finished.
+    nothing_judged = not claims["contrast"].any()
+    statistics = read_statistics(results / "statistics.csv", may_be_empty=nothing_judged)
+    own = Source("this report", results, claims, statistics)
     others = []
     for folder in folders:
         tables = tables_in(folder)

@@ -34,6 +34,11 @@ NUMBERS = (
 )
 SETTINGS = ["label", "series", "epsilon", "terms", "gamma", "learning_rate"]
 """Columns that say what a variant is."""
+COLUMNS = (
+    *("study", "scale", "recipe", "variant", "metric", "split", *SETTINGS),
+    *("n", "mean", "sd", "low", "high", "missing", "collapsed", "difference", *ENDS),
+    *("p_value", "selected", "p_holm"),
+)
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     for study in groups["study"].unique():
         of_study = groups[groups["study"] == study]
         rows += _study_rows(metrics, STUDIES[study], of_study)
-    return pd.DataFrame(rows).astype({"terms": "Int64"})
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"terms": "Int64"})
 
 
 def _study_rows(metrics: pd.DataFrame, study: Study, groups: pd.DataFrame) -> list[dict]:
@@ -157,13 +162,18 @@ def _with_holm(rows: list[dict]) -> list[dict]:
     return [row | {"p_holm": value} for row, value in zip(rows, corrected, strict=True)]
 
 
-def read_statistics(path: Path) -> pd.DataFrame:
+def read_statistics(path: Path, *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read `statistics.csv`; empty texts stay texts.
+
+    Args:
+        may_be_empty: there may be no rows, because no run has finished.
 
     Raises:
         MetricsError: naming file, row and column, if the table was damaged.
     """
-    table = read_table(path, TEXTS, NUMBERS, ("n", "collapsed"))
+    table = read_table(path, TEXTS, NUMBERS, ("n", "collapsed"), may_be_empty=may_be_empty)
+    if table.empty:
+        return table
     refuse_other_than(table, "study", STUDIES, path)
     refuse_other_than(table, "split", SPLITS, path)
     for study, rows in table.groupby("study"):

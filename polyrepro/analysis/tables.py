@@ -27,13 +27,19 @@ def remake(path: Path) -> str:
 
 
 def read_table(
-    path: Path, texts: Collection[str], numbers: Collection[str], counts: Collection[str]
+    path: Path,
+    texts: Collection[str],
+    numbers: Collection[str],
+    counts: Collection[str],
+    *,
+    may_be_empty: bool = False,
 ) -> pd.DataFrame:
     """A table with these columns, each of its type; others are read as texts.
 
     Args:
         numbers: columns in which a value may be missing (empty, NaN) or infinite.
         counts: columns of whole numbers, at least 0.
+        may_be_empty: there may be no rows, because no run has finished.
 
     Raises:
         MetricsError: naming file, row and column, and how to mend it.
@@ -47,7 +53,7 @@ def read_table(
                 f"{path}, row 1: there is no column {column!r}; another version has written the "
                 f"table; {remake(path)}"
             )
-    if table.empty:
+    if table.empty and not may_be_empty:
         raise MetricsError(f"{path} has no rows; {remake(path)}")
     for column in numbers:
         table[column] = _numbers(table[column], path)

@@ -78,7 +78,7 @@ def sums(estimate: Estimate) -> str:
             "--throughputs, count the other with polyrepro data verify."
         )
     kept = sum(cost.runs * (cost.kept or 0) for cost in estimate.recipes)
-    most = max(cost.while_training or 0 for cost in estimate.recipes)
+    most = max((cost.while_training or 0 for cost in estimate.recipes), default=0)
     lines.append(
         f"Disk, data sets not included: {_size(kept)} in the end, and up to {_size(most)} more for "
         "each run that has begun and not finished (checkpoints)."

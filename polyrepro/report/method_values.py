@@ -27,11 +27,11 @@ def method_values(plan: Plan) -> dict:
         largest training class over that of its smallest, where they differ; `samples`,
         `detector_samples`: of the bootstrap.
     """
-    recipes = [plan.recipe_of(study) for study in plan.studies]
+    recipes = [plan.recipe_of(study) for study in plan.described]
     classifiers = [r for r in recipes if isinstance(r, ClassificationRecipe)]
     _, features = WEIGHTS[NETWORK]
     return {
-        "studies": [_study(plan, study) for study in plan.studies],
+        "studies": [_study(plan, study) for study in plan.described],
         "momentum": _distinct(f"{recipe.momentum:g}" for recipe in classifiers),
         "side": _distinct(f"{recipe.image_size}" for recipe in classifiers),
         "network": {"kernels": KERNELS, "features": str(features)},
@@ -60,8 +60,8 @@ def _study(plan: Plan, study: Study) -> dict:
 
 
 def _imbalances(plan: Plan, datasets: list[str]) -> dict[str, str]:
-    found = {}
-    for name in datasets:
+    found: dict[str, str] = {}
+    for name in datasets if plan.runs else []:  # without runs no data were verified
         manifest = read_manifest(data_folder(Path(plan.settings.results), name))
         counts = manifest["splits"]["train"].get("per_class", [])
         if counts and min(counts) < max(counts):

@@ -25,11 +25,13 @@ TOOLS = ("snakemake", "pandas", "scipy", "matplotlib", "typst")
 def date_of(plan: Plan) -> str:
     """The date on the title: SOURCE_DATE_EPOCH if it is set, else that of the newest record.
 
-    It is no date of today's: the same results give the same report.
+    It is no date of today's: the same results give the same report. Without records there is none.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
         seconds = float(given)
+    elif not plan.runs:
+        return ""
     else:
         results = Path(plan.settings.results)
         seconds = max(record_path(results, run.id).stat().st_mtime for run in plan.runs)

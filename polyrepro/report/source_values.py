@@ -31,15 +31,15 @@ def sources_values(sources: Sequence[Source], hardware: Sequence[str]) -> list[d
             "folder": str(source.folder),
             "studies": len({rows["study"].iloc[0] for rows in source.judged.values()}),
             "seeds": _range(source.seeds(name) for name in source.statistics["study"].unique()),
-            "outcomes": _outcomes(source),
-            "hardware": _hardware(source.folder) if place else "; ".join(hardware),
+            "outcomes": _outcomes(source) or "–",
+            "hardware": _hardware(source.folder) if place else "; ".join(hardware) or "–",
         }
         for place, source in enumerate(sources)
     ]
 
 
 def _range(counts) -> str:
-    found = set(counts)
+    found = set(counts) or {0}
     return " to ".join(str(count) for count in sorted({min(found), max(found)}))
 
 

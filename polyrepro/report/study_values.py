@@ -69,8 +69,13 @@ def _cells(rows: pd.DataFrame, metrics: list[str]) -> list[dict[str, str]]:
 
 
 def recipe_values(plan: Plan) -> list[dict]:
-    """Every recipe that was trained, with its settings and the number of images it used."""
-    recipes = {recipe.name: recipe for recipe in map(plan.recipe_of, plan.studies)}
+    """Every recipe that was trained, with its settings and the number of images it used.
+
+    If no run has finished, the recipes are those that are planned, and no data were counted.
+    """
+    recipes = {recipe.name: recipe for recipe in map(plan.recipe_of, plan.described)}
+    if not plan.runs:
+        return [recipe.model_dump(mode="json") | {"images": {}} for recipe in recipes.values()]
     entries = []
     for recipe in recipes.values():
         manifest = read_manifest(data_folder(Path(plan.settings.results), recipe.dataset))

@@ -4,13 +4,13 @@
 def summary_markdown(values: dict) -> str:
     """How many claims have each outcome, and one row per claim that was judged."""
     lines = [f"# PolyLoss reproduction, scale `{values['scale']}`", ""]
-    if values["analogue"]:
+    if values["analogue"] and values["claims"]:
         lines += [
             "Every verdict below is about a small analogue on the data named in the report, not "
             "about the paper's own experiments.",
             "",
         ]
-    if values["shortened"]:
+    if values["shortened"] and values["claims"]:
         lines += [
             "Every verdict below is about trainings that are shorter than the paper's, on smaller "
             "images.",
@@ -22,6 +22,15 @@ def summary_markdown(values: dict) -> str:
         named = ", ".join(missing[:20]) + (" and others" if len(missing) > 20 else "")
         have = "has" if len(missing) == 1 else "have"
         lines += [f"**{_runs(len(missing))} {have} not finished and {verb} missing:** {named}.", ""]
+    if not values["provenance"]["runs"]:
+        lines += [
+            "No study has a finished run of its reference, so that nothing was measured. The "
+            f"report lists {values['not_run_count']} claims that were not run, with commands and "
+            "costs.",
+            "",
+            *_made_with(values),
+        ]
+        return "\n".join(lines)
     lines += [
         f"{_runs(values['provenance']['runs'])}, seeds per variant: {values['seeds']}. "
         f"{values['abstract']['counts']} {values['not_run_count']} more were not run. "
@@ -37,10 +46,13 @@ def summary_markdown(values: dict) -> str:
         "outcomes are corrected for the number of claims. A claim with several comparisons shows "
         "the first.",
         "",
-        f"Made with `{values['provenance']['command']}`.",
-        "",
+        *_made_with(values),
     ]
     return "\n".join(lines)
+
+
+def _made_with(values: dict) -> list[str]:
+    return [f"Made with `{values['provenance']['command']}`.", ""]
 
 
 def _runs(count: int) -> str:

@@ -60,7 +60,7 @@ PAGE = re.compile(rb"/Type /Page\b(?!s)")
 def report_values(plan: Plan) -> dict:
     """All values of the report; the templates fail on a key that is missing here."""
     results = Path(plan.settings.results)
-    metrics = read_metrics(results / "metrics.csv")
+    metrics = read_metrics(results / "metrics.csv", may_be_empty=not plan.runs)
     records = records_of(plan)
     scale = plan.settings.scale_label
     references = reference_folders(results, scale, plan.settings.references)
@@ -132,7 +132,7 @@ def _refuse_changed_tables(plan: Plan, metrics: pd.DataFrame, records: dict[str,
     rows = "the rows of metrics.csv"
     refuse_other_cells(results / "statistics.csv", summarise(metrics), rows)
     bootstrapped = ("images_low", "images_high")
-    claims = evaluate_claims(metrics)
+    claims = evaluate_claims(metrics, scale=plan.settings.scale_label)
     refuse_other_cells(results / "claims.csv", claims, rows, without=bootstrapped)
 
 
@@ -143,6 +143,8 @@ def _pages(figure: Path) -> int:
 
 def _seeds(plan: Plan, statistics: pd.DataFrame) -> str:
     """Seeds per variant that were run, as a range where variants differ."""
+    if not plan.runs:
+        return "0"
     metrics = {study.name: study.metric for study in plan.studies}
     of_metric = statistics["metric"] == statistics["study"].map(metrics)
     counts = statistics.loc[of_metric & (statistics["split"] == "test"), "n"]

@@ -138,7 +138,7 @@ def _studies(plan: Plan, runs: dict[str, RunStatus]) -> Table:
 def _bar(chosen: Iterable[RunStatus]) -> Text:
     """How much has finished; the bar is full only when all have."""
     finished = [status.state == "finished" for status in chosen]
-    full = WIDTH * sum(finished) // len(finished)
+    full = WIDTH * sum(finished) // max(len(finished), 1)
     return Text("█" * full, style=STYLES["finished"]) + Text("░" * (WIDTH - full), style="dim")
 
 
@@ -148,6 +148,8 @@ def _count(state: str, count: int) -> Text:
 
 def _time_left(runs: dict[str, RunStatus]) -> Text:
     states = [status.state for status in runs.values()]
+    if not runs:
+        return Text("no study has a finished run of its reference")
     if set(states) <= {"finished"}:
         return Text("everything has been trained", style="green")
     running = states.count("running")

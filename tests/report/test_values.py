@@ -13,10 +13,13 @@ from polyrepro import report
 from polyrepro.analysis import reference_folders
 from polyrepro.analysis.claims_table import read_claims
 from polyrepro.analysis.reference_folders import COMMITTED
-from polyrepro.analysis.statistics import read_statistics
+from polyrepro.analysis.statistics import COLUMNS, read_statistics
+from polyrepro.cli import main
+from polyrepro.figures import draw
 from polyrepro.plan import Plan
 from polyrepro.report.claim_values import claims_not_run, judged_claims, outcome_counts
 from polyrepro.report.values import report_values
+from polyrepro.settings import check_settings
 
 
 def test_the_same_inputs_give_the_same_bytes_and_the_date_is_given(plan, tmp_path):
@@ -205,3 +208,42 @@ def test_a_folder_that_cannot_be_shown_is_refused_with_file_and_reason(plan, oth
 def test_no_claim_left_out_is_no_row():
     columns = ("contrast", "study", "scale")
     assert claims_not_run(pd.DataFrame([dict.fromkeys(columns, "x")])) == []
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_report_without_any_run_says_what_is_missing(alone, tmp_path, monkeypatch):
+    """The committed results of other scales, where there are any, are what it shows."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    if alone:
+        monkeypatch.setattr(reference_folders, "COMMITTED", tmp_path / "none")
+    config = {"scale": "embedded", "studies": "truncation", "seeds": 2, "runs_per_job": 1}
+    plan = Plan(check_settings(config | {"results": str(tmp_path), "finished_only": "true"}))
+    settings, metrics = tmp_path / "settings.json", tmp_path / "metrics.csv"
+    settings.write_text(plan.settings.model_dump_json())
+    main(["collect", "--configfile", str(settings), "--output", str(metrics)])
+    for name in ("statistics", "claims"):
+        output = ["--output", str(tmp_path / f"{name}.csv")]
+        main([name, str(metrics), "--without-runs", "embedded", *output])
+    for figure in ("losses", "forest"):
+        references = reference_folders.reference_folders(tmp_path, "embedded", [])
+        draw(figure, tmp_path, references)
+    report.write_report(plan)
+    assert list(pd.read_csv(tmp_path / "statistics.csv").columns) == list(COLUMNS)
+    assert set(pd.read_csv(tmp_path / "claims.csv")["outcome"]) == {"not run"}
+    values = json.loads((tmp_path / "report.json").read_text())
+    assert values["provenance"]["missing"] == sorted(plan.missing) and plan.missing
+    assert (values["claims"], values["date"], values["claims_elsewhere"] == []) == ([], "", alone)
+    text = " ".join(Page((tmp_path / "report.html").read_text()).texts)
+    assert "No study has a finished run of its reference" in text
+    # The page marks where a line of a command may end.
+    assert "snakemake--cores2--configstudies=truncation" in re.sub(r"\s+", "", text)
+    assert ("what follows comes from" in text) != alone
+    assert "nothing was measured" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_table_without_rows_is_refused_unless_no_run_has_finished(tmp_path):
+    metrics = tmp_path / "metrics.csv"
+    metrics.write_text("study,variant,seed,metric,split,epoch,value\n")
+    with pytest.raises(SystemExit, match="has no rows; collect runs first"):
+        main(["statistics", str(metrics), "--output", str(tmp_path / "statistics.csv")])
+    assert not (tmp_path / "statistics.csv").exists()

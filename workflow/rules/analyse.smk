@@ -1,3 +1,7 @@
+# With `finished_only` there may be no runs, and a table of none does not say its scale.
+RUNS = [] if PLAN.runs else [f"--without-runs={SETTINGS.scale_label}"]
+
+
 # The code of each stage is an input, and what the studies define is a parameter (not used by the
 # command): what a table is made of decides when it is made again.
 rule collect:
@@ -43,8 +47,10 @@ rule statistics:
     params:
         numbers=CAPTION_NUMBERS,  # for the caption
         studies=digest(PLAN.studies, without=("title", "question", "claims")),
+        runs=RUNS,
     shell:
-        "python -m polyrepro statistics {input.metrics:q} --output {output:q} 2> {log:q}"
+        "python -m polyrepro statistics {input.metrics:q} {params.runs:q} --output {output:q}"
+        " 2> {log:q}"
 
 
 rule claims:
@@ -65,5 +71,7 @@ rule claims:
         "../../environment.yml"
     params:
         studies=digest(PLAN.studies, without=("title", "question")),
+        runs=RUNS,
     shell:
-        "python -m polyrepro claims {input.metrics:q} --output {output:q} 2> {log:q}"
+        "python -m polyrepro claims {input.metrics:q} {params.runs:q} --output {output:q}"
+        " 2> {log:q}"
