@@ -98,6 +98,16 @@ def test_a_report_of_what_has_finished(project):
     assert len(rows) and set(rows["missing"]) == {"1"}
 
 
+def test_a_report_without_any_run_needs_no_data_and_no_figure_of_a_study(finished):
+    options = ["finished_only=true", "results=results/none"]
+    process = snakemake(finished[0], "--dry-run", "--printshellcmds", "--config", *options)
+    printed = process.stdout + process.stderr
+    assert process.returncode == 0, printed
+    jobs = ("collect", "statistics", "claims", "figure_losses", "figure_forest", "atlas", "report")
+    assert job_counts(printed) == dict.fromkeys((*jobs, "all"), 1) | {"total": len(jobs) + 1}
+    assert printed.count("'--without-runs=embedded, overridden'") == 2
+
+
 def test_snakemake_report_holds_figures_and_captions(finished):
     folder, _ = finished
     process = snakemake(folder, "--report", "report.html")
