@@ -5,7 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.ticker import MultipleLocator
 
-from polyrepro.analysis.published import published_statements
+from polyrepro.analysis.published import published_statements, statement_of
 from polyrepro.figures import scales, style
 from polyrepro.figures.measured import Measured
 from polyrepro.studies import STUDIES
@@ -59,10 +59,10 @@ def published_gains(study: str, metric: str) -> dict[str, float]:
     """
     statements, found = published_statements(), {}
     for claim in STUDIES[study].claims:
-        if claim.published is None or len(claim.contrasts) > 1:
+        statement = statement_of(claim, statements)
+        if statement is None or len(claim.contrasts) > 1:
             continue
         (contrast,) = claim.contrasts
-        statement = statements.loc[claim.published]
         rest = {name: weight for name, weight in contrast.weights.items() if weight != 1}
         of_metric = contrast.metric == metric and contrast.split == "test"
         verified = statement["status"] == "verified" and math.isfinite(statement["gain"])

@@ -1,10 +1,9 @@
 """The end of the pipeline: report.pdf, report.html and summary.md, from the tables alone."""
 
 import json
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polyrepro.errors import PolyreproError
 from polyrepro.plan import Plan
@@ -36,22 +35,11 @@ def write_report(plan: Plan) -> None:
 
     results = Path(plan.settings.results).resolve()
     values = report_values(plan)
-    write_json(results / "report.json", _relative(values, results))
+    write_json(results / "report.json", values)
     pdf, page = _typeset(results / "report.json")
     write_atomically(results / "report.pdf", pdf)
     write_atomically(results / "report.html", interactive(page))
     write_atomically(results / "summary.md", summary_markdown(values))
-
-
-def _relative(value: Any, folder: Path) -> Any:
-    """Paths of figures seen from the report's folder: in another folder the bytes are the same."""
-    if isinstance(value, dict):
-        return {key: _relative(of, folder) for key, of in value.items()}
-    if isinstance(value, list):
-        return [_relative(of, folder) for of in value]
-    if isinstance(value, str) and value.startswith("/") and value.endswith((".pdf", ".png")):
-        return os.path.relpath(value, folder)
-    return value
 
 
 def _typeset(values: Path) -> tuple[bytes, str]:

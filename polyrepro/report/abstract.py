@@ -3,7 +3,7 @@
 from collections import Counter
 
 from polyrepro.analysis.outcomes import OUTCOMES
-from polyrepro.report.labels import METRIC_LABELS
+from polyrepro.report.labels import METRIC_LABELS, listed
 
 UNDECIDED = ("inconclusive", "not run")
 
@@ -51,7 +51,7 @@ def _counts(claims: list[dict]) -> str:
         text = f"One claim was judged: it {_verdict(judged[0], 1)}."
     else:
         parts = [f"{n} {_verdict(o, n)}" for o in OUTCOMES if (n := counts[o])]
-        text = f"Of {len(judged)} claims judged, {_listed(parts)}."
+        text = f"Of {len(judged)} claims judged, {listed(parts)}."
     return text + (f" For {left} more of the studies' claims runs are missing." if left else "")
 
 
@@ -118,7 +118,3 @@ def _effect(claim: dict) -> str:
     if first.get("expected", "> 0") not in ("> 0", "< 0"):
         text += f"; expected {first['expected']}"
     return text + ")"
-
-
-def _listed(parts: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

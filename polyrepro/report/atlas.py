@@ -13,7 +13,7 @@ OUTCOMES = ("shown", "contradicted", "undecided", "left out")
 
 def atlas_values(results: Path) -> dict | None:
     """Values of the appendix, from the files below `results/atlas`; None if there are none."""
-    folder = (results / "atlas").resolve()
+    folder = results / "atlas"
     if not (folder / STATEMENTS_FILE).exists():
         return None
     statements = pd.read_csv(folder / STATEMENTS_FILE)
@@ -25,7 +25,7 @@ def atlas_values(results: Path) -> dict | None:
             theme: {
                 "title": title,
                 "caption": caption(f"atlas_{theme}"),
-                "figure": str(folder / f"{theme}.pdf"),
+                "figure": f"atlas/{theme}.pdf",
                 "statements": [
                     row | {key: _with_minus_signs(row[key]) for key in ("text", "evidence")}
                     for row in statements[statements["theme"] == theme].to_dict("records")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from polyrepro.report.labels import METRIC_LABELS, interval, number, signed
+from polyrepro.report.labels import METRIC_LABELS, interval, listed, number, signed
 from polyrepro.variants import coefficient
 
 
@@ -77,10 +77,10 @@ def poly_n(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
     for variant, counts in found.items():
         row = table[table["variant"] == variant].iloc[0]
         values = ", ".join(coefficient(float(e)) for e in row["epsilon"].split())
-        orders = " and ".join(filter(None, [", ".join(map(str, counts[:-1])), str(counts[-1])]))
         kept = ", with the further coefficients at zero" if len(counts) > 1 else ""
         parts.append(
-            f"({values}) for N = {orders}{kept}: {number(row['mean'], 2)} %, {_beside(row)}"
+            f"({values}) for N = {listed(list(map(str, counts)))}{kept}: "
+            f"{number(row['mean'], 2)} %, {_beside(row)}"
         )
     return f"The search chose {'; '.join(parts)}."
 
@@ -94,8 +94,7 @@ def long_tail(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:
         row = row[row["split"] == "test"].iloc[0]
         ends = interval(row["difference_low"], row["difference_high"], 1, signed)
         parts.append(f"{signed(row['difference'], 1)} points on {group} classes ({ends})")
-    *first, last = parts
-    return f"With the chosen coefficient the change is {', '.join(first)} and {last}."
+    return f"With the chosen coefficient the change is {listed(parts)}."
 
 
 def mask_rcnn_epsilon(rows: pd.DataFrame, metrics: pd.DataFrame) -> str:

@@ -1,6 +1,7 @@
 """Numbers as a reader sees them."""
 
 import math
+from collections.abc import Sequence
 
 from polyrepro.figures.names import METRIC_LABELS, contrast_label
 
@@ -8,6 +9,7 @@ __all__ = [
     "METRIC_LABELS",
     "contrast_label",
     "interval",
+    "listed",
     "number",
     "seeds_text",
     "signed",
@@ -33,6 +35,11 @@ def interval(low: float, high: float, digits: int, shown=number) -> str:
     if math.isnan(low):
         return "no interval"
     return f"{shown(low, digits)} to {shown(high, digits)}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Parts as a sentence lists them: `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def with_half_width(mean: float, high: float, digits: int, shown=number) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyrepro.analysis.published import FOLDER, STATUSES, published_facts, published_numbers
-from polyrepro.report.labels import number, signed
+from polyrepro.report.labels import listed, number, signed
 from polyrepro.variants import coefficient
 
 TABLE_1 = "Table 1, "
@@ -53,7 +53,7 @@ def gains_and_noise(folder: Path = FOLDER) -> dict[str, str]:
     pairs = [pair for pair in _verified(folder) if pair[1]["task"] == "classification"]
     gains = sorted({number(better["value"] - baseline["value"], 1) for baseline, better in pairs})
     return {
-        "gains": ", ".join(gains[:-1]) + " and " * (len(gains) > 1) + gains[-1],
+        "gains": listed(gains),
         "noise": published_facts(folder).loc["noise_imagenet", "value"],
     }
 

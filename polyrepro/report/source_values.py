@@ -1,6 +1,7 @@
 """Results that a report shows beside its own: their verdicts, claim by claim, and figures."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,11 +114,16 @@ def figures_elsewhere(study: str, sources: Sequence[Source]) -> list[dict]:
             found = {f"{study}_{GENERIC}": overview}
         if found:
             return [
-                {"name": name, "path": str(path), "source": source.name}
+                {"name": name, "path": _seen_from(own.folder, path), "source": source.name}
                 | {"seeds": source.seeds(study), "overview": name not in OWN}
                 for name, path in found.items()
             ]
     return []
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """A path relative to the report, whose bytes are then the same in another folder."""
+    return os.path.relpath(path.resolve(), folder.resolve())
 
 
 def studies_elsewhere(own: Sequence[str], sources: Sequence[Source]) -> dict[str, dict]:

@@ -21,7 +21,6 @@ def study_values(plan: Plan, study: Study, metrics: pd.DataFrame, statistics: pd
     # Data without masks have no mask metrics.
     metrics_shown = [m for m in (study.metric, *study.also) if m in set(of_test["metric"])]
     labels = dict(zip(shown["variant"], shown["label"], strict=True))
-    figures = (Path(plan.settings.results) / "figures").resolve()
     # The sentences name variants, all of which a study with missing runs may lack.
     finding = FINDINGS.get(study.name) if plan.is_whole(study) else None
     return {
@@ -34,11 +33,11 @@ def study_values(plan: Plan, study: Study, metrics: pd.DataFrame, statistics: pd
         "metrics": [METRIC_LABELS.get(metric, metric) for metric in metrics_shown],
         "reference": labels.get(study.reference, study.reference),
         "figures": {
-            name: str(figures / f"{name}.pdf")
+            name: f"figures/{name}.pdf"
             for name, needed in FIGURES.items()
             if needed == study.name and name in OWN
         },
-        "overview": str(figures / f"{study.name}_{GENERIC}.pdf"),
+        "overview": f"figures/{study.name}_{GENERIC}.pdf",
         "rows": [
             {
                 "label": labels[row["variant"]],

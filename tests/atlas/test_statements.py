@@ -145,7 +145,7 @@ def test_the_chapter_can_be_typeset(atlas, tmp_path):
         str(chapter),
         root="/",
         ignore_system_fonts=True,
-        sys_inputs={"values": str(tmp_path / "values.json")},
+        sys_inputs={"values": str(tmp_path / "values.json"), "folder": str(atlas)},
     )
     assert pdf.startswith(b"%PDF") and len(pdf) > 100_000
 
